@@ -1,0 +1,48 @@
+"""Assets: where `conf/` and `sweeps/` are, in a checkout and in an installed wheel alike.
+
+They stand beside the package in a checkout and travel inside it, under `_assets/`, in a wheel
+(pyproject.toml, force-include). Both are found from this file, never from the working directory.
+"""
+
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def root() -> Path:
+    """The folder that holds `conf/` and `sweeps/`."""
+    # The wheel first: beside an installed package any other project may have put a `conf/`.
+    inside = PACKAGE / "_assets"
+    return inside if inside.is_dir() else PACKAGE.parent
+
+
+def conf() -> str:
+    """The absolute path of `conf/`, as Hydra wants it."""
+    return str(root() / "conf")
+
+
+def register_sweeps() -> None:
+    """Make every `sweeps/*.yaml`, ours and those where the user stands, an option of `+sweep=`.
+
+    A sweep speaks about the whole config, hence the package `_global_`. The user's file wins over
+    ours of the same name.
+    """
+    for folder in (root() / "sweeps", Path.cwd() / "sweeps"):
+        for path in sorted(folder.glob("*.yaml")):
+            ConfigStore.instance().store(
+                group="sweep", name=path.stem, node=_read(path), package="_global_"
+            )
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        sweep = OmegaConf.load(path)
+    except YAMLError as error:
+        raise ValueError(f"{path} is not YAML that can be read: {error}") from error
+    if not isinstance(sweep, DictConfig):
+        raise ValueError(f"{path} is a list; a sweep is a mapping with hydra.sweeper.params")
+    return sweep
