@@ -1,0 +1,189 @@
+"""conf/ and code agree: the same house, once in YAML and once in Python.
+
+The groups are found by walking the folder, so a new option is tested from the moment it exists.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from imagen_lit import assets, door
+
+CONF = Path(assets.conf())
+SWEEPS = assets.root() / "sweeps"
+
+ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
+OPTIONS = sorted(
+    path.relative_to(CONF).with_suffix("")
+    for path in CONF.rglob("*.yaml")
+    if path.parent != CONF and path.relative_to(CONF).parts[0] != "hydra"
+)
+QUESTIONS = sorted([*CONF.glob("experiment/*.yaml"), *SWEEPS.glob("*.yaml")])
+
+OTHERS = {"trainer", "optimizer", "logger", "callbacks"}  # their targets are Lightning's or torch's
+CHOICES_OF_CHOICES = {"stage", "experiment"}
+HEAVY = {"text"}  # wants weights on disk: its keys are checked, nothing is built
+
+
+def group_of(option: Path) -> str:
+    return option.parent.as_posix()
+
+
+def text_of(option: Path) -> str:
+    return (CONF / option).with_suffix(".yaml").read_text()
+
+
+def package_of(option: Path) -> str:
+    header = re.search(r"^# @package (\S+)", text_of(option), flags=re.MULTILINE)
+    return header[1] if header else group_of(option).replace("/", ".")
+
+
+def targets(node: Any) -> Iterator[str]:
+    """Every `_target_` in a plain node."""
+    if isinstance(node, dict) and "_target_" in node:
+        yield node["_target_"]
+    for child in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        yield from targets(child)
+
+
+def blueprints(node: Any) -> Iterator[DictConfig]:
+    """The uppermost nodes that describe an object."""
+    if isinstance(node, DictConfig) and "_target_" in node:
+        yield node
+    elif isinstance(node, DictConfig):
+        for key in node:
+            if not OmegaConf.is_missing(node, key):
+                yield from blueprints(node[key])
+
+
+def chosen(root: str) -> dict[str, str]:
+    """The groups that a root config chooses from, each with the key an override names it by."""
+    choices = door._compose(root, [], with_hydra=True).hydra.runtime.choices
+    return {key.partition("@")[0]: key for key in choices if not key.startswith("hydra/")}
+
+
+@pytest.fixture
+def compose(tmp_path: Path) -> Iterator[Any]:
+    """Compose as a running door would see it: `${hydra:runtime.output_dir}` has a value."""
+
+    def composed(root: str, *overrides: str) -> DictConfig:
+        folder = f"hydra.runtime.output_dir={tmp_path.as_posix()}"
+        cfg = door._compose(root, [*overrides, folder], with_hydra=True)
+        HydraConfig.instance().set_config(cfg)
+        OmegaConf.set_struct(cfg, False)
+        del cfg["hydra"]
+        return cfg
+
+    yield composed
+    HydraConfig.instance().cfg = None
+
+
+# Rule 1 -----------------------------------------------------------------------------------------
+
+
+def test_a_door_and_its_root_config_bear_the_same_name() -> None:
+    doors = {path.stem for path in assets.PACKAGE.glob("*.py") if "@door.main(" in path.read_text()}
+    assert doors == set(ROOTS)
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_a_root_config_says_only_what_can_be_built(root: str, compose: Any) -> None:
+    door.check(OmegaConf.to_container(compose(root), resolve=True))
+
+
+# Rules 2, 4 -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_a_group_is_a_room(option: Path) -> None:
+    room = option.parts[0]
+    if room in OTHERS | {"experiment"}:
+        return  # these point where they like, within what `door.check` allows
+    module = assets.PACKAGE / group_of(option)
+    deeper = module.is_dir() or module.with_suffix(".py").is_file()
+    address = group_of(option).replace("/", ".") if deeper else room
+    for target in targets(OmegaConf.to_container(OmegaConf.create(text_of(option)))):
+        wanted = "imagen_lit." if room in CHOICES_OF_CHOICES else f"imagen_lit.{address}."
+        assert target.startswith(wanted), f"{option} builds {target}, outside {wanted}"
+
+
+# Rule 3 -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.parts[0] == "diffusion"], ids=str)
+def test_an_option_is_named_after_the_thing(option: Path) -> None:
+    target = OmegaConf.create(text_of(option))["_target_"]
+    thing = target.rpartition(".")[2].lower().replace("_", "")
+    assert thing in option.name.replace("_", "")
+
+
+# Rule 5 -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_only_stages_and_experiments_are_choices_of_choices(option: Path) -> None:
+    speaks_of_all = package_of(option) == "_global_"
+    assert speaks_of_all == (group_of(option) in CHOICES_OF_CHOICES)
+
+
+# Constructor = schema ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if group_of(o) != "experiment"], ids=str)
+def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
+    group, package = group_of(option), package_of(option)
+    root = next((root for root in ROOTS if group in chosen(root)), None)
+    if root is None:  # nobody's choice yet: it has to stand alone
+        cfg = OmegaConf.create(text_of(option))
+        door.check(OmegaConf.to_container(cfg, resolve=True))
+        node = cfg
+    else:
+        key = chosen(root)[group]
+        cfg = compose(root, f"{key}={option.name}")
+        door.check(OmegaConf.to_container(cfg, resolve=True))
+        package = key.partition("@")[2] or package
+        node = cfg if package == "_global_" else OmegaConf.select(cfg, package)
+    if option.parts[0] in HEAVY:
+        return
+    # No memory for the weights: the paper's networks have billions of them.
+    with torch.device("meta" if option.parts[0] in {"network", "stage"} else "cpu"):
+        for blueprint in blueprints(node):
+            assert door.build(blueprint) is not None
+
+
+# Experiments and sweeps -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_a_question_opens_with_its_four_lines(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if "@package" not in line]
+    for line, word in zip(lines, ("Question", "Expected", "Cost", "Command"), strict=False):
+        assert line.startswith(f"# {word}"), f"{path.name}: line {line!r} should open with {word}"
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_every_point_of_a_question_composes(path: Path, compose: Any) -> None:
+    command = re.search(r"python -m imagen_lit\.(\w+)", path.read_text())
+    assert command, f"{path.name} does not say how to run it"
+    group = "experiment" if path.parent.name == "experiment" else "sweep"
+    asked = f"+{group}={path.stem}"
+    params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
+    grid = OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in params.items()])
+    axes = [
+        [f"{axis.get_key_element()}={value}" for value in axis.sweep_string_iterator()]
+        for axis in grid
+    ]
+    assert bool(axes) == (group == "sweep"), f"{path.name}: a sweep has parameters"
+    for point in itertools.product(*axes):
+        cfg = compose(command[1], asked, *point)
+        door.check(OmegaConf.to_container(cfg, resolve=True))

@@ -1,0 +1,80 @@
+"""What the repository must not hold: addresses of registries, paths of one machine, outputs."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+
+# Said in pieces, so that this file does not find itself.
+REGISTRIES = re.compile("|".join(["py" + "pi", "python" + "hosted", "conda" + r"\.anaconda"]), re.I)
+MACHINE = re.compile(
+    r"(?<![\w.~$}*])/(?:" + "|".join(["wo" + "rk", "far" + "m", "ro" + "ot", "ho" + "me"]) + r")/"
+)
+
+
+def tracked() -> list[Path]:
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPO, capture_output=True, text=True, check=True
+    ).stdout
+    return [REPO / name for name in names.split("\0") if name and (REPO / name).is_file()]
+
+
+def lines() -> list[tuple[str, str]]:
+    found = []
+    for path in tracked():
+        raw = path.read_bytes()
+        if b"\0" not in raw:
+            place = path.relative_to(REPO).as_posix()
+            found += [(f"{place}:{n}", s) for n, s in enumerate(raw.decode().splitlines(), 1)]
+    return found
+
+
+def test_no_file_names_a_registry() -> None:
+    assert [place for place, line in lines() if REGISTRIES.search(line)] == []
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    assert [place for place, line in lines() if MACHINE.search(line)] == []
+
+
+@pytest.mark.parametrize("path", sorted(REPO.glob("constraints*.txt")), ids=lambda p: p.name)
+def test_constraints_hold_versions_only(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line
+
+
+def test_constraints_answer_for_every_package_that_is_asked_for() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    asked = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    asked += project["project"]["optional-dependencies"]["dev"]
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (REPO / "constraints.txt").read_text().splitlines()
+    }
+    assert {re.match(r"[\w-]+", words)[0] for words in asked} <= pinned
+
+
+def test_one_version_is_told_everywhere() -> None:
+    import imagen_lit
+
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    assert project["version"] == imagen_lit.__version__
+
+
+def test_a_licence_is_there_and_named() -> None:
+    assert "Apache License" in (REPO / "LICENSE").read_text()
+    assert 'license = "Apache-2.0"' in (REPO / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in tracked() if p.suffix == ".ipynb"], ids=lambda p: p.name
+)
+def test_a_notebook_carries_no_outputs(path: Path) -> None:
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None

@@ -1,0 +1,86 @@
+"""The package as a wheel works from a folder that knows nothing of the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+ROOTS = sorted(path.stem for path in (REPO / "conf").glob("*.yaml"))
+
+COMPOSE = """
+import sys
+import imagen_lit
+from imagen_lit import assets, door
+from hydra.core.config_store import ConfigStore
+print(imagen_lit.__file__)
+print(assets.conf())
+for root in sys.argv[1:]:
+    door.compose(root)
+assets.register_sweeps()
+print(*sorted(ConfigStore.instance().repo.get("sweep", {})))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked; built by the backend at hand, so without the network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", *flags, "--wheel-dir", folder, REPO],
+        check=True,
+        timeout=300,
+    )
+    (wheel,) = folder.glob("imagen_lit-*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "site")
+    return folder / "site"
+
+
+def run(installed: Path, folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def files(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name[0] != "." and "__pycache__" not in path.parts
+    }
+
+
+def test_a_wheel_carries_the_code_the_choices_and_the_sweeps(installed: Path) -> None:
+    package = installed / "imagen_lit"
+    assert files(package / "_assets" / "conf") == files(REPO / "conf")
+    assert files(package / "_assets" / "sweeps") == files(REPO / "sweeps")
+    code = {name for name in files(package) if not name.startswith("_assets/")}
+    assert code == files(REPO / "imagen_lit")
+    assert list(installed.glob("imagen_lit-*.dist-info/licenses/LICENSE"))
+
+
+def test_a_wheel_finds_its_assets_from_another_folder(installed: Path, tmp_path: Path) -> None:
+    package, conf, sweeps = run(installed, tmp_path, "-c", COMPOSE, *ROOTS).splitlines()
+    assert Path(package).is_relative_to(installed)
+    assert Path(conf) == installed / "imagen_lit" / "_assets" / "conf"
+    assert set(sweeps.split()) == {path.name for path in (REPO / "sweeps").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("root", [root for root in ROOTS if root == "train"])
+def test_a_door_of_the_wheel_opens_from_another_folder(
+    installed: Path, tmp_path: Path, root: str
+) -> None:
+    shown = run(installed, tmp_path, "-m", f"imagen_lit.{root}", "--cfg", "job")
+    assert "_target_: imagen_lit." in shown
+    assert files(tmp_path) == set(), "to look at a config leaves nothing behind"
