@@ -1,0 +1,21 @@
+"""A law's argument names the group it is a law of.
+
+A test that takes `schedule` runs once for every file in conf/diffusion/schedule, one that takes
+`schedule` and `sampler` for every pair, and a new file is under the law the moment it exists.
+"""
+
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+GROUPS = Path(__file__).parents[2] / "conf" / "diffusion"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for group in sorted(path.name for path in GROUPS.iterdir()):
+        if group in metafunc.fixturenames:
+            files = sorted((GROUPS / group).glob("*.yaml"))
+            options = [instantiate(OmegaConf.load(file)) for file in files]
+            metafunc.parametrize(group, options, ids=[file.stem for file in files])

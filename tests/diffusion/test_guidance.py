@@ -1,0 +1,80 @@
+"""Laws of every guidance."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from imagen_lit.diffusion.guidance import ClassifierFree, Interval
+from imagen_lit.diffusion.schedule import Cosine, alpha_sigma, per_picture
+
+Guidance = ClassifierFree | Interval
+
+torch.manual_seed(0)
+Z = torch.randn(3, 3, 4, 4, dtype=torch.float64)
+T = torch.full((3,), 0.5, dtype=torch.float64)
+
+
+def conditional(z: Tensor, t: Tensor) -> Tensor:
+    return torch.tanh(z)
+
+
+def pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.tanh(z), torch.sin(z) * t.reshape(-1, 1, 1, 1)
+
+
+def never(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    raise AssertionError("the reference was computed though nothing needed it")
+
+
+def test_weight_one_changes_nothing_and_needs_no_reference(guidance: Guidance) -> None:
+    denoise = replace(guidance, weight=1.0).guide(conditional, never)
+    assert torch.equal(denoise(Z, T), conditional(Z, T))
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.35, 8.0, 30.0])
+def test_guidance_is_linear_in_its_weight(guidance: Guidance, weight: float) -> None:
+    given, reference = pair(Z, T)
+    guided = replace(guidance, weight=weight).guide(conditional, pair)(Z, T)
+    torch.testing.assert_close(guided, weight * given + (1 - weight) * reference)
+
+
+def test_guidance_is_affine_in_what_it_is_given(guidance: Guidance) -> None:
+    """Moving and scaling both estimates moves and scales the guided one."""
+
+    def changed(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        given, reference = pair(z, t)
+        return 3 * given - 2, 3 * reference - 2
+
+    guided = guidance.guide(conditional, pair)(Z, T)
+    torch.testing.assert_close(guidance.guide(conditional, changed)(Z, T), 3 * guided - 2)
+
+
+def test_guiding_clean_pictures_is_guiding_noise_as_imagen_does() -> None:
+    """Imagen eq. 2, w eps(c) + (1 - w) eps(no c), translated by eps = (z - alpha x) / sigma."""
+    alpha, sigma = (per_picture(a, Z) for a in alpha_sigma(Cosine()(T)))
+    eps_given, eps_reference = ((Z - alpha * x) / sigma for x in pair(Z, T))
+    eps = 8 * eps_given + (1 - 8) * eps_reference
+    guided = ClassifierFree(8).guide(conditional, pair)(Z, T)
+    torch.testing.assert_close(guided, (Z - sigma * eps) / alpha)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.19, 0.91, 1.0])
+def test_outside_its_interval_guidance_changes_nothing_and_needs_no_reference(t: float) -> None:
+    denoise = Interval(5, start=0.2, stop=0.9).guide(conditional, never)
+    assert torch.equal(denoise(Z, torch.full_like(T, t)), conditional(Z, T))
+
+
+def test_in_a_batch_of_different_times_each_picture_is_guided_by_its_own() -> None:
+    t = torch.tensor([0.1, 0.5, 0.95], dtype=torch.float64)
+    guided = Interval(5, start=0.2, stop=0.9).guide(conditional, pair)(Z, t)
+    everywhere = ClassifierFree(5).guide(conditional, pair)(Z, t)
+    assert torch.equal(guided[[0, 2]], conditional(Z, t)[[0, 2]])
+    assert torch.equal(guided[1], everywhere[1])
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.9, 0.2), (-0.1, 0.5), (0.5, 1.5), (0.5, 0.5)])
+def test_an_interval_that_is_none_says_what_to_type(start: float, stop: float) -> None:
+    with pytest.raises(ValueError, match=r"start=0\.2, stop=0\.9"):
+        Interval(5, start, stop)

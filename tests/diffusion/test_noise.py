@@ -1,0 +1,125 @@
+"""Numbers that are a function of (seed, position, purpose), and nothing else."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from imagen_lit.diffusion.noise import normal, times, uniform
+
+MANY = torch.arange(20_000)
+
+
+def distance_to_cdf(values: Tensor) -> float:
+    """Kolmogorov-Smirnov: the largest gap between values in [0, 1] and the uniform law."""
+    values = values.double().sort().values
+    ranks = torch.arange(len(values) + 1) / len(values)
+    return max((ranks[1:] - values).max().item(), (values - ranks[:-1]).max().item())
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    return torch.corrcoef(torch.stack([a.flatten().double(), b.flatten().double()]))[0, 1].item()
+
+
+def test_a_picture_receives_the_same_numbers_in_any_batch_bit_for_bit() -> None:
+    together = normal(7, torch.tensor([3, 10**12, 5, 0]), "noise", (3, 8, 8))
+    alone = normal(7, torch.tensor([10**12]), "noise", (3, 8, 8))
+    assert torch.equal(together[1:2], alone)
+    assert torch.equal(together.flip(0), normal(7, [0, 5, 10**12, 3], "noise", (3, 8, 8)))
+    assert torch.equal(uniform(7, [3, 10**12, 5], "drop")[1:2], uniform(7, [10**12], "drop"))
+    assert torch.equal(times(7, [3, 10**12, 5])[1:2], times(7, [10**12]))
+
+
+def test_torchs_own_generator_is_neither_used_nor_moved() -> None:
+    torch.manual_seed(1)
+    first = normal(0, MANY[:4], "noise", (5,))
+    state = torch.get_rng_state()
+    torch.manual_seed(2)
+    assert torch.equal(first, normal(0, MANY[:4], "noise", (5,)))
+    torch.manual_seed(1)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_shapes_and_kinds() -> None:
+    assert normal(0, [4, 5], "noise", (3, 2, 2)).shape == (2, 3, 2, 2)
+    assert normal(0, [], "noise", (3,)).shape == (0, 3)
+    for numbers in (normal(0, [4], "noise", ()), uniform(0, [4], "drop"), times(0, [4])):
+        assert numbers.shape == (1,) and numbers.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        normal(0, [1], "noise", (20_000,))[0],  # down one picture
+        normal(0, MANY, "noise", ()),  # across pictures
+        normal(0, MANY + 10**12, "step 7", (2,))[:, 1],
+        torch.cat([normal(seed, [0], "noise", (1,))[0] for seed in range(5_000)]),  # across seeds
+    ],
+    ids=["down", "across", "far", "seeds"],
+)
+def test_normal_numbers_are_standard_normal(numbers: Tensor) -> None:
+    numbers, n = numbers.double(), len(numbers)
+    assert abs(numbers.mean()) < 4 / math.sqrt(n)
+    assert abs(numbers.var() - 1) < 4 * math.sqrt(2 / n)
+    assert abs((numbers**4).mean() - 3) < 4 * math.sqrt(96 / n)
+    assert distance_to_cdf(torch.special.ndtr(numbers)) < 1.95 / math.sqrt(n)
+
+
+def test_uniform_numbers_are_uniform() -> None:
+    numbers = uniform(0, MANY, "drop")
+    assert (numbers >= 0).all() and (numbers < 1).all()
+    assert distance_to_cdf(numbers) < 1.95 / math.sqrt(len(MANY))
+
+
+@pytest.mark.parametrize(
+    ("seed", "start", "purpose"),
+    [(1, 0, "noise"), (2**32, 0, "noise"), (0, 1, "noise"), (0, 2**32, "noise"), (0, 0, "step 1")],
+)
+def test_another_seed_position_or_purpose_gives_independent_numbers(
+    seed: int, start: int, purpose: str
+) -> None:
+    here = normal(0, MANY[:200], "noise", (100,))
+    there = normal(seed, MANY[:200] + start, purpose, (100,))
+    assert abs(correlation(here, there)) < 4 / math.sqrt(here.numel())
+    assert abs(correlation(here**2, there**2)) < 4 / math.sqrt(here.numel())
+    if start == 0:
+        assert abs(correlation(uniform(0, MANY, "noise"), uniform(seed, MANY, purpose))) < 0.03
+
+
+def test_words_of_the_key_do_not_run_into_each_other() -> None:
+    """A seed of two words and a short purpose must not equal a small seed and a longer purpose."""
+    assert not torch.equal(
+        uniform(1 + (ord("a") << 32), [0], "b"),
+        uniform(1, [0], "ab"),
+    )
+
+
+def test_uniform_numbers_of_one_purpose_say_nothing_about_the_times() -> None:
+    """The augmentation level and the time of a picture are drawn independently (Imagen § 2.4)."""
+    assert abs(correlation(uniform(0, MANY, "augmentation"), times(0, MANY))) < 0.03
+
+
+@pytest.mark.parametrize("start", [0, 12_345, 5_120_000_000, 10**15])
+@pytest.mark.parametrize("count", [2, 7, 64, 1000])
+def test_times_of_consecutive_pictures_leave_no_large_gap(start: int, count: int) -> None:
+    """Three-gap theorem: no gap of a golden walk exceeds 1.895 mean gaps (random times: log n)."""
+    t = times(3, torch.arange(start, start + count)).double().sort().values
+    gaps = torch.cat([t.diff(), 1 - t[-1:] + t[:1]])
+    assert gaps.max() < 1.9 / count + 1e-6
+
+
+def test_times_are_far_more_even_than_random_numbers() -> None:
+    assert distance_to_cdf(times(0, MANY)) < 4 / len(MANY)
+    assert distance_to_cdf(uniform(0, MANY, "t")) > 4 / len(MANY)
+
+
+def test_times_walk_in_golden_steps_from_a_start_that_the_seed_chooses() -> None:
+    t = times(0, MANY[:1000]).double().numpy()
+    expected = (t[0] + np.arange(1000) * (math.sqrt(5) - 1) / 2) % 1
+    apart = np.abs(t - expected)
+    assert np.minimum(apart, 1 - apart).max() < 1e-6
+    starts = torch.cat([times(seed, [0]) for seed in range(2000)])
+    assert distance_to_cdf(starts) < 1.95 / math.sqrt(2000)
+    assert (t >= 0).all() and (t < 1).all()

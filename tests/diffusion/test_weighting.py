@@ -1,0 +1,61 @@
+"""A weighting and a prediction are independent choices."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from imagen_lit.diffusion.prediction import Clean, Epsilon, Velocity
+from imagen_lit.diffusion.schedule import LIMIT
+from imagen_lit.diffusion.weighting import min_snr, p2, plain
+
+Weighting = Callable[[Tensor, Tensor], Tensor]
+
+LOGSNR = torch.linspace(-LIMIT, LIMIT, 81, dtype=torch.float64)
+SNR = LOGSNR.exp()
+PREDICTIONS = [Epsilon(), Clean(), Velocity()]
+
+
+def test_factors_are_finite_and_positive_in_float32(weighting: Weighting) -> None:
+    for prediction in PREDICTIONS:
+        factor = weighting(LOGSNR.float(), prediction.emphasis(LOGSNR.float()))
+        assert factor.dtype == torch.float32 and factor.shape == LOGSNR.shape
+        assert torch.isfinite(factor).all() and (factor > 0).all()
+
+
+def test_a_weighting_means_the_same_for_every_prediction_or_leaves_the_networks_error_alone(
+    weighting: Weighting,
+) -> None:
+    factors = [weighting(LOGSNR, p.emphasis(LOGSNR)) for p in PREDICTIONS]
+    if all((factor == 1).all() for factor in factors):
+        return
+    first, *others = [f * p.emphasis(LOGSNR) for f, p in zip(factors, PREDICTIONS, strict=True)]
+    for other in others:
+        torch.testing.assert_close(other, first)
+
+
+def test_plain_epsilon_error_is_the_snr_weight_of_imagen() -> None:
+    emphasis = Epsilon().emphasis(LOGSNR)
+    torch.testing.assert_close(plain(LOGSNR, emphasis) * emphasis, SNR)
+
+
+def test_min_snr_has_the_three_forms_that_hang_et_al_print() -> None:
+    published = {
+        Clean(): SNR.clamp(max=5),
+        Epsilon(): SNR.clamp(max=5) / SNR,
+        Velocity(): SNR.clamp(max=5) / (SNR + 1),
+    }
+    for spoken, factor in published.items():
+        torch.testing.assert_close(min_snr(LOGSNR, spoken.emphasis(LOGSNR), gamma=5), factor)
+
+
+def test_p2_multiplies_the_epsilon_error_as_choi_et_al_print() -> None:
+    published = 1 / (2 + SNR) ** 0.5
+    torch.testing.assert_close(p2(LOGSNR, Epsilon().emphasis(LOGSNR), gamma=0.5, k=2), published)
+
+
+def test_min_snr_without_bound_and_p2_without_power_are_imagens_loss() -> None:
+    for emphasis in (prediction.emphasis(LOGSNR) for prediction in PREDICTIONS):
+        torch.testing.assert_close(min_snr(LOGSNR, emphasis, gamma=math.inf) * emphasis, SNR)
+        torch.testing.assert_close(p2(LOGSNR, emphasis, gamma=0) * emphasis, SNR)
