@@ -1,0 +1,98 @@
+"""The endless order of samples, by arithmetic: position -> (shard, sample).
+
+A pass visits every sample once. In each pass the shards are permuted; `window` of them are open
+together, and all samples of a window are permuted. So neighbours come from many shards, yet only
+few files are in use. Global batch n is positions [n B, (n+1) B) and a rank takes its slice.
+
+Laws: the stream opened at n is the stream from 0 without its first n; it depends on nothing but
+(counts, seed, window), so neither on ranks nor on workers; no sample comes twice in a pass. Hence
+the whole state of the data is one integer.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+# What a number is drawn for.
+PASS, WINDOW, CROP, MIRROR, SUBSTITUTE = range(5)
+
+
+def draw(seed: int, purpose: int, position: int, count: int, detail: int = 0) -> np.ndarray:
+    """`count` uint64 numbers that depend on the integers given, and on nothing else.
+
+    Philox's raw bits, because numpy keeps those the same in every version, and its `permutation`
+    not. Each integer is written in words of fixed number, so that no two keys run together.
+    """
+    words = [purpose, detail, *divmod(seed, 1 << 32), *divmod(position, 1 << 32)]
+    return np.random.Philox(np.random.SeedSequence(words)).random_raw(count)
+
+
+def permutation(size: int, seed: int, purpose: int, position: int, detail: int = 0) -> np.ndarray:
+    return np.argsort(draw(seed, purpose, position, size, detail), kind="stable")
+
+
+class Order:
+    """Where position p lies, for shards of `counts` samples."""
+
+    def __init__(self, counts: Sequence[int], seed: int, window: int = 64) -> None:
+        self.counts = np.asarray(counts, dtype=np.int64)
+        self.samples = int(self.counts.sum())
+        self.seed = seed
+        self.window = window
+        if self.samples == 0:
+            raise ValueError("There is no sample to train on: every shard is empty.")
+        # A batch may straddle two windows and two passes.
+        self._pass = lru_cache(maxsize=2)(self._shards_of_pass)
+        self._window = lru_cache(maxsize=2)(self._samples_of_window)
+
+    def __getitem__(self, position: int) -> tuple[int, int]:
+        turn, place = divmod(position, self.samples)
+        _, starts = self._pass(turn)
+        number = int(np.searchsorted(starts, place, side="right")) - 1
+        shards, ends, samples = self._window(turn, number)
+        sample = int(samples[place - starts[number]])
+        which = int(np.searchsorted(ends, sample, side="right"))
+        return int(shards[which]), sample - int(ends[which] - self.counts[shards[which]])
+
+    def _shards_of_pass(self, turn: int) -> tuple[np.ndarray, np.ndarray]:
+        """The shards in the order of a pass, and the place where each window starts."""
+        shards = permutation(len(self.counts), self.seed, PASS, turn)
+        before = np.concatenate([[0], np.cumsum(self.counts[shards])[:-1]])
+        return shards, before[:: self.window]
+
+    def _samples_of_window(self, turn: int, number: int) -> tuple[np.ndarray, ...]:
+        """A window's shards, the ends of their samples when laid end to end, and these permuted."""
+        shards = self._pass(turn)[0][number * self.window : (number + 1) * self.window]
+        ends = np.cumsum(self.counts[shards])
+        return shards, ends, permutation(int(ends[-1]), self.seed, WINDOW, turn, number)
+
+
+class Slices:
+    """One rank's slices of the global batches from position `start` on: a batch sampler, endless.
+
+    It lives in the main process and is told its rank, so it cannot be misled by what a worker
+    process believes about ranks.
+    """
+
+    def __init__(self, order: Order, batch_size: int, rank: int, world: int, start: int) -> None:
+        self.order = order
+        self.batch_size = batch_size
+        self.share = share(batch_size, world)
+        self.rank = rank
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+        first = self.start + self.rank * self.share
+        while True:
+            yield [(p, *self.order[p]) for p in range(first, first + self.share)]
+            first += self.batch_size
+
+
+def share(batch_size: int, world: int) -> int:
+    if batch_size < 1 or batch_size % world:
+        raise ValueError(
+            f"batch_size={batch_size} counts the pictures of all ranks together and must be a "
+            f"multiple of their number, {world}."
+        )
+    return batch_size // world

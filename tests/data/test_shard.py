@@ -1,0 +1,223 @@
+"""A shard reads back what was written, and a damaged or strange tar is an error in words."""
+
+import io
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import webdataset
+from tiny_world import jpeg, sample
+
+from imagen_lit.data import collection, shard
+from imagen_lit.data.aside import aside
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "set" / "00000.tar"
+    shard.write(path, [sample(number) for number in range(5)])
+    return path
+
+
+def tar_of(path: Path, *members: tuple[str, bytes]) -> Path:
+    """A tar made by the standard library, as a stranger would make one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_a_shard_reads_back_what_was_written(written: Path) -> None:
+    opened = shard.Shard(written)
+    assert len(opened) == 5
+    for row in range(5):
+        known = sample(row)
+        assert opened.key(row) == known["key"]
+        assert opened.image(row) == known["image"]
+        assert opened.caption(row) == known["caption"]
+        assert opened.truth(row) == known["truth"]
+
+
+def test_webdataset_reads_our_shards(written: Path) -> None:
+    found = list(webdataset.WebDataset(str(written), shardshuffle=False))
+    assert [item["__key__"] for item in found] == [sample(n)["key"] for n in range(5)]
+    assert all(item["jpg"] == jpeg(n) for n, item in enumerate(found))
+    assert [item["txt"].decode() for item in found] == [sample(n)["caption"] for n in range(5)]
+
+
+def test_the_same_samples_give_the_same_tar(written: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "00000.tar"
+    shard.write(other, [sample(number) for number in range(5)])
+    assert other.read_bytes() == written.read_bytes()
+
+
+def test_reading_a_shard_needs_neither_tarfile_nor_webdataset_once_it_is_indexed(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard.index(written)
+    monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("the tar was opened again"))
+    assert shard.Shard(written).caption(3) == sample(3)["caption"]
+
+
+def test_a_changed_tar_is_indexed_anew(written: Path) -> None:
+    shard.index(written)
+    shard.write(written, [sample(number) for number in range(10, 13)])
+    assert shard.Shard(written).key(0) == sample(10)["key"]
+    assert len(shard.index(written).keys) == 3
+
+
+def test_a_broken_index_is_made_anew(written: Path) -> None:
+    kept = shard.meta(written.parent) / "00000.index.npz"
+    shard.index(written)
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert len(shard.Shard(written)) == 5
+
+
+def test_a_tar_cut_at_any_block_is_an_error(written: Path) -> None:
+    whole = written.read_bytes()
+    with tarfile.open(written) as tar:
+        last = tar.getmembers()[-1]
+    end = last.offset_data + 512 * -(-last.size // 512)
+    cuts = [*range(0, end + 1, 512), end + 512, end - 7]  # between members and inside them
+    for cut in cuts:
+        written.write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match="cut short"):
+            shard.index(written)
+    written.write_bytes(whole[: end + 1024])  # the two blocks of zeros that end a tar
+    assert len(shard.index(written).keys) == 5
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b"])
+def test_a_key_is_never_a_path(tmp_path: Path, name: str) -> None:
+    path = tar_of(tmp_path / "x" / "0.tar", (f"{name}.jpg", jpeg(0)), (f"{name}.txt", b"hello"))
+    assert shard.Shard(path).key(0) == name
+    assert {p.name for p in tmp_path.rglob("*")} == {"x", "0.tar", "x.meta", "0.index.npz"}
+    with pytest.raises(ValueError, match="cannot be written"):
+        shard.write(tmp_path / "y" / "0.tar", [sample(0, key=name)])
+
+
+def test_unknown_kinds_are_not_read_and_dots_in_keys_are_noticed(tmp_path: Path) -> None:
+    path = tar_of(
+        tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.pyd", b"\x80code"), ("a.txt", b"hello")
+    )
+    opened = shard.Shard(path)
+    assert (len(opened), opened.caption(0), opened.truth(0)) == (1, "hello", {})
+    dotted = tar_of(tmp_path / "y" / "0.tar", ("img.v2.jpg", jpeg(0)), ("img.v2.txt", b"hello"))
+    with pytest.raises(ValueError, match=r"'img' in .* has no image"):
+        shard.index(dotted)
+
+
+def test_links_sparse_files_and_compressed_tars_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x" / "0.tar"
+    path.parent.mkdir()
+    for kind, link in ((tarfile.SYMTYPE, "/etc/passwd"), (tarfile.GNUTYPE_SPARSE, "")):
+        with tarfile.open(path, "w") as tar:
+            info = tarfile.TarInfo("a.jpg")
+            info.type, info.linkname = kind, link
+            tar.addfile(info)
+        with pytest.raises(ValueError, match="not a plain file"):
+            shard.index(path)
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("a.jpg"))
+    with pytest.raises(ValueError, match="not a plain tar"):
+        shard.index(path)
+
+
+def test_a_member_beyond_its_size_limit_is_refused(tmp_path: Path) -> None:
+    long = b"x" * (shard.LIMIT["txt"] + 1)
+    path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", long))
+    with pytest.raises(ValueError, match=r"'a\.txt' .* has 65537 bytes"):
+        shard.index(path)
+
+
+def test_a_caption_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", b"\xff\xfe"))
+    with pytest.raises(ValueError, match=r"caption of 'a' .* not UTF-8"):
+        shard.index(path)
+
+
+def test_the_same_key_twice_is_an_error_when_written_and_when_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unique"):
+        shard.write(tmp_path / "x" / "0.tar", [sample(0), sample(0)])
+    path = tar_of(tmp_path / "y" / "0.tar", ("a.jpg", jpeg(0)), ("a.png", jpeg(0)))
+    with pytest.raises(ValueError, match="twice"):
+        shard.index(path)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(written: Path) -> None:
+    before = written.read_bytes()
+
+    def samples() -> Iterator[dict]:
+        yield sample(7)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        shard.write(written, samples())
+    assert written.read_bytes() == before
+    assert [path.name for path in written.parent.iterdir()] == ["00000.tar"]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    if (child := os.fork()) == 0:
+        with aside(tmp_path / "file") as file:
+            file.write(b"half")
+            file.flush()
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+    with aside(tmp_path / "file") as file:
+        file.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"whole"
+
+
+def test_written_files_have_the_mode_that_the_umask_asks_for(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        shard.write(tmp_path / "0.tar", [sample(0)])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "0.tar").stat().st_mode & 0o777 == 0o640
+
+
+class TestCollection:
+    def test_a_missing_shard_is_named(self, make: Callable[..., Path]) -> None:
+        folder = make(3, 3, 3)
+        (folder / "00001.tar").unlink()
+        with pytest.raises(FileNotFoundError, match=r"2 of its 3 shards \(00001\.tar is missing"):
+            collection.Collection(folder)
+
+    def test_a_shard_with_other_samples_than_the_manifest_says_is_named(
+        self, make: Callable[..., Path]
+    ) -> None:
+        folder = make(3, 3)
+        shard.write(folder / "00001.tar", [sample(0)])
+        with pytest.raises(ValueError, match=r"00001\.tar holds 1 samples where 3 were written"):
+            collection.Collection(folder)
+
+    def test_an_empty_folder_says_what_to_type(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"type: python -m imagen_lit\.build_shards"):
+            collection.Collection(tmp_path / "nothing")
+
+    def test_img2dataset_folders_are_read_as_they_are(self, tmp_path: Path) -> None:
+        members = [("0000002.jpg", jpeg(2)), ("0000002.json", b'{"width": 32}')]
+        members += [("0000002.txt", b"two"), ("0000001.jpg", jpeg(1))]
+        members += [("0000001.json", b"{}"), ("0000001.txt", b"")]
+        tar_of(tmp_path / "laion" / "00000.tar", *members)
+        tar_of(tmp_path / "laion" / "00001.tar")  # every download failed
+        for number, successes in ((0, 2), (1, 0)):
+            stats = tmp_path / "laion" / f"0000{number}_stats.json"
+            stats.write_text(f'{{"successes": {successes}}}')
+        found = collection.Collection(tmp_path / "laion")
+        assert found.counts == [2, 0]
+        opened = found.open(0)
+        assert [opened.caption(row) for row in range(2)] == ["two", ""]
+        assert opened.truth(0) == {"width": 32}
+        (tmp_path / "laion" / "00000_stats.json").write_text('{"successes": 3}')
+        with pytest.raises(ValueError, match="holds 2 samples where 3 were written"):
+            collection.Collection(tmp_path / "laion")
