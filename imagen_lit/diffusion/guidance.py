@@ -43,7 +43,7 @@ class ClassifierFree:
 
 @dataclass(frozen=True)
 class Interval:
-    """Guidance only while start <= t <= stop. Kynkäänniemi et al. 2024, § 3.
+    """Guidance only while start <= t <= stop. Kynkäänniemi et al. 2024.
 
     Near t=1 guidance costs variety and near t=0 it changes nothing; leaving it out there also
     saves half of the work. Ours is an interval of times; theirs is the same one in noise levels.

@@ -1,6 +1,6 @@
 """What training makes small: the weighted squared error of the network's answer.
 
-The expectation over t, x and eps (Imagen § 2.1 and App. A) is the caller's: it hands in one time
+The expectation over t, x and eps (Imagen § 2.2 and App. A) is the caller's: it hands in one time
 and one noise per picture and gets one loss per picture, so that it may average, log by noise level,
 or weigh a data mixture as it likes.
 """

@@ -44,7 +44,7 @@ class Clean:
 
 
 class Velocity:
-    """v = alpha eps - sigma x. Salimans & Ho 2022, § 4 and App. D; Imagen Video § 2.4.
+    """v = alpha eps - sigma x. Salimans & Ho 2022, § 4 and App. D; Imagen Video.
 
     Neither end of time is special: the target is -x at t=1 and eps at t=0; nothing is divided.
     """

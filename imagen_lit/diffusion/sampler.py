@@ -50,7 +50,7 @@ def in_time(schedule: Schedule, steps: int) -> Tensor:
 
 
 def in_logsnr(schedule: Schedule, steps: int) -> Tensor:
-    """Times uniform in log-SNR. Lu et al. 2022 (DPM-Solver), § 3.4."""
+    """Times uniform in log-SNR. Lu et al. 2022 (DPM-Solver)."""
     low, high = schedule(torch.tensor([1.0, 0.0], dtype=torch.float64))
     times = schedule.inverse(torch.linspace(low, high, steps + 1, dtype=torch.float64))
     times[0], times[-1] = 1, 0
@@ -165,7 +165,7 @@ class Heun:
 
 @dataclass(frozen=True)
 class DPMSolver:
-    """DPM-Solver++(2M): second order for one denoising a step. Lu et al. 2022 (++), Alg. 2.
+    """DPM-Solver++(2M): second order for one denoising a step. Lu et al. 2022 ("++"), Alg. 2.
 
     A line in log-SNR through the previous and the present estimate, read at the middle of the step.
     Its memory is the previous estimate and where it was made; the first step is a DDIM step.

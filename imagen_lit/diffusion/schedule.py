@@ -117,7 +117,7 @@ def alpha_sigma(logsnr: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def diffuse(x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
-    """z = alpha x + sigma eps. Imagen § 2.1 and App. A."""
+    """z = alpha x + sigma eps. Imagen § 2.2 and App. A."""
     alpha, sigma = alpha_sigma(per_picture(logsnr, x))
     return alpha * x + sigma * eps
 

@@ -28,11 +28,11 @@ def plain(logsnr: Tensor, emphasis: Tensor) -> Tensor:
 
 
 def min_snr(logsnr: Tensor, emphasis: Tensor, gamma: float = 5.0) -> Tensor:
-    """Imagen's weight, but no noise level counts more than gamma. Hang et al. 2023, § 3.4."""
+    """Imagen's weight, but no noise level counts more than gamma. Hang et al. 2023."""
     return torch.exp(logsnr).clamp(max=gamma) / emphasis
 
 
 def p2(logsnr: Tensor, emphasis: Tensor, gamma: float = 1.0, k: float = 1.0) -> Tensor:
-    """Imagen's weight over (k + SNR)^gamma: fine detail counts less. Choi et al. 2022, eq. 8."""
+    """Imagen's weight over (k + SNR)^gamma: fine detail counts less. Choi et al. 2022."""
     snr = torch.exp(logsnr)
     return snr / (k + snr) ** gamma / emphasis
