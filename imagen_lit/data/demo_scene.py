@@ -111,13 +111,15 @@ def coverage(
     return slice(low[1], high[1]), slice(low[0], high[0]), share
 
 
-def word_cells(word: dict) -> np.ndarray:
-    """The 16 x 16 cells that the word's ink fills."""
-    cells = np.zeros((16, 16), dtype=bool)
+def word_share(word: dict, size: int) -> np.ndarray:
+    """The share of each pixel that the word's ink covers, [size, size]."""
+    cells = np.zeros((16, 16), dtype=np.float32)
     column, row = word["corner"]
-    for place, letter in enumerate(word["text"]):
-        cells[row : row + 5, column + 4 * place : column + 4 * place + 3] = FONT[letter]
-    return cells
+    for slot, letter in enumerate(word["text"]):
+        cells[row : row + 5, column + 4 * slot : column + 4 * slot + 3] = FONT[letter]
+    parts = 16 // math.gcd(16, size)  # the least refinement on which cells are whole samples
+    fine = np.kron(cells, np.ones((size * parts // 16,) * 2, dtype=np.float32))
+    return fine.reshape(size, parts, size, parts).mean((1, 3))
 
 
 def render(scene: dict, size: int) -> np.ndarray:
@@ -125,21 +127,21 @@ def render(scene: dict, size: int) -> np.ndarray:
     middle = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     (slope_x, slope_y), level = scene["background"]["slope"], scene["background"]["level"]
     ground = 255 * (level + slope_y * middle[:, None] + slope_x * middle[None, :])
-    picture = np.repeat(ground[:, :, None], 3, axis=2)
-    for thing in scene["objects"]:
-        rows, columns, share = coverage(thing["shape"], thing["centre"], thing["extent"], size)
-        paint(picture[rows, columns], share, COLOURS[thing["colour"]])
+    picture = np.repeat(np.rint(ground).astype(np.uint8)[:, :, None], 3, axis=2)
+    for o in scene["objects"]:
+        rows, columns, share = coverage(o["shape"], o["centre"], o["extent"], size)
+        paint(picture[rows, columns], ground[rows, columns], share, COLOURS[o["colour"]])
     if scene["word"] is not None:
-        cells = word_cells(scene["word"])
-        parts = 16 // math.gcd(16, size)  # the smallest refinement on which cells are whole pixels
-        fine = np.kron(cells, np.ones((size * parts // 16,) * 2, dtype=np.float32))
-        paint(picture, fine.reshape(size, parts, size, parts).mean((1, 3)), INK)
-    return np.rint(picture).astype(np.uint8)
+        paint(picture, ground, word_share(scene["word"], size), INK)
+    return picture
 
 
-def paint(canvas: np.ndarray, share: np.ndarray, colour: tuple[int, int, int]) -> None:
-    """Lay a colour over the canvas, in place, as far as each pixel is covered."""
-    canvas += share[:, :, None] * (np.array(colour, dtype=np.float32) - canvas)
+def paint(
+    canvas: np.ndarray, ground: np.ndarray, share: np.ndarray, colour: tuple[int, int, int]
+) -> None:
+    """Write a colour over the grey ground onto the canvas, as far as each pixel is covered."""
+    for channel, value in enumerate(colour):
+        canvas[..., channel] = np.rint(ground + share * (value - ground))
 
 
 # --- placing: every function draws lengths in cells and answers in edges -------------------------
