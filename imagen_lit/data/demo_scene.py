@@ -149,8 +149,10 @@ def paint(
 
 def background(rng: np.random.Generator) -> dict:
     """A light neutral ground whose brightness varies from scene to scene and within it."""
-    slope = rng.uniform(-0.05, 0.05, 2)
-    return {"level": round(rng.uniform(0.86, 0.95), 4), "slope": [round(s, 4) for s in slope]}
+    level, *slope = (
+        round(float(x), 4) for x in rng.uniform([0.86, -0.05, -0.05], [0.95, 0.05, 0.05])
+    )
+    return {"level": level, "slope": slope}
 
 
 def thing(pair: tuple[str, str], size: str, extent: float, centre: np.ndarray) -> dict:

@@ -33,8 +33,9 @@ from imagen_lit.data.demo_scene import (
 FINEST = 64  # larger pictures are averaged down to this edge: nothing in the world is finer
 VIVID = 0.45  # share of full colour from which a pixel belongs to an object
 ALIEN = 0.35  # distance from every mixture of ground and palette that also makes it foreign
-STRAY = 0.25  # colour distance, averaged over a cell, that betrays something unexplained
+STRAY = 0.30  # colour distance, averaged over a cell, that betrays something unexplained
 MISFIT = 0.10  # share of a patch's energy that its best shape may leave unexplained
+SPECK = 1.5  # cells; what is smaller is no object, but may be stray
 OFF_COLOUR = 0.22  # farthest distance from the palette, in RGB of range one
 INK_MISFIT = 0.15  # share of the ink's energy that the best word may leave unexplained
 
@@ -52,19 +53,19 @@ def read(picture: np.ndarray) -> dict:
         return reading | {"ground": False}
     signal = image - ground
     noise = robust_variance(signal)
-    word = find_word(signal, ground)
+    ink = foreground(signal, ground)[1]
+    word = find_word(ink)
     explained = np.zeros((size, size), dtype=bool)
     if word is not None:
-        share = word_share(word, size)
-        signal = signal - share[:, :, None] * (PALETTE[-1] - ground)
-        explained |= share > 0
+        box = grow((word_share(word, size) > 0).astype(int), -(-size // 16)) > 0
+        signal = np.where((box & (ink > 0))[:, :, None], 0, signal)
         reading["word"] = word["text"]
-    patches = label(foreground(signal, ground))
+    patches = label(foreground(signal, ground)[0])
     zones = grow(patches, -(-size // 16))
     for number in np.unique(patches[patches > 0]):
-        if (patches == number).sum() >= (size / 16) ** 2:
-            zone = zones == number
-            reading["objects"].append(identify(signal, ground, zone, patches == number, noise))
+        core, zone = patches == number, zones == number
+        if core.sum() >= SPECK * (size / 16) ** 2:
+            reading["objects"].append(identify(signal, ground, core, zone, noise))
             explained |= zone
     reading["objects"].sort(key=lambda o: o["centre"])
     reading["stray"] = count_stray(signal, explained)
@@ -112,19 +113,20 @@ def robust_variance(signal: np.ndarray) -> float:
     return float(np.median(np.abs(signal)) / 0.6745) ** 2
 
 
-def mixtures(signal: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each pixel the palette entry it is mixed from, the share of it, and what remains."""
-    full = PALETTE - ground[:, :, None, :]
-    share = np.einsum("hwc,hwkc->hwk", signal, full) / (full**2).sum(-1)
-    rest = np.linalg.norm(signal[:, :, None] - np.clip(share, 0, 1)[..., None] * full, axis=-1)
-    best = rest.argmin(-1)[..., None]
-    return best[..., 0], np.take_along_axis(share, best, -1)[..., 0], rest.min(-1)
-
-
-def foreground(signal: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """The pixels that show something else than ground."""
-    _, share, rest = mixtures(signal, ground)
-    return (share > VIVID) | (rest > ALIEN)
+def foreground(signal: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels show something else than ground, and the share of ink in every pixel."""
+    strong = np.linalg.norm(signal, axis=2) > 0.2
+    full = PALETTE - ground[strong][:, None, :]
+    share = np.einsum("pc,pkc->pk", signal[strong], full) / (full**2).sum(2)
+    rest = np.linalg.norm(
+        signal[strong][:, None, :] - np.clip(share, 0, 1)[:, :, None] * full, axis=2
+    )
+    best = rest.argmin(1)
+    most = np.take_along_axis(share, best[:, None], 1)[:, 0]
+    foreign, ink = np.zeros_like(strong), np.zeros(strong.shape, dtype=np.float32)
+    foreign[strong] = (most > VIVID) | (rest.min(1) > ALIEN)
+    ink[strong] = np.where(best == len(NAMES), np.clip(most, 0, 1), 0)
+    return foreign, ink
 
 
 def label(mask: np.ndarray) -> np.ndarray:
@@ -154,65 +156,88 @@ def grow(patches: np.ndarray, steps: int) -> np.ndarray:
 
 
 def identify(
-    signal: np.ndarray, ground: np.ndarray, zone: np.ndarray, core: np.ndarray, noise: float
+    signal: np.ndarray, ground: np.ndarray, core: np.ndarray, zone: np.ndarray, noise: float
 ) -> dict:
-    """Name one patch: the shape that explains most of its zone, and the colour it then has."""
-    zone = zone.copy()
-    seen = signal * zone[:, :, None]
-    energy = float((seen**2).sum())
-    fits = [fit_shape(shape, seen, zone, core) for shape in SHAPES]
-    misfit, shape, centre, extent, tint = min(fits, key=lambda fit: fit[0])
-    misfit = (misfit - 3 * noise * zone.sum()) / energy
+    """Name one patch: the shape that explains most of its zone, and the colour it then has.
+
+    The zone is the core and the rim where it fades into the ground. Outside the frame there is
+    ground too, so that no shape is fitted to the part of itself that a frame would leave.
+    """
+    rows, columns = np.nonzero(zone)
+    edge = max(np.ptp(rows), np.ptp(columns)) + 3  # a square window is itself a small picture
+    top, left = rows.min() - 1, columns.min() - 1
+    seen, inner = (cut(part, top, left, edge) for part in (signal * zone[:, :, None], core))
+    ours = cut(zone, top, left, edge) | ~cut(np.ones_like(zone), top, left, edge)
+    fits = [fit_shape(shape, seen, ours, inner) for shape in SHAPES]
+    rest, shape, place, tint = min(fits, key=lambda fit: fit[0])
+    misfit = (rest - 3 * noise * zone.sum()) / float((seen**2).sum())
     distance = np.linalg.norm(PALETTE - tint - ground[core].mean(0), axis=1)
     colour = int(distance.argmin())
     known = distance[colour] < OFF_COLOUR and colour < len(NAMES)
+    x, y, extent = (float(p) / len(zone) for p in place * edge + (left, top, 0))
     return {
         "colour": NAMES[colour] if known else None,
         "shape": shape if misfit < MISFIT else None,
         "size": "small" if extent * 16 < SIZE_BORDER else "large",
-        "centre": [round(float(c), 4) for c in centre],
-        "extent": round(float(extent), 4),
-        "misfit": round(max(0.0, misfit), 4),
+        "centre": [round(x, 4), round(y, 4)],
+        "extent": round(extent, 4),
+        "misfit": round(max(0.0, float(misfit)), 4),
     }
+
+
+def cut(part: np.ndarray, top: int, left: int, edge: int) -> np.ndarray:
+    """A square window of an array, zero where it reaches beyond."""
+    window = np.zeros((edge, edge, *part.shape[2:]), dtype=part.dtype)
+    inside = part[max(top, 0) : top + edge, max(left, 0) : left + edge]
+    down, right = max(-top, 0), max(-left, 0)
+    window[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
+    return window
 
 
 def fit_shape(
     shape: str, seen: np.ndarray, zone: np.ndarray, core: np.ndarray
-) -> tuple[float, str, np.ndarray, float, np.ndarray]:
-    """Least squares over centre, extent and tint; Gauss-Newton, the tint solved in closed form."""
-    size = len(seen)
+) -> tuple[float, str, np.ndarray, np.ndarray]:
+    """Least squares over place (x, y, extent) and tint: damped Gauss-Newton, the tint solved for.
+
+    Answers what remains unexplained, the shape, its place in the window and its tint.
+    """
+    edge = len(seen)
+
+    def explain(place: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        canvas = np.zeros((edge, edge), dtype=np.float32)
+        rows, columns, share = coverage(shape, place[:2], place[2], edge, fineness=32)
+        canvas[rows, columns] = share
+        canvas *= zone
+        flat = canvas.ravel()
+        tint = flat @ seen.reshape(-1, 3) / max(float(flat @ flat), 1e-6)
+        rest = float((seen**2).sum() - (flat @ flat) * (tint @ tint))
+        return rest, canvas, tint
+
     rows, columns = np.nonzero(core)
     low = np.array([columns.min(), rows.min()])
     high = np.array([columns.max(), rows.max()]) + 1
-    half = np.array(SHAPES[shape])
-    place = np.array([*(low + high) / 2, ((high - low) / half).mean()]) / size
-
-    def explain(place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        canvas = np.zeros((size, size), dtype=np.float32)
-        top, left, share = coverage(shape, tuple(place[:2]), place[2], size, fineness=128)
-        canvas[top, left] = share
-        canvas *= zone
-        tint = np.einsum("hw,hwc->c", canvas, seen) / max(float((canvas**2).sum()), 1e-6)
-        return canvas, tint, seen - canvas[:, :, None] * tint
-
-    canvas, tint, rest = explain(place)
-    step = 0.25 / size
-    for _ in range(4):
-        slopes = [(explain(place + step * d)[0] - canvas)[:, :, None] * tint for d in np.eye(3)]
-        basis = np.stack([s[zone].ravel() for s in slopes], 1) / step
-        move = np.linalg.lstsq(basis, rest[zone].ravel(), rcond=None)[0]
-        move = np.clip(move, -0.2 * place[2], 0.2 * place[2])
-        better = explain(place + move)
-        if (better[2] ** 2).sum() >= (rest**2).sum():
+    place = np.array([*(low + high) / 2, ((high - low) / SHAPES[shape]).mean()]) / edge
+    rest, canvas, tint = explain(place)
+    step, reach = 0.25 / edge, 1.0
+    for _ in range(6):
+        slopes = [(explain(place + step * way)[1] - canvas).ravel() / step for way in np.eye(3)]
+        error = (seen @ tint / (tint @ tint) - canvas).ravel()
+        basis = np.stack(slopes)
+        move = np.linalg.solve(basis @ basis.T + 1e-3 * np.eye(3), basis @ error)
+        move = reach * np.clip(move, -0.2 * place[2], 0.2 * place[2])
+        there = explain(place + move)
+        if there[0] >= rest:
+            reach /= 3
+            continue
+        settled = there[0] > 0.98 * rest
+        place, (rest, canvas, tint) = place + move, there
+        if settled:
             break
-        place, (canvas, tint, rest) = place + move, better
-    return float((rest**2).sum()), shape, place[:2], float(place[2]), tint
+    return rest, shape, place, tint
 
 
-def find_word(signal: np.ndarray, ground: np.ndarray) -> dict | None:
+def find_word(ink: np.ndarray) -> dict | None:
     """The word whose ink, set on whole cells, explains the dark cells of the picture best."""
-    kind, share, _ = mixtures(signal, ground)
-    ink = np.where(kind == len(NAMES), np.clip(share, 0, 1), 0).astype(np.float32)
     cells = np.asarray(Image.fromarray(ink).resize((16, 16), Image.Resampling.BOX))
     total = float((cells**2).sum())
     if total < 8:
