@@ -29,7 +29,7 @@ from imagen_lit import assets, complaint
 Task = Callable[[DictConfig], Any]
 
 # What a config may name: `build` runs it, and a config can come from a stranger.
-ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.")
+ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")
 
 SCALARS = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
@@ -159,8 +159,9 @@ def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
         yield from _dotted(value, f"{prefix}{key}.")
 
 
-def build(node: DictConfig | ListConfig) -> Any:
+def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
     """The object that a config node describes, made of plain Python values only."""
+    node = OmegaConf.create(node) if isinstance(node, dict) else node
     check(OmegaConf.to_container(node, resolve=True))
     return instantiate(node, _convert_="all")
 
