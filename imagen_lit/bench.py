@@ -1,0 +1,108 @@
+"""How fast a stage learns here: images/s, FLOPs an image, share of the matrix-product peak, memory.
+
+The peak is measured in the same run, as the best of square matrix products in the same precision; FLOPs are counted
+by torch for one training step. The data are part of what is timed.
+"""
+
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import torch
+from lightning import Trainer
+from omegaconf import DictConfig
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from imagen_lit import door
+from imagen_lit.diffusion import noise
+from imagen_lit.stage.condition import Condition, TextAndLowRes
+from imagen_lit.stage.training import Stage
+
+
+def matrix_peak(dtype: torch.dtype, edge: int = 1536, seconds: float = 1.0) -> float:
+    """The best rate of a square matrix product, in FLOP/s."""
+    a, b = torch.randn(edge, edge).to(dtype), torch.randn(edge, edge).to(dtype)
+    best, until = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = max(best, 2 * edge**3 / (time.perf_counter() - start))
+    return best
+
+
+def steps(cfg: DictConfig) -> Iterator[tuple[Stage, dict[str, Any], Tensor]]:
+    """Take training steps of a new stage, without keeping anything; yield each step's parts."""
+    torch.manual_seed(cfg.seed)
+    stage: Stage = door.build(cfg.stage)
+    data = door.build(cfg.data)
+    data.setup()
+    trainer: Trainer = door.build({**cfg.trainer, "logger": False, "callbacks": None})
+    optimizer = stage.configure_optimizers()
+    for batch in data.train_dataloader():
+        with trainer.precision_plugin.forward_context():
+            t = noise.times(stage.seed, batch["position"])
+            loss = stage.loss(stage.denoiser, batch, t, stage.seed).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        yield stage, batch, loss
+
+
+def speed(cfg: DictConfig, batches: int) -> float:
+    """Images a second, after two batches of warming up."""
+    run = steps(cfg)
+    images = [len(batch["position"]) for _, batch, _ in islice(run, 2)]
+    start = time.perf_counter()
+    images = [len(batch["position"]) for _, batch, _ in islice(run, batches)]
+    return sum(images) / (time.perf_counter() - start)
+
+
+def flops(cfg: DictConfig) -> float:
+    """FLOPs of one training step, an image."""
+    with FlopCounterMode(display=False) as counter:
+        _, batch, _ = next(steps(cfg))
+    return counter.get_total_flops() / len(batch["position"])
+
+
+@torch.inference_mode()
+def call_seconds(cfg: DictConfig, pictures: int = 16) -> float:
+    """Seconds of one network call, a picture, at the size that is drawn."""
+    stage: Stage = door.build(cfg.stage)
+    size, text = cfg.data.size, torch.zeros(pictures, 12, cfg.text.width)
+    condition = Condition(text, torch.ones(pictures, 12, dtype=torch.bool))
+    if isinstance(stage.condition, TextAndLowRes):
+        lowres = torch.zeros(
+            pictures, 3, size // stage.condition.factor, size // stage.condition.factor
+        )
+        condition = replace(condition, lowres=lowres, lowres_logsnr=torch.zeros(pictures))
+    z, t = torch.zeros(pictures, 3, size, size), torch.full((pictures,), 0.5)
+    stage.ema(z, t, condition)
+    start = time.perf_counter()
+    stage.ema(z, t, condition)
+    return (time.perf_counter() - start) / pictures
+
+
+@door.main("bench")
+def main(cfg: DictConfig) -> None:
+    precision = str(cfg.trainer.precision)
+    dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
+    peak, an_image, rate = matrix_peak(dtype), flops(cfg), speed(cfg, cfg.batches)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    weights = sum(p.numel() for p in door.build(cfg.network).parameters())
+    print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")
+    print(
+        f"precision          {precision}, {torch.get_num_threads()} threads, batch {cfg.data.batch_size}"
+    )
+    print(f"speed              {rate:.1f} images/s, data included")
+    print(f"work               {an_image / 1e9:.3f} GFLOP an image (forward and backward)")
+    print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
+    print(f"share of the peak  {rate * an_image / peak:.1%}")
+    print(f"memory             {memory:.2f} GiB resident at most")
+
+
+if __name__ == "__main__":
+    main()

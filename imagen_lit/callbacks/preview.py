@@ -1,0 +1,65 @@
+"""Every so many images: the same prompts, the same seeds, drawn by the follower and marked.
+
+Who marks is handed in: an *examiner* has `prompts`, `seeds`, `mark(number, picture)` and `score(marks)`. The marks go
+into the journal as score/alignment_<category>, the pictures into the run folder as one sheet.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from PIL import Image
+
+from imagen_lit.stage.condition import Condition
+from imagen_lit.stage.recipe import Recipe
+
+
+class Examiner(Protocol):
+    prompts: list[str]
+    seeds: list[int]
+
+    def mark(self, number: int, picture: np.ndarray) -> dict[str, Any]: ...
+
+    def score(self, marks: list[dict[str, Any]]) -> dict[str, Any]: ...
+
+
+class Preview(Callback):
+    """Draws after every `every` images, for stages that need nothing but text."""
+
+    def __init__(
+        self, examiner: Examiner, encoder: Any, recipe: Recipe, size: int, every: int, folder: str
+    ) -> None:
+        self.examiner, self.encoder, self.recipe = examiner, encoder, recipe
+        self.size, self.every, self.folder = size, every, Path(folder)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._condition = Condition(*self.encoder.encode(self.examiner.prompts))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        seen = int(pl_module.images_seen)
+        whole = len(batch["position"]) * trainer.world_size
+        if seen // self.every == (seen - whole) // self.every or not trainer.is_global_zero:
+            return
+        with torch.inference_mode():
+            drawn = self.recipe.draw(pl_module.ema, self._condition, self.examiner.seeds, self.size)
+        shown = ((drawn.float() + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        marks = [self.examiner.mark(i, picture) for i, picture in enumerate(shown)]
+        row: dict[str, Any] = {"images": seen}
+        for category, found in self.examiner.score(marks).items():
+            low, high = found["interval"]
+            row[f"score/alignment_{category}"] = [found["exact"], low, high]
+        trainer.logger.write(row)
+        _sheet(shown, self.folder / f"preview_{seen:09d}.png")
+
+
+def _sheet(pictures: np.ndarray, file: Path, columns: int = 12, edge: int = 64) -> None:
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * edge, rows * edge), "white")
+    for i, picture in enumerate(pictures):
+        tile = Image.fromarray(picture).resize((edge, edge), Image.Resampling.NEAREST)
+        sheet.paste(tile, (i % columns * edge, i // columns * edge))
+    sheet.save(file)

@@ -1,0 +1,50 @@
+"""Make the demo's tiny T5, from text alone, without the network."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from imagen_lit import door
+from imagen_lit.text import nano
+
+
+def pretrain(folder: Path, documents: int, seed: int, tell: Callable[[int, float], None]) -> bool:
+    """Write the encoder, unless it is there; whether it was made just now."""
+    if (folder / "config.json").is_file():
+        return False
+    made = None
+    for seen, loss, *made in nano.pretrain(seed=seed, documents_seen=documents):
+        tell(seen, loss)
+    nano.save(*made, str(folder))
+    return True
+
+
+def progress(documents: int) -> Callable[[int, float], None]:
+    """A line that says how far it is and how long it will still take."""
+    began, told = time.monotonic(), 0.0
+
+    def tell(seen: int, loss: float) -> None:
+        nonlocal told
+        now, live = time.monotonic(), sys.stderr.isatty()
+        if seen < documents and now - told < (0.5 if live else 15):
+            return
+        told, left = now, (now - began) / max(seen, 1) * (documents - seen)
+        line = f"reading {seen:,}/{documents:,} documents, loss {loss:.3f}, {left:.0f} s left"
+        end = "\n" if seen >= documents or not live else ""
+        print(f"\r\033[K{line}" if live else line, end=end, file=sys.stderr, flush=True)
+
+    return tell
+
+
+@door.main("pretrain_text")
+def main(cfg: DictConfig) -> None:
+    folder = Path(cfg.folder)
+    made = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents))
+    print(f"the encoder {'is' if made else 'was already'} in {folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""A network that has been told what its answer means.
+
+`Denoiser(network, schedule, prediction)` is called `(z, t, condition)` and answers with the clean estimate.
+`bind(condition)` gives the plain `(z, t)` function that the mathematics wants, and `bind_pair` the one that also
+gives the estimate without text, both from one batched forward.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imagen_lit.diffusion.schedule import Schedule
+from imagen_lit.stage.condition import Condition
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Denoiser(nn.Module):
+    def __init__(self, network: nn.Module, schedule: Schedule, prediction: Any) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.schedule, self.prediction = schedule, prediction
+
+    def answer(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:
+        """The network's own answer, in its own space."""
+        return self.network(
+            z.contiguous(memory_format=torch.channels_last),
+            logsnr,
+            condition.text,
+            condition.mask,
+            condition.lowres,
+            condition.lowres_logsnr,
+        )
+
+    def forward(self, z: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        logsnr = self.schedule(t)
+        return self.prediction.to_clean(self.answer(z, logsnr, condition).to(z.dtype), z, logsnr)
+
+    def bind(self, condition: Condition) -> Denoise:
+        return lambda z, t: self(z, t, condition)
+
+    def bind_pair(self, condition: Condition) -> Pair:
+        both = condition.beside(condition.without_text())
+
+        def pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+            return self(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)
+
+        return pair

@@ -1,0 +1,96 @@
+"""The text cache: what an encoder says about every caption of a folder of shards, computed once.
+
+`fill` writes one sidecar (`data.sidecar`) per shard, skips those that are there and fit, and may be
+stopped at any moment: to run it again is the recovery, and the files come out the same. Several
+processes share the work by taking every `tasks`-th shard. A sidecar of another encoder, or of other
+samples, is an error and stays untouched; one that was cut short is made again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from imagen_lit.data import sidecar
+from imagen_lit.data.collection import Collection
+
+
+class Encoder(Protocol):
+    name: str
+
+    def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+    def fingerprint(self) -> dict[str, str]: ...
+
+
+def fill(
+    encoder: Encoder,
+    shards: Collection,
+    folder: Path,
+    stored: str = "bfloat16",
+    budget: int = 16_384,
+    task: int = 0,
+    tasks: int = 1,
+) -> Iterator[tuple[Path, bool]]:
+    """Yield each sidecar of this task and whether it was written just now (False: already there).
+
+    `budget` is the number of characters, padding counted, that are encoded in one go: a token has
+    about four.
+    """
+    if stored not in sidecar.STORED:
+        raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar.STORED)}.")
+    if not 0 <= task < tasks:
+        raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
+    identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
+    for number in range(task, len(shards), tasks):
+        shard = shards.open(number)
+        path = folder / f"{shard.path.stem}.safetensors"
+        fields = {**sidecar.wanted(shard), "stored": stored, **identity}
+        missing = not _fits(path, fields)
+        if missing:
+            captions = [shard.caption(row) for row in range(len(shard))]
+            rows = embed(encoder, captions, budget, getattr(torch, stored))
+            sidecar.write(path, rows, fields)
+        yield path, missing
+
+
+def _fits(path: Path, fields: Mapping[str, str]) -> bool:
+    try:
+        found = sidecar.Sidecar(path).fields
+    except (FileNotFoundError, ValueError):
+        return False
+    if different := sidecar.differences(found, fields):
+        raise ValueError(
+            f"{path} was made otherwise: {different}. Nothing was overwritten. To replace it, "
+            f"delete {path.parent}, then repeat this command."
+        )
+    return True
+
+
+def embed(
+    encoder: Encoder, captions: Sequence[str], budget: int, dtype: torch.dtype = torch.float32
+) -> list[torch.Tensor]:
+    """One [tokens, D] per caption; equal captions are encoded once, long with long."""
+    found: dict[str, torch.Tensor] = {}
+    for batch in batches(captions, budget):
+        tokens, mask = encoder.encode(batch)
+        for caption, vectors, real in zip(batch, tokens, mask, strict=True):
+            row = vectors[real]
+            if not torch.isfinite(row).all():
+                raise ValueError(
+                    f"The encoder {encoder.name} answers {caption!r} with numbers that are not "
+                    "finite. T5 does so in float16: use bfloat16 or float32."
+                )
+            found[caption] = row.to(dtype).cpu()
+    return [found[caption] for caption in captions]
+
+
+def batches(captions: Sequence[str], budget: int) -> Iterator[list[str]]:
+    """The distinct captions, longest first, in lists of `budget` characters, padding counted."""
+    # Longest first, so that a lack of memory shows at once; ties go by the text.
+    waiting = sorted(set(captions), key=lambda caption: (-len(caption), caption))
+    while waiting:
+        size = max(1, budget // max(1, len(waiting[0])))
+        yield waiting[:size]
+        waiting = waiting[size:]

@@ -1,0 +1,117 @@
+"""Laws of every network in conf: shape kept, text felt, padding not felt, no parameter idle."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from imagen_lit import assets, door
+
+OPTIONS = sorted(p.stem for p in Path(assets.conf(), "network").glob("*.yaml"))
+EDGE, LENGTH, BATCH = 32, 7, 3
+
+
+def build(option: str, lowres: int = 3) -> nn.Module:
+    torch.manual_seed(0)
+    cfg = door.compose("train", [f"network={option}"])
+    cfg.network.lowres_channels = lowres
+    network = door.build(cfg.network)
+    for parameter in network.parameters():  # silent layers would hide what the tests look for
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.05)
+    return network
+
+
+def call(network: nn.Module, **changes: torch.Tensor) -> torch.Tensor:
+    g = torch.Generator().manual_seed(1)
+    width = network.embed_text.nothing.shape[-1]
+    mask = torch.arange(LENGTH) < torch.tensor([7, 4, 0])[:, None]
+    given = {
+        "z": torch.randn(BATCH, 3, EDGE, EDGE, generator=g),
+        "logsnr": torch.tensor([-3.0, 0.0, 4.0]),
+        "text": torch.randn(BATCH, LENGTH, width, generator=g),
+        "mask": mask,
+        "lowres": torch.randn(BATCH, 3, EDGE // 4, EDGE // 4, generator=g),
+        "lowres_logsnr": torch.tensor([1.0, 5.0, -2.0]),
+    } | changes
+    return network(**given)
+
+
+@pytest.fixture(params=OPTIONS, scope="module")
+def network(request: pytest.FixtureRequest) -> nn.Module:
+    return build(request.param)
+
+
+@torch.no_grad()
+def test_the_answer_has_the_shape_of_the_question(network: nn.Module) -> None:
+    assert call(network).shape == (BATCH, 3, EDGE, EDGE)
+
+
+@torch.no_grad()
+def test_a_padded_token_cannot_be_felt(network: nn.Module) -> None:
+    g = torch.Generator().manual_seed(1)
+    torch.randn(BATCH, 3, EDGE, EDGE, generator=g)
+    text = torch.randn(BATCH, LENGTH, network.embed_text.nothing.shape[-1], generator=g)
+    mask = torch.arange(LENGTH) < torch.tensor([7, 4, 0])[:, None]
+    loud = torch.where(mask[..., None], text, torch.full_like(text, 1e4))
+    assert torch.equal(call(network, text=text), call(network, text=loud))
+
+
+@torch.no_grad()
+def test_more_padding_changes_nothing(network: nn.Module) -> None:
+    width = network.embed_text.nothing.shape[-1]
+    text = torch.randn(BATCH, LENGTH, width, generator=torch.Generator().manual_seed(2))
+    mask = torch.arange(LENGTH) < torch.tensor([7, 4, 2])[:, None]
+    longer = torch.cat([text, torch.ones(BATCH, 9, width)], 1)
+    more = torch.cat([mask, torch.zeros(BATCH, 9, dtype=torch.bool)], 1)
+    short, long = call(network, text=text, mask=mask), call(network, text=longer, mask=more)
+    torch.testing.assert_close(short, long, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_text_noise_level_and_small_picture_are_felt(network: nn.Module) -> None:
+    usual = call(network)
+    for name, other in (
+        ("text", torch.ones(BATCH, LENGTH, network.embed_text.nothing.shape[-1])),
+        ("logsnr", torch.tensor([3.0, 1.0, -4.0])),
+        ("lowres", torch.zeros(BATCH, 3, EDGE // 4, EDGE // 4)),
+        ("lowres_logsnr", torch.tensor([-1.0, 2.0, 2.0])),
+    ):
+        assert (call(network, **{name: other})[0] - usual[0]).abs().max() > 1e-4, name
+
+
+def test_every_parameter_gets_a_gradient(network: nn.Module) -> None:
+    network.zero_grad()
+    call(network).square().sum().backward()
+    idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+
+
+@torch.no_grad()
+def test_a_picture_does_not_depend_on_its_batch(network: nn.Module) -> None:
+    g = torch.Generator().manual_seed(5)
+    z = torch.randn(BATCH, 3, EDGE, EDGE, generator=g)
+    together = call(network, z=z)
+    mixed = call(network, z=torch.cat([z[:1], torch.randn(2, 3, EDGE, EDGE, generator=g)]))
+    torch.testing.assert_close(together[0], mixed[0], atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_new_network_answers_zero() -> None:
+    """Its last layer starts silent, so the first estimate is the mildest one."""
+    for option in OPTIONS:
+        cfg = door.compose("train", [f"network={option}"])
+        cfg.network.lowres_channels = 3
+        assert not call(door.build(cfg.network)).any()
+
+
+@torch.no_grad()
+def test_the_last_stage_learns_on_crops_and_draws_larger_pictures() -> None:
+    network = build("demo_efficient_unet_crop")
+    width = network.embed_text.nothing.shape[-1]
+    text, mask = torch.randn(1, 4, width), torch.ones(1, 4, dtype=torch.bool)
+    for edge in (64, 128):
+        z, low = torch.randn(1, 3, edge, edge), torch.randn(1, 3, edge // 4, edge // 4)
+        logsnr = torch.zeros(1)
+        assert network(z, logsnr, text, mask, low, logsnr).shape == z.shape
