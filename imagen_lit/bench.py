@@ -1,7 +1,8 @@
-"""How fast a stage learns here: images/s, FLOPs an image, share of the matrix-product peak, memory.
+"""How fast a stage learns here: images/s, FLOPs an image, share of the matrix-product peak,
+memory.
 
-The peak is measured in the same run, as the best of square matrix products in the same precision; FLOPs are counted
-by torch for one training step. The data are part of what is timed.
+The peak is measured in the same run, as the best of square matrix products in the same precision;
+FLOPs are counted by torch for one training step. The data are part of what is timed.
 """
 
 import resource
@@ -94,9 +95,8 @@ def main(cfg: DictConfig) -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     weights = sum(p.numel() for p in door.build(cfg.network).parameters())
     print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")
-    print(
-        f"precision          {precision}, {torch.get_num_threads()} threads, batch {cfg.data.batch_size}"
-    )
+    threads, batch = torch.get_num_threads(), cfg.data.batch_size
+    print(f"precision          {precision}, {threads} threads, batch {batch}")
     print(f"speed              {rate:.1f} images/s, data included")
     print(f"work               {an_image / 1e9:.3f} GFLOP an image (forward and backward)")
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")

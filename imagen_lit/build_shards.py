@@ -1,7 +1,8 @@
 """A source of pictures with captions becomes WebDataset shards.
 
-Shards are written in parallel, each aside and then renamed; those already there are kept. The manifest says
-beforehand which shards there must be, so a folder that was left half-made is known as such.
+Shards are written in parallel, each aside and then renamed; those already there are kept. The
+manifest says beforehand which shards there must be, so a folder that was left half-made is known
+as such.
 """
 
 import hashlib

@@ -30,7 +30,8 @@ class Step:
 
     @cached_property
     def size(self) -> int:
-        """The edge of the pictures it draws: the full picture's, whatever it was cropped to in training."""
+        """The edge of the pictures it draws: the full picture's, whatever it was cropped to in
+        training."""
         return run_folder.config(Path(self.run)).data.size
 
     def draw(self, condition: Condition, lowres: Tensor | None, seeds: Sequence[int]) -> Tensor:

@@ -1,8 +1,9 @@
-"""The whole cascade on a laptop: from an empty folder to pictures that match their captions, and a page about them.
+"""The whole cascade on a laptop: from an empty folder to pictures that match their captions, and a
+page about them.
 
-Each step is the door of its own name, and says which command would do the same. What is finished is reused, so the
-same command goes on where it stopped. How many images each stage sees is decided when its turn comes,
-from the speed measured then and the time left, and written into plan.json.
+Each step is the door of its own name, and says which command would do the same. What is finished
+is reused, so the same command goes on where it stopped. How many images each stage sees is decided
+when its turn comes, from the speed measured then and the time left, and written into plan.json.
 """
 
 import json
@@ -31,7 +32,8 @@ STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
 
 
 class Plan:
-    """What was decided and how long it took: plan.json in the demo's folder, so that a rerun agrees."""
+    """What was decided and how long it took: plan.json in the demo's folder, so that a rerun
+    agrees."""
 
     def __init__(self, file: Path, minutes: float) -> None:
         self.file, self.began = file, time.monotonic()
@@ -213,7 +215,7 @@ def _page(home: Path, scores: dict[str, Any], guidance: dict[str, Any], plan: Pl
     folder = home / "evaluation"
     marks = [json.loads(line) for line in (folder / "marks.jsonl").read_text().splitlines()]
     steps = list(STAGES.values())
-    first, *_, last = [[m for m in marks if m["step"] == step] for step in steps]
+    last = [m for m in marks if m["step"] == steps[-1]]
     samples = [
         {
             "prompt": mark["prompt"],

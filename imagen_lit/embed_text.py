@@ -30,11 +30,11 @@ def embed(
 @door.main("embed_text")
 def main(cfg: DictConfig) -> None:
     encoder, shards = door.build(cfg.text), Path(cfg.shards)
-    finished = embed(encoder, shards, cfg.stored, cfg.budget, cfg.task, cfg.tasks)
-    written = 0
-    for done, written, count in finished:
+    new = 0
+    for done, written, count in embed(encoder, shards, cfg.stored, cfg.budget, cfg.task, cfg.tasks):
+        new = written
         print(f"\r{shards}: {done}/{count} sidecars", end="", flush=True)
-    print(f"\n{written} new sidecars are in {sidecar.folder(shards, encoder.name)}")
+    print(f"\n{new} new sidecars are in {sidecar.folder(shards, encoder.name)}")
 
 
 if __name__ == "__main__":

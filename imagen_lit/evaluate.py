@@ -1,7 +1,7 @@
 """A cascade is examined: held-out prompts are drawn and read, and every step gets its scores.
 
-`scores.json` says what was right, for each category and each step of the cascade, with intervals; `readings.jsonl`
-says it prompt by prompt.
+`scores.json` says what was right, for each category and each step of the cascade, with intervals;
+`readings.jsonl` says it prompt by prompt.
 """
 
 import json
@@ -95,12 +95,14 @@ def tell(done: int, count: int) -> None:
 
 def told(scores: dict[str, Any]) -> str:
     """The scores as lines of text."""
-    return "\n".join(
-        f"{step:5} {category:6} {row['exact']:.3f}  [{row['interval'][0]:.3f}, {row['interval'][1]:.3f}]"
-        f"  n={row['n']}"
-        for step, categories in scores["score/alignment"].items()
-        for category, row in categories.items()
-    )
+    lines = []
+    for step, categories in scores["score/alignment"].items():
+        for category, row in categories.items():
+            low, high = row["interval"]
+            lines.append(
+                f"{step:5} {category:6} {row['exact']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}"
+            )
+    return "\n".join(lines)
 
 
 @door.main("evaluate")

@@ -15,9 +15,9 @@ def pretrain(folder: Path, documents: int, seed: int, tell: Callable[[int, float
     """Write the encoder, unless it is there; whether it was made just now."""
     if (folder / "config.json").is_file():
         return False
-    made = None
-    for seen, loss, *made in nano.pretrain(seed=seed, documents_seen=documents):
+    for seen, loss, model, pieces in nano.pretrain(seed=seed, documents_seen=documents):
         tell(seen, loss)
+        made = model, pieces
     nano.save(*made, str(folder))
     return True
 

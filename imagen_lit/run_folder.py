@@ -37,7 +37,7 @@ def claim(folder: Path, cfg: DictConfig) -> None:
         differing = [k for k in differing if not any(k == f or k.startswith(f + ".") for f in FREE)]
         if differing:
             said = "; ".join(
-                f"{k}: {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:5]
+                f"{k} is {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:4]
             )
             raise ValueError(
                 f"the run folder {folder} belongs to a run with other settings ({said}): "
@@ -50,9 +50,10 @@ def remember_text(folder: Path, fingerprint: Mapping[str, str]) -> None:
     """Keep what the text sidecars said of their encoder, so that sampling can ask for the same."""
     file = folder / "text.json"
     if file.exists() and json.loads(file.read_text()) != dict(fingerprint):
+        differing = text_difference(folder, fingerprint)
         raise ValueError(
-            f"the run {folder} learnt with another text encoder: {text_difference(folder, fingerprint)}; "
-            "embed the captions with that encoder, or choose another name=..."
+            f"the run {folder} learnt with another text encoder: {differing}; embed the "
+            "captions with that encoder, or choose another name=..."
         )
     _write(file, json.dumps(dict(fingerprint), indent=2, sort_keys=True))
 

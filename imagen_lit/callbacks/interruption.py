@@ -1,8 +1,8 @@
 """A signal raises a flag, and nothing more; the flag is read where a batch ends.
 
-Ctrl-C in the middle of a step would leave weights that have taken it beside a clock that has not. So training goes
-on to the end of the batch and stops; whoever called `fit` saves and looks at `asked`. A second Ctrl-C
-does not wait.
+Ctrl-C in the middle of a step would leave weights that have taken it beside a clock that has not.
+So training goes on to the end of the batch and stops; whoever called `fit` saves and looks at
+`asked`. A second Ctrl-C does not wait.
 """
 
 import signal

@@ -1,7 +1,8 @@
 """Every so many images: the same prompts, the same seeds, drawn by the follower and marked.
 
-Who marks is handed in: an *examiner* has `prompts`, `seeds`, `mark(number, picture)` and `score(marks)`. The marks go
-into the journal as score/alignment_<category>, the pictures into the run folder as one sheet.
+Who marks is handed in: an *examiner* has `prompts`, `seeds`, `mark(number, picture)` and
+`score(marks)`. The marks go into the journal as score/alignment_<category>, the pictures into the
+run folder as one sheet.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
 """One line that says how far training is and how long it will still take.
 
 The remaining time is what is left divided by the speed of the last minute, so it is right when the
-machine becomes slower. On a terminal the line renews itself; in a file a new one comes now and then.
+machine becomes slower. On a terminal the line renews itself; in a file a new one comes now and
+then.
 """
 
 import sys

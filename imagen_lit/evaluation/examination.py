@@ -1,4 +1,5 @@
-"""The examination of the demo world: prompts that training never showed, and the marks for their pictures."""
+"""The examination of the demo world: prompts that training never showed, and the marks for their
+pictures."""
 
 from typing import Any
 
@@ -18,7 +19,8 @@ class HeldOut:
         self.seeds = list(range(seed, seed + count))
 
     def mark(self, number: int, picture: np.ndarray) -> dict[str, Any]:
-        """What of prompt `number` is true of a picture, uint8 [H, W, 3], beside prompt and category."""
+        """What of prompt `number` is true of a picture, uint8 [H, W, 3], beside prompt and
+        category."""
         question = self.questions[number]
         found = alignment.matches(alignment.read(picture), question["expectation"])
         return {"prompt": question["prompt"], "category": question["category"], "found": found}

@@ -1,4 +1,5 @@
-"""Pictures for people: files, grids and curves. Pictures come in [-1, 1] and are written aside, then renamed."""
+"""Pictures for people: files, grids and curves. Pictures come in [-1, 1] and are written aside,
+then renamed."""
 
 import io
 import os

@@ -1,7 +1,7 @@
 """One HTML page about a cascade: what was asked, what was drawn, how well, and how it learnt.
 
-Plain HTML beside the pictures it shows, with relative addresses only: the folder can be zipped and opened
-anywhere. Nothing is loaded from outside and no script runs.
+Plain HTML beside the pictures it shows, with relative addresses only: the folder can be zipped and
+opened anywhere. Nothing is loaded from outside and no script runs.
 """
 
 import os
@@ -10,22 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-STYLE = """
-:root { color-scheme: light; --ink: #1d2330; --soft: #667085; --line: #e4e7ec; --good: #17803d; --bad: #b42318; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); margin: 2.5rem auto; max-width: 68rem; padding: 0 1.2rem; }
-h1 { font-size: 1.9rem; margin: 0 0 .3rem; } h2 { margin: 2.6rem 0 .6rem; font-size: 1.25rem; }
-p { max-width: 46rem; } .soft { color: var(--soft); font-size: .9rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(19.5rem, 1fr)); gap: 1rem; }
-.card { border: 1px solid var(--line); border-radius: .6rem; padding: .7rem; }
-.card .row { display: flex; gap: .4rem; align-items: flex-end; }
-.card img, .grid img { image-rendering: pixelated; border-radius: .25rem; display: block; }
-.card .caption { font-weight: 600; margin: .5rem 0 .1rem; } .right { color: var(--good); } .wrong { color: var(--bad); }
-table { border-collapse: collapse; } th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); }
-td.number { font-variant-numeric: tabular-nums; } .bar { position: relative; width: 12rem; height: .8rem; background: #f2f4f7; border-radius: .2rem; }
-.bar i { position: absolute; top: 0; bottom: 0; left: 0; background: #84adff; border-radius: .2rem; } .bar b { position: absolute; top: .3rem; height: .2rem; background: var(--ink); }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots svg { width: 31rem; max-width: 100%; height: auto; }
-.grid th { font-weight: 500; } .grid td { border: 0; padding: .2rem; }
-"""
+STYLE = Path(__file__).with_name("page.css").read_text()
 
 
 def write(
@@ -80,9 +65,10 @@ def _scores(scores: Mapping[str, Any]) -> str:
                 f'<td>{bar}</td><td class="soft">{parts}</td></tr>'
             )
     return (
-        "<h2>Are the pictures what the captions say?</h2><p>Share of held-out prompts whose picture shows every "
-        "colour, shape, count and relation named, and nothing else, as read by the exact reader; with 95 % intervals "
-        "(Wilson). The words are reported for curiosity.</p><table><tr><th>stage</th><th>category</th><th>exact</th>"
+        "<h2>Are the pictures what the captions say?</h2><p>Share of held-out prompts whose "
+        "picture shows every colour, shape, count and relation named, and nothing else, as read by the "
+        "exact reader; with 95 % intervals (Wilson). The words are reported for curiosity.</p>"
+        "<table><tr><th>stage</th><th>category</th><th>exact</th>"
         f"<th>interval</th><th>n</th><th></th><th></th></tr>{''.join(rows)}</table>"
     )
 
@@ -94,15 +80,16 @@ def _samples(samples: Sequence[Mapping[str, Any]], here: Path) -> str:
             f'<img src="{_address(f, here)}" width="{edge}" height="{edge}" alt="{escape(step)}">'
             for (step, f), edge in zip(sample["pictures"].items(), (48, 80, 160), strict=False)
         )
-        verdict = ("right", "right") if sample["right"] else ("wrong", "wrong")
+        verdict = "right" if sample["right"] else "wrong"
+        judged = f'{escape(sample["category"])} · <span class="{verdict}">{verdict}</span>'
         cards.append(
             f'<div class="card"><div class="row">{pictures}</div>'
             f'<div class="caption">{escape(sample["prompt"])}</div>'
-            f'<div class="soft">{escape(sample["category"])} · <span class="{verdict[0]}">{verdict[1]}</span></div></div>'
+            f'<div class="soft">{judged}</div></div>'
         )
     return (
-        "<h2>Prompts that training never showed</h2><p class='soft'>The first of the list, not chosen. "
-        f"Each at all resolutions of the cascade.</p><div class='cards'>{''.join(cards)}</div>"
+        "<h2>Prompts that training never showed</h2><p class='soft'>The first of the list, "
+        f"not chosen. Each at all resolutions of the cascade.</p><div class='cards'>{''.join(cards)}</div>"
     )
 
 
@@ -118,8 +105,9 @@ def _guidance(guidance: Mapping[str, Any], here: Path) -> str:
         for name, files in guidance["rows"].items()
     )
     return (
-        f"<h2>Guidance and thresholding</h2><p>“{escape(guidance['prompt'])}”, the same seed throughout, base stage "
-        "guided with weight w and its clean estimates bounded in two ways (Imagen § 2.3, figs. A.9 and A.10).</p>"
+        f"<h2>Guidance and thresholding</h2><p>“{escape(guidance['prompt'])}”, the same seed "
+        "throughout, base stage guided with weight w and its clean estimates bounded in two ways "
+        "(Imagen § 2.3, figs. A.9 and A.10).</p>"
         f"<table class='grid'><tr><th></th>{head}</tr>{rows}</table>"
     )
 

@@ -1,9 +1,9 @@
-"""The Efficient U-Net of the super-resolution stages (Imagen App. B.1, figs. A.27 to A.30; F.2, F.3).
+"""The Efficient U-Net of the super-resolution stages (Imagen App. B.1, F.2, F.3; figs. A.27-A.30).
 
-Same contract as `unet.UNet`. Three things differ: a level halves its input *before* its blocks and doubles its output
-*after* them, so that all blocks work on the smaller picture; the blocks stand mostly at low resolution;
-and skips are scaled by 1/sqrt(2). The last level attends: to itself and the text, or, where the picture
-is too large for that, to the text only (`self_attention=False`).
+Same contract as `unet.UNet`. Three things differ: a level halves its input *before* its blocks and
+doubles its output *after* them, so that all blocks work on the smaller picture; the blocks stand
+mostly at low resolution; and skips are scaled by 1/sqrt(2). The last level attends: to itself and
+the text, or, where the picture is too large for that, to the text only (`self_attention=False`).
 """
 
 import math
@@ -121,7 +121,8 @@ class DownBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Work, then double (fig. A.29): a convolution makes four channels of each, which become four pixels."""
+    """Work, then double (fig. A.29): a convolution makes four channels of each, which become four
+    pixels."""
 
     def __init__(
         self,

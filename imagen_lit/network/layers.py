@@ -1,8 +1,9 @@
-"""The layers that both U-Nets are built from. They know neither time, nor noise levels' meaning, nor stages.
+"""The layers that both U-Nets are built from. They know neither time, nor noise levels' meaning,
+nor stages.
 
-Shapes: B pictures, C channels, H W edges, N = H*W places, L text tokens, D text width, E embedding width.
-A text comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what stands in a masked
-place cannot change any output.
+Shapes: B pictures, C channels, H W edges, N = H*W places, L text tokens, D text width, E embedding
+width. A text comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what stands
+in a masked place cannot change any output.
 """
 
 import math
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in ADM, or fewer where the network is narrow: never less than four channels each."""
-    return nn.GroupNorm(math.gcd(32, max(1, channels // 4)), channels)
+    """32 groups as in ADM, or fewer where the network is narrow: no group has less than 16
+    channels."""
+    return nn.GroupNorm(math.gcd(32, max(1, channels // 16)), channels)
 
 
 def zeroed(layer: nn.Module) -> nn.Module:
@@ -25,7 +27,8 @@ def zeroed(layer: nn.Module) -> nn.Module:
 
 
 class LogSNREmbedding(nn.Module):
-    """log-SNR [B] -> [B, E]: sines of geometric frequencies, then two dense layers (Imagen § 2.5)."""
+    """log-SNR [B] -> [B, E]: sines of geometric frequencies, then two dense layers (Imagen §
+    2.5)."""
 
     def __init__(self, width: int, waves: int = 64) -> None:
         super().__init__()
@@ -65,7 +68,8 @@ class TextPool(nn.Module):
 
 
 class SelfTextAttention(nn.Module):
-    """Self-attention whose keys and values also hold the text: one joint softmax (Imagen App. D.3.1)."""
+    """Self-attention whose keys and values also hold the text: one joint softmax (Imagen App.
+    D.3.1)."""
 
     def __init__(self, channels: int, text_width: int, head_width: int) -> None:
         super().__init__()
@@ -112,9 +116,11 @@ class TextAttention(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Norm, swish, convolution, twice; the embedding scales and shifts the second norm (ADM, Imagen F.1).
+    """Norm, swish, convolution, twice; the embedding scales and shifts the second norm (ADM,
+    Imagen F.1).
 
-    `resample` doubles or halves the picture inside the block, on both of its ways ("biggan" blocks).
+    `resample` doubles or halves the picture inside the block, on both of its ways ("biggan"
+    blocks).
     """
 
     def __init__(

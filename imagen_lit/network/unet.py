@@ -1,8 +1,10 @@
-"""The paper's base network: a U-Net in the manner of ADM with text in its attention (Imagen App. F.1).
+"""The paper's base network: a U-Net in the manner of ADM with text in its attention (Imagen App.
+F.1).
 
-Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` answers in the shape of `z` and
-does not know what its answer means. One entry of `channels`, `blocks` and `attention` for every edge length, the
-largest first. With `lowres_channels` it also takes a smaller picture and the log-SNR of the noise in it.
+Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` answers in the shape of
+`z` and does not know what its answer means. One entry of `channels`, `blocks` and `attention` for
+every edge length, the largest first. With `lowres_channels` it also takes a smaller picture and
+the log-SNR of the noise in it.
 
 The blocks stand in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """

@@ -1,8 +1,9 @@
 """What a picture is conditioned on, and how a batch of training data becomes that.
 
-A `Condition` holds tensors only. A *condition maker* has `learn(batch, seed) -> Condition`: what the network is
-told about `batch["image"]` while it learns, keyed per picture by (seed, position). `TextOnly` serves the base,
-`TextAndLowRes` the super-resolution stages; the same augmentation is used when sampling.
+A `Condition` holds tensors only. A *condition maker* has `learn(batch, seed) -> Condition`: what
+the network is told about `batch["image"]` while it learns, keyed per picture by (seed, position).
+`TextOnly` serves the base, `TextAndLowRes` the super-resolution stages; sampling uses the same
+augmentation.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ class Condition:
     lowres_logsnr: Tensor | None = None
 
     def without_text(self) -> "Condition":
-        """The reference of guidance: the text zeroed (Imagen § 4.1) and masked, all else as it is."""
+        """The reference of guidance: the text zeroed (Imagen § 4.1) and masked, all else as it
+        is."""
         nothing = torch.zeros_like(self.text), torch.zeros_like(self.mask)
         return Condition(*nothing, self.lowres, self.lowres_logsnr)
 
@@ -43,7 +45,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class TextOnly:
-    """The text, dropped from a share of the pictures so that guidance has a reference (Imagen § 4.1)."""
+    """The text, dropped from a share of the pictures so that guidance has a reference (Imagen §
+    4.1)."""
 
     drop: float = 0.1
 
@@ -74,7 +77,8 @@ class TextAndLowRes:
 def augment(
     lowres: Tensor, level: Tensor, eps: Tensor, schedule: Schedule
 ) -> tuple[Tensor, Tensor]:
-    """Noise-conditioning augmentation: the forward process at time `level` (Imagen § 2.4, fig. A.32).
+    """Noise-conditioning augmentation: the forward process at time `level` (Imagen § 2.4, fig.
+    A.32).
 
     The noise is added at low resolution, as in Cascaded Diffusion § 4; the paper does not say.
     """

@@ -1,8 +1,8 @@
 """A network that has been told what its answer means.
 
-`Denoiser(network, schedule, prediction)` is called `(z, t, condition)` and answers with the clean estimate.
-`bind(condition)` gives the plain `(z, t)` function that the mathematics wants, and `bind_pair` the one that also
-gives the estimate without text, both from one batched forward.
+`Denoiser(network, schedule, prediction)` is called `(z, t, condition)` and answers with the clean
+estimate. `bind(condition)` gives the plain `(z, t)` function that the mathematics wants, and
+`bind_pair` the one that also gives the estimate without text, both from one batched forward.
 """
 
 from collections.abc import Callable

@@ -10,7 +10,8 @@ from torch import nn
 
 def decay(batch: int, images_seen: int, half_life: float, ramp: float = 0.05) -> float:
     """How much of the average survives a batch. Early on the half-life is `ramp` of what was seen,
-    so that the first, random weights are soon forgotten (Karras et al. 2024, EDM2, reference settings)."""
+    so that the first, random weights are soon forgotten (Karras et al. 2024, EDM2, reference
+    settings)."""
     lasting = min(half_life, max(ramp * images_seen, 1e-8))
     return 0.5 ** (batch / lasting)
 

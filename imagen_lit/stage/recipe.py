@@ -1,9 +1,10 @@
 """How a trained stage is turned into pictures: where all swappable parts meet.
 
-Bind the condition, alone and beside its null; guide; threshold; hand the resulting `(z, t) -> x` to the
-sampler. A picture depends on its seed and its condition, never on its batch.
+Bind the condition, alone and beside its null; guide; threshold; hand the resulting `(z, t) -> x`
+to the sampler. A picture depends on its seed and its condition, never on its batch.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ Threshold = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """`level` is the augmentation of the low-resolution picture: 0.1 to 0.3 draws best (Imagen App. D.2)."""
+    """`level` is the augmentation of the low-resolution picture: 0.1 to 0.3 draws best (Imagen
+    App. D.2)."""
 
     sampler: Sampler
     guidance: Any
@@ -56,15 +58,14 @@ class Recipe:
     def draw(
         self, denoiser: Denoiser, condition: Condition, seeds: Sequence[int], size: int
     ) -> Tensor:
-        picture = None
-        for picture in self.trajectory(denoiser, condition, seeds, size):
-            pass
+        (picture,) = deque(self.trajectory(denoiser, condition, seeds, size), maxlen=1)
         return picture.clamp(-1, 1)
 
     def with_lowres(
         self, condition: Condition, lowres: Tensor, schedule: Schedule, seeds: Sequence[int]
     ) -> Condition:
-        """The text joined by a smaller picture, corrupted once to this recipe's level (fig. A.32 b)."""
+        """The text joined by a smaller picture, corrupted once to this recipe's level (fig. A.32
+        b)."""
         eps = noise.normal(0, seeds, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
         level = torch.full((len(lowres),), self.level, device=lowres.device)
         noisy, logsnr = augment(lowres, level, eps.to(lowres), schedule)

@@ -1,8 +1,8 @@
 """The one LightningModule: a denoiser learns, and a frozen second one follows it.
 
-Base and both super-resolution stages are this class with different parts. There is one clock, `images_seen`,
-and everything that is random is a function of (seed, a picture's position in the stream).
-It does not encode text, sample, save pictures, read config, or know which stage it is.
+Base and both super-resolution stages are this class with different parts. There is one clock,
+`images_seen`, and everything that is random is a function of (seed, a picture's position in the
+stream). It does not encode text, sample, save pictures, read config, or know which stage it is.
 """
 
 import copy
@@ -28,8 +28,8 @@ class ConditionMaker(Protocol):
 
 
 class Stage(LightningModule):
-    """Trains until `images` pictures were seen. The learning rate climbs over the first `warmup` pictures,
-    and falls to zero in a straight line over the last share `cooldown` of them."""
+    """Trains until `images` pictures were seen. The learning rate climbs over the first `warmup`
+    pictures, and falls to zero in a straight line over the last share `cooldown` of them."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class Stage(LightningModule):
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The step, and with it the clock and the follower: no one ever sees one without the other."""
+        """The step, and with it the clock and the follower: no one ever sees one without the
+        other."""
         super().optimizer_step(*args, **kwargs)
         self.images_seen += self._whole
         seen = int(self.images_seen)

@@ -1,9 +1,9 @@
 """A frozen text encoder: captions to token vectors.
 
-Contract: `encode(captions) -> (tokens [B, L, D] float32, mask [B, L] bool)`, True where a token is real,
-tokens zero where it is not. Any Hugging Face directory serves: T5, BERT and CLIP differ only in the
-class that loads them and in the layer that is read, and both stand in the YAML file. The tiny encoder
-of the demo goes through this same door.
+Contract: `encode(captions) -> (tokens [B, L, D] float32, mask [B, L] bool)`, True where a token is
+real, tokens zero where it is not. Any Hugging Face directory serves: T5, BERT and CLIP differ only
+in the class that loads them and in the layer that is read, and both stand in the YAML file. The
+tiny encoder of the demo goes through this same door.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from transformers.utils import logging
 
 
 class HuggingFace:
-    """`load` is a class's `from_pretrained`; `layer` counts hidden states, -1 being the encoder's own output."""
+    """`load` is a class's `from_pretrained`; `layer` counts hidden states, -1 being the encoder's
+    own output."""
 
     def __init__(
         self,

@@ -1,13 +1,14 @@
 """`t5_nano`: a real, tiny T5 in Hugging Face format, made on the spot without the network.
 
-Law: the folder is a pure function of this file, the grammar, the seed and the number of documents; it is
-read back through the same door as T5-XXL. It learns from text alone, by T5's own objective, span
-corruption (Raffel et al. 2020, § 3.1.4), on scenes told several times over (`scene_grammar`).
+Law: the folder is a pure function of this file, the grammar, the seed and the number of documents;
+it is read back through the same door as T5-XXL. It learns from text alone, by T5's own objective,
+span corruption (Raffel et al. 2020, § 3.1.4), on scenes told several times over (`scene_grammar`).
 
-Two choices make roles *loud* in the token vectors, where a picture network can hear them:
-most of the time the hidden span is a whole retelling, and the decoder is one shallow layer which must
-find, by attention alone, the token whose vector says "I am the colour of the thing on top";
-and noise is added to the encoder's output while it learns, so what matters must be said above the noise.
+Two choices make roles *loud* in the token vectors, where a picture network can hear them: most of
+the time the hidden span is a whole retelling, and the decoder is one shallow layer which must
+find, by attention alone, the token whose vector says "I am the colour of the thing on top"; and
+noise is added to the encoder's output while it learns, so what matters must be said above the
+noise.
 """
 
 import json
@@ -73,11 +74,12 @@ def config(vocab_size: int, width: int, layers: int, heads: int) -> T5Config:
 
 @torch.no_grad()
 def listen_to_neighbours(model: FullT5) -> None:
-    """Start with quiet words, and with a third of the heads looking ahead and a third looking back.
+    """Start with quiet words, and with a third of the heads looking ahead and a third looking
+    back.
 
-    Who is on top is a matter of which side of the word "above" one stands on. T5 starts with no sense
-    of sides, and with words far louder than what is around them: then it is a parity problem on
-    which learning stands still.
+    Who is on top is a matter of which side of the word "above" one stands on. T5 starts with no
+    sense of sides, and with words far louder than what is around them: then it is a parity problem
+    on which learning stands still.
     """
     model.shared.weight.mul_(0.3)
     bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
@@ -90,7 +92,8 @@ def listen_to_neighbours(model: FullT5) -> None:
 def corrupt(caption: str, retellings: list[str], rng: random.Random) -> tuple[str, str]:
     """Span corruption (Raffel et al. 2020, fig. 2): (text with sentinels, what they hide).
 
-    Three times in four every retelling is hidden whole; otherwise short spans are hidden everywhere.
+    Three times in four every retelling is hidden whole; otherwise short spans are hidden
+    everywhere.
     """
     order = rng.sample(retellings, len(retellings))
     if rng.random() < 0.75:
@@ -118,7 +121,8 @@ def pretrain(
     noise: float = 1.0,
     peak_rate: float = 7e-4,
 ) -> Iterator[tuple[int, float, FullT5, PreTrainedTokenizerFast]]:
-    """Yields (documents seen, loss, model, tokenizer) after every batch; the caller watches or stops."""
+    """Yields (documents seen, loss, model, tokenizer) after every batch; the caller watches or
+    stops."""
     torch.manual_seed(seed)
     pieces = tokenizer()
     model = FullT5(config(len(pieces), width, layers, heads))

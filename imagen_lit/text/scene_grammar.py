@@ -1,9 +1,9 @@
 """Scenes told in words: the text that the tiny encoder of the demo learns language from.
 
-A document is several tellings of one imagined scene, and nothing but text. Each telling says the same
-in other words, so what one of them hides can only be guessed from another by whoever understands
-which colour belongs to which shape and which thing is on top. No picture is involved, and no telling is
-ever attached to one: this is what a corpus would say about such scenes.
+A document is several tellings of one imagined scene, and nothing but text. Each telling says the
+same in other words, so what one of them hides can only be guessed from another by whoever
+understands which colour belongs to which shape and which thing is on top. No picture is involved,
+and no telling is ever attached to one: this is what a corpus would say about such scenes.
 """
 
 import random
@@ -84,7 +84,7 @@ def _word(rng: random.Random) -> tuple[str, list[str]]:
 
 def _two(rng: random.Random) -> tuple[str, list[str]]:
     first, second = _thing(rng), _thing(rng)
-    name, phrases, converse, here, there = rng.choice(RELATIONS)
+    _, phrases, converse, here, there = rng.choice(RELATIONS)
     sized = (rng.random() < 0.4, rng.random() < 0.4)
     a, b = _said(first, sized[0]), _said(second, sized[1])
     caption = rng.choice(OPENINGS) + f"{a} {rng.choice(phrases)} {b}"
