@@ -4,9 +4,11 @@ A test that takes `schedule` runs once for every file in conf/diffusion/schedule
 `schedule` and `sampler` for every pair, and a new file is under the law the moment it exists.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -19,3 +21,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             files = sorted((GROUPS / group).glob("*.yaml"))
             options = [instantiate(OmegaConf.load(file)) for file in files]
             metafunc.parametrize(group, options, ids=[file.stem for file in files])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Thousands of tiny matrices: on a busy machine a second thread is only waited for."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

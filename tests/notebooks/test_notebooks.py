@@ -23,7 +23,7 @@ def test_a_notebook_runs(notebook: nbformat.NotebookNode, monkeypatch: pytest.Mo
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     place = {"metadata": {"path": str(ROOT)}}
-    NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
+    NotebookClient(notebook, timeout=180, kernel_name="python3", resources=place).execute()
 
 
 def test_a_notebook_is_stored_without_outputs(notebook: nbformat.NotebookNode) -> None:
