@@ -95,9 +95,10 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
     unknown = re.match(r"Could not (?:override|delete from config\.) '(\S+?)'", text)
     if unknown:
         key = unknown[1].partition("@")[0]
+        add = f"; +{key}=... adds it" if "." in key else ""
         return (
             f"there is no key or group {key!r} here{nearest(key, keys())}; "
-            f"--cfg job lists the keys, --help the groups, and +{key}=... adds a new key"
+            f"--cfg job lists the keys, --help the groups{add}"
         )
     cause = error.__cause__
     return _line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)

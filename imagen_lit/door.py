@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_origin
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -31,7 +31,9 @@ Task = Callable[[DictConfig], Any]
 # What a config may name: `build` runs it, and a config can come from a stranger.
 ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")
 
-SCALARS = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
+# What YAML must give where a signature asks for it.
+PLAIN: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+PLAIN |= {kind: (list,) for kind in (list, tuple, Sequence)}
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -155,6 +157,8 @@ def _keys(config_name: str) -> list[str]:
 
 def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
     for key, value in node.items() if isinstance(node, dict) else ():
+        if key in HYDRA_KEYS:
+            continue
         yield f"{prefix}{key}"
         yield from _dotted(value, f"{prefix}{key}.")
 
@@ -170,7 +174,7 @@ def check(node: Any, key: str = "") -> None:
     """Raise ValueError unless every `_target_` in a plain node may be built as it is written.
 
     Its name is allowed, its keywords are those of its signature, none it needs is left out, and
-    a plain number or word has the type that the signature states.
+    a number, word or list stands where the signature asks for one.
     """
     if isinstance(node, list):
         for index, item in enumerate(node):
@@ -197,7 +201,7 @@ def _check_target(node: dict[str, Any], key: str) -> None:
     given = {name: value for name, value in node.items() if name not in HYDRA_KEYS}
     for name, value in given.items():
         if name in named:
-            _check_scalar(f"{key}.{name}", value, parameters[name].annotation, target)
+            _check_value(f"{key}.{name}", value, parameters[name].annotation, target)
         elif inspect.Parameter.VAR_KEYWORD not in kinds:
             raise ValueError(
                 f"{key}.{name} is no parameter of {target}"
@@ -214,9 +218,9 @@ def _check_target(node: dict[str, Any], key: str) -> None:
             raise ValueError(f"{key} lacks {name}, which {target} needs: add {key}.{name}")
 
 
-def _check_scalar(key: str, value: Any, annotation: Any, target: str) -> None:
-    wanted = getattr(annotation, "__name__", annotation)
-    allowed = SCALARS.get(wanted, ()) if isinstance(wanted, str) else ()
-    plain = not isinstance(value, dict | list) and value != "???"
-    if allowed and plain and type(value) not in allowed:
-        raise ValueError(f"{key} is {value!r}, and {target} wants {wanted} there")
+def _check_value(key: str, value: Any, annotation: Any, target: str) -> None:
+    wanted = get_origin(annotation) or annotation
+    allowed = PLAIN.get(wanted, ())
+    built = value == "???" or (isinstance(value, dict) and "_target_" in value)
+    if allowed and not built and type(value) not in allowed:
+        raise ValueError(f"{key} is {value!r}, and {target} wants {wanted.__name__.lower()} there")

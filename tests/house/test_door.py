@@ -203,6 +203,11 @@ def test_build_makes_what_a_node_describes_out_of_plain_values() -> None:
         (GOOD | {"weight_decays": 1}, r"did you mean weight_decay\?"),
         (GOOD | {"_partial_": False}, "lacks params"),
         ({"_target_": "imagen_lit.door.main", "config_name": 3}, "wants str"),
+        ({"_target_": "imagen_lit.door.main", "config_name": ["a"]}, "wants str"),
+        (
+            {"_target_": "imagen_lit.door.compose", "config_name": "a", "overrides": "b"},
+            "wants seq",
+        ),
     ],
 )
 def test_build_refuses_what_a_node_must_not_say(node: dict, told: str) -> None:
