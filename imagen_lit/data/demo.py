@@ -86,7 +86,7 @@ def draw_scene(
     elif category == "word":
         scene["word"] = scenery.place_word(rng, pick(words))
     else:
-        raise ValueError(f"category {category!r} is not in the demo world: choose {PROMPT_MIX}")
+        raise ValueError(f"found category {category!r}: expected one of {', '.join(PROMPT_MIX)}")
     return scene | {"background": scenery.background(rng)}
 
 
@@ -118,7 +118,7 @@ class Demo:
     def tell(self, number: int) -> tuple[dict, str]:
         """The scene of a number and its caption, without drawing it."""
         if not 0 <= number < self.count:
-            raise IndexError(f"scene {number} of a demo of {self.count}: ask for 0 to count - 1")
+            raise IndexError(f"found scene number {number}: expected 0 to {self.count - 1}")
         rng = np.random.default_rng([self.seed, number])
         scene = draw_scene(rng, draw_category(rng, self.mix), SEEN, WORDS)
         return scene, demo_caption.phrase(rng, demo_caption.expectation(rng, scene))

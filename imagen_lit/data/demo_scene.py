@@ -139,9 +139,10 @@ def render(scene: dict, size: int) -> np.ndarray:
 def paint(
     canvas: np.ndarray, ground: np.ndarray, share: np.ndarray, colour: tuple[int, int, int]
 ) -> None:
-    """Write a colour over the grey ground onto the canvas, as far as each pixel is covered."""
+    """Mix a colour into the grey ground as far as each pixel is covered; spare all other pixels."""
     for channel, value in enumerate(colour):
-        canvas[..., channel] = np.rint(ground + share * (value - ground))
+        mixed = np.rint(ground + share * (value - ground))
+        np.copyto(canvas[..., channel], mixed, casting="unsafe", where=share > 0)
 
 
 # --- placing: every function draws lengths in cells and answers in edges -------------------------
