@@ -14,16 +14,16 @@ from imagen_lit.stage.training import Stage
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` pictures were seen; the run folder."""
     folder = Path(cfg.runs) / cfg.name
-    run_folder.claim(folder, cfg)
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
+    data: Data = door.build(cfg.data)
+    data.setup()
+    run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
+    run_folder.remember_text(folder, data.encoder)
     seen = run_folder.images_seen(folder)
     if seen >= stage.images:
         print(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
         return folder
-    data: Data = door.build(cfg.data)
-    data.setup()
-    run_folder.remember_text(folder, data.encoder)
     if seen:
         print(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
     trainer: Trainer = door.build(cfg.trainer)

@@ -66,8 +66,8 @@ def _scores(scores: Mapping[str, Any]) -> str:
             )
     return (
         "<h2>Are the pictures what the captions say?</h2><p>Share of held-out prompts whose "
-        "picture shows every colour, shape, count and relation named, and nothing else, as read by the "
-        "exact reader; with 95 % intervals (Wilson). The words are reported for curiosity.</p>"
+        "picture shows every colour, shape, count and relation named, and nothing else, as read "
+        "by the exact reader; with 95 % intervals (Wilson). Words are reported for curiosity.</p>"
         "<table><tr><th>stage</th><th>category</th><th>exact</th>"
         f"<th>interval</th><th>n</th><th></th><th></th></tr>{''.join(rows)}</table>"
     )
@@ -89,7 +89,8 @@ def _samples(samples: Sequence[Mapping[str, Any]], here: Path) -> str:
         )
     return (
         "<h2>Prompts that training never showed</h2><p class='soft'>The first of the list, "
-        f"not chosen. Each at all resolutions of the cascade.</p><div class='cards'>{''.join(cards)}</div>"
+        "not chosen. Each at all resolutions of the cascade.</p>"
+        f"<div class='cards'>{''.join(cards)}</div>"
     )
 
 

@@ -1,0 +1,218 @@
+"""The data of a training run, as Lightning wants it.
+
+`Data` joins a folder of shards with the text sidecars of one encoder and yields batches `{image
+[B,3,H,W] in [-1,1], text [B,L,D], mask [B,L], caption, key, position [B]}`. Training is one endless
+stream; `start_at(images_seen)` opens it at a position, and that integer is all there is to resume.
+Validation is a fixed, finite set.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from imagen_lit.data import sidecar, split, worker
+from imagen_lit.data.collection import Collection
+from imagen_lit.data.kept import Kept
+from imagen_lit.data.reader import Choose, Place, Reader, Tally, collate
+from imagen_lit.data.shard import index
+from imagen_lit.data.stream import Order, Slices, share
+
+Batch = dict[str, Any]
+
+
+class Data(LightningDataModule):
+    """`text` is an encoder's name (its sidecars lie in `<shards>.text/<name>`) or a folder of them.
+
+    Pictures are resized to `size`; then a random square of `crop` is taken, or, without it, the
+    square in the middle. `batch_size` counts the pictures of all ranks together. `validation` is a
+    share, or a number, of samples held back. `keep_mib`: decoded pictures kept in memory.
+    `mirror` is off because captions speak of left and right. Above a share of `tolerate`, pictures
+    that cannot be used are an error.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        text: str,
+        size: int,
+        batch_size: int,
+        crop: int | None = None,
+        workers: int = 0,
+        seed: int = 0,
+        validation: float = 0.02,
+        window: int = 64,
+        keep_mib: float = 0.0,
+        mirror: bool = False,
+        tolerate: float = 0.01,
+    ) -> None:
+        super().__init__()
+        if crop is not None and crop > size:
+            raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
+        if crop is not None and keep_mib > 0:
+            raise ValueError("keep_mib keeps whole pictures: set keep_mib=0, or crop=null.")
+        self.shards, self.size, self.crop, self.batch_size = Path(shards), size, crop, batch_size
+        named = len(Path(text).parts) == 1
+        self.text = sidecar.folder(self.shards, text) if named else Path(text)
+        self.workers, self.seed, self.held_back = workers, seed, validation
+        self.window, self.keep_mib, self.mirror = window, keep_mib, mirror
+        self.tally = Tally(tolerate)  # of the pictures seen and replaced, while training
+        self.encoder: dict[str, str] = {}  # what the sidecars say of the encoder, after `setup`
+        self._images_seen = 0
+        self._collection: Collection | None = None
+
+    def start_at(self, images_seen: int) -> None:
+        """Open the training stream at this position, from the next `train_dataloader()` on."""
+        self._images_seen = int(images_seen)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open and check everything; an error comes here, before the first step."""
+        if self._collection is not None:
+            return
+        shards = Collection(self.shards)
+        self._threshold = split.threshold(shards, self.held_back)
+        self._held = [
+            len(split.validation(index(path).hashes, self._threshold)) for path in shards.paths
+        ]
+        if self.held_back and not sum(self._held):
+            raise ValueError(
+                f"validation={self.held_back} holds back none of the {sum(shards.counts)} samples "
+                f"of {self.shards}: give a whole number of samples."
+            )
+        self.encoder = _encoder(shards, self.text)
+        self._kept = Kept(sum(shards.counts), self.size, self.keep_mib) if self.keep_mib else None
+        self._collection = shards
+
+    def train_dataloader(self) -> "Endless":
+        self.setup()
+        rank, world = self._place()
+        counts = [n - held for n, held in zip(self._collection.counts, self._held, strict=True)]
+        order = Order(counts, self.seed, self.window)
+        reader = self._reader(split.training, counts, self.mirror, self.seed, self.tally)
+        batches = Slices(order, self.batch_size, rank, world, self._images_seen)
+        return Endless(reader, batches, self.workers)
+
+    def val_dataloader(self) -> "list[Fixed]":
+        self.setup()
+        rank, world = self._place()
+        # The seed is fixed too: runs that differ in their seed are validated on the same crops.
+        tally = Tally(self.tally.tolerate)
+        reader = self._reader(split.validation, self._held, mirror=False, seed=0, tally=tally)
+        places = [(shard, n) for shard, held in enumerate(self._held) for n in range(held)]
+        places = [(position, *place) for position, place in enumerate(places)]
+        batches = list(_shares(places, self.batch_size, rank, world))
+        return [Fixed(reader, batches, self.workers)] if batches else []
+
+    def _reader(
+        self, rows: Choose, counts: list[int], mirror: bool, seed: int, tally: Tally
+    ) -> Reader:
+        return Reader(
+            self._collection,
+            self.text,
+            partial(rows, threshold=self._threshold),
+            counts,
+            size=self.size,
+            crop=self.crop,
+            mirror=mirror,
+            seed=seed,
+            kept=self._kept,
+            tally=tally,
+        )
+
+    def _place(self) -> tuple[int, int]:
+        """This process's rank, and the number of ranks."""
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+
+class Endless:
+    """The training stream from a position on. Iterated again, it goes on where it was.
+
+    Not a DataLoader, in which Lightning would exchange the sampler when there are several ranks;
+    and without a length, so that a run is one long epoch. Lightning then fetches one batch ahead,
+    which costs a resumed run nothing, because it starts from the images *trained on*. Its state is
+    empty on purpose: the position is the run's one integer, and is not kept twice.
+    """
+
+    def __init__(self, reader: Reader, batches: Slices, workers: int) -> None:
+        self.reader, self.batches, self.workers = reader, batches, workers
+
+    def __iter__(self) -> Iterator[Batch]:
+        loader = worker.start(_loader(self.reader, self.batches, self.workers))
+        try:
+            for batch in loader:
+                self.batches.start += self.batches.batch_size
+                yield batch
+        finally:
+            # An error that comes from a worker refers to the loader in a circle. Left to the
+            # garbage collector, it would wait five seconds for each of its workers.
+            if self.workers:
+                loader._shutdown_workers()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+class Fixed:
+    """The validation set; not a DataLoader either, for the same reason."""
+
+    def __init__(self, reader: Reader, batches: list[list[Place]], workers: int) -> None:
+        self._batches = len(batches)
+        self._loader = _loader(reader, batches, workers, persistent_workers=workers > 0)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return worker.start(self._loader)
+
+    def __len__(self) -> int:
+        return self._batches
+
+
+def _loader(
+    reader: Reader, batches: Iterable[list[Place]], workers: int, **options: Any
+) -> DataLoader:
+    return DataLoader(
+        reader,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=worker.begin,
+        pin_memory=torch.cuda.is_available(),
+        # Its own, or each new iterator would take a number from the global one.
+        generator=torch.Generator(),
+        **options,
+    )
+
+
+def _shares(places: list[Place], batch_size: int, rank: int, world: int) -> Iterator[list[Place]]:
+    """A rank's slices of the global batches. All ranks get as many batches, of the same sizes.
+
+    Where the last batch cannot be divided, the first samples fill it up: at most world - 1.
+    """
+    share(batch_size, world)
+    for start in range(0, len(places), batch_size):
+        batch = places[start : start + batch_size]
+        size = -(-len(batch) // world)
+        batch += [places[i % len(places)] for i in range(size * world - len(batch))]
+        yield batch[rank * size : (rank + 1) * size]
+
+
+def _encoder(shards: Collection, text: Path) -> dict[str, str]:
+    """Check every sidecar against its shard, and that all are of one encoder; say which."""
+    first: dict[str, str] = {}
+    for number, path in enumerate(shards.paths):
+        file = sidecar.open_checked(text / f"{path.stem}.safetensors", shards.open(number))
+        fields = {name: v for name, v in file.fields.items() if name.startswith("encoder.")}
+        if different := sidecar.differences(fields, first or fields):
+            raise ValueError(
+                f"{text} mixes encoders: {file.path.name} differs from the first file in "
+                f"{different}. Delete the folder and make it again: {sidecar.COMMAND}"
+            )
+        first = first or fields
+    return {name.removeprefix("encoder."): value for name, value in first.items()}

@@ -1,0 +1,119 @@
+"""The text of a shard: read back exactly, by us and by the library, never taken for another's."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tiny_world import add_text, sample
+
+from imagen_lit.data import shard, sidecar
+from imagen_lit.data.collection import Collection
+from imagen_lit.data.loader import Data
+
+FIELDS = {"format": sidecar.FORMAT, "stored": "float32", "encoder.encoder": "fake"}
+
+
+def rows(*lengths: int, width: int = 6) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(length, width, generator=generator) for length in lengths]
+
+
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
+def test_rows_read_back_as_they_were_stored(tmp_path: Path, stored: str) -> None:
+    written = rows(3, 0, 1, 7)
+    sidecar.write(tmp_path / "0.safetensors", written, {**FIELDS, "stored": stored})
+    opened = sidecar.Sidecar(tmp_path / "0.safetensors")
+    assert len(opened) == 4
+    for row, expected in enumerate(written):
+        found = opened.row(row)
+        assert found.dtype == torch.float32
+        assert torch.equal(found, expected.to(getattr(torch, stored)).float())
+
+
+def test_the_library_reads_our_files(tmp_path: Path) -> None:
+    written = rows(3, 1, 7)
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, written, {**FIELDS, "stored": "bfloat16"})
+    tensors = load_file(path)
+    assert torch.equal(tensors["embeddings"], torch.cat(written).bfloat16())
+    assert tensors["offsets"].tolist() == [0, 3, 4, 11]
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {**FIELDS, "stored": "bfloat16"}
+
+
+def test_a_shard_without_samples_has_a_sidecar_without_rows(tmp_path: Path) -> None:
+    sidecar.write(tmp_path / "0.safetensors", [], FIELDS)
+    assert len(sidecar.Sidecar(tmp_path / "0.safetensors")) == 0
+
+
+def test_a_file_cut_anywhere_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, rows(3, 2), FIELDS)
+    whole = path.read_bytes()
+    for cut in [0, 5, 8, 100, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match="cut short"):
+            sidecar.Sidecar(path)
+
+
+class TestWrongText:
+    """Each is noticed before the first step, in a sentence that says what to type."""
+
+    def opened(self, folder: Path) -> None:
+        Data(str(folder), "fake", size=8, batch_size=2, validation=0).setup()
+
+    def test_missing(self, make: Callable[..., Path]) -> None:
+        folder = make(2, 2)
+        (folder.with_name("tiny.text") / "fake" / "00001.safetensors").unlink()
+        command = f"python -m imagen_lit.embed_text shards={folder} text=fake"
+        with pytest.raises(FileNotFoundError, match=f"00001.* are missing.* type: {command}$"):
+            self.opened(folder)
+
+    def test_of_other_captions(self, make: Callable[..., Path]) -> None:
+        folder = make(2, 2)
+        shard.write(folder / "00001.tar", [sample(2), sample(3, caption="something else")])
+        with pytest.raises(ValueError, match=r"text of other samples .* captions_sha256") as error:
+            self.opened(folder)
+        assert "keys_sha256" not in str(error.value)
+
+    def test_of_another_shard(self, make: Callable[..., Path]) -> None:
+        folder = make(2, 3)
+        text = folder.with_name("tiny.text") / "fake"
+        (text / "00000.safetensors").write_bytes((text / "00001.safetensors").read_bytes())
+        with pytest.raises(ValueError, match=r"samples \(file: 3, wanted: 2\)"):
+            self.opened(folder)
+
+    def test_of_two_encoders(self, make: Callable[..., Path]) -> None:
+        folder = make(2, 2)
+        other = add_text(folder, "other")
+        text = folder.with_name("tiny.text") / "fake"
+        (other / "00001.safetensors").rename(text / "00001.safetensors")
+        with pytest.raises(ValueError, match="mixes encoders"):
+            self.opened(folder)
+
+    def test_not_ours(self, make: Callable[..., Path]) -> None:
+        folder = make(2)
+        path = folder.with_name("tiny.text") / "fake" / "00000.safetensors"
+        sidecar.write(path, rows(1, 1), {**FIELDS, "format": "something"})
+        with pytest.raises(ValueError, match="not a file of text embeddings of ours"):
+            self.opened(folder)
+
+
+def test_text_elsewhere_is_read_from_its_folder(make: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make(2)
+    text = folder.with_name("tiny.text") / "fake"
+    (tmp_path / "elsewhere").mkdir()
+    text.rename(tmp_path / "elsewhere" / "fake")
+    data = Data(
+        str(folder), str(tmp_path / "elsewhere" / "fake"), size=8, batch_size=1, validation=0
+    )
+    data.setup()
+    assert data.encoder == {"encoder": "fake"}
+    (tmp_path / "elsewhere" / "fake" / "00000.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="folder="):
+        sidecar.open_checked(
+            tmp_path / "elsewhere" / "fake" / "00000.safetensors", Collection(folder).open(0)
+        )
