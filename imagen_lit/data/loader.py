@@ -63,7 +63,7 @@ class Data(LightningDataModule):
         self.tally = Tally(tolerate)  # of the pictures seen and replaced, while training
         self.encoder: dict[str, str] = {}  # what the sidecars say of the encoder, after `setup`
         self._images_seen = 0
-        self._collection: Collection | None = None
+        self._is_set_up = False
 
     def start_at(self, images_seen: int) -> None:
         """Open the training stream at this position, from the next `train_dataloader()` on."""
@@ -71,7 +71,7 @@ class Data(LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Open and check everything; an error comes here, before the first step."""
-        if self._collection is not None:
+        if self._is_set_up:
             return
         shards = Collection(self.shards)
         self._threshold = split.threshold(shards, self.held_back)
@@ -85,14 +85,15 @@ class Data(LightningDataModule):
             )
         self.encoder = _encoder(shards, self.text)
         self._kept = Kept(sum(shards.counts), self.size, self.keep_mib) if self.keep_mib else None
-        self._collection = shards
+        self._collection, self._is_set_up = shards, True
 
     def train_dataloader(self) -> "Endless":
         self.setup()
         rank, world = self._place()
         counts = [n - held for n, held in zip(self._collection.counts, self._held, strict=True)]
         order = Order(counts, self.seed, self.window)
-        reader = self._reader(split.training, counts, self.mirror, self.seed, self.tally)
+        rows = partial(split.training, threshold=self._threshold)
+        reader = self._reader(rows, counts, self.mirror, self.seed, self.tally)
         batches = Slices(order, self.batch_size, rank, world, self._images_seen)
         return Endless(reader, batches, self.workers)
 
@@ -101,9 +102,10 @@ class Data(LightningDataModule):
         rank, world = self._place()
         # The seed is fixed too: runs that differ in their seed are validated on the same crops.
         tally = Tally(self.tally.tolerate)
-        reader = self._reader(split.validation, self._held, mirror=False, seed=0, tally=tally)
-        places = [(shard, n) for shard, held in enumerate(self._held) for n in range(held)]
-        places = [(position, *place) for position, place in enumerate(places)]
+        rows = partial(split.validation, threshold=self._threshold)
+        reader = self._reader(rows, self._held, mirror=False, seed=0, tally=tally)
+        held = [(shard, n) for shard, count in enumerate(self._held) for n in range(count)]
+        places = [(position, *place) for position, place in enumerate(held)]
         batches = list(_shares(places, self.batch_size, rank, world))
         return [Fixed(reader, batches, self.workers)] if batches else []
 
@@ -113,7 +115,7 @@ class Data(LightningDataModule):
         return Reader(
             self._collection,
             self.text,
-            partial(rows, threshold=self._threshold),
+            rows,
             counts,
             size=self.size,
             crop=self.crop,
@@ -142,16 +144,13 @@ class Endless:
         self.reader, self.batches, self.workers = reader, batches, workers
 
     def __iter__(self) -> Iterator[Batch]:
-        loader = worker.start(_loader(self.reader, self.batches, self.workers))
+        batches = worker.start(_loader(self.reader, self.batches, self.workers))
         try:
-            for batch in loader:
+            for batch in batches:
                 self.batches.start += self.batches.batch_size
                 yield batch
         finally:
-            # An error that comes from a worker refers to the loader in a circle. Left to the
-            # garbage collector, it would wait five seconds for each of its workers.
-            if self.workers:
-                loader._shutdown_workers()
+            worker.end(batches)
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -55,7 +55,7 @@ class Tally:
     def replace(self, what: str) -> None:
         with self._counts.get_lock():
             self._counts[1] += 1
-            seen, replaced = self._counts
+            seen, replaced = self.seen, self.replaced
         if replaced & (replaced - 1) == 0:  # the 1st, 2nd, 4th, 8th …
             log.warning("%s; another sample took its place (%d so far)", what, replaced)
         if replaced > self.tolerate * max(seen, 1000):

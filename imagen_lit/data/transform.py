@@ -27,7 +27,7 @@ def decode(data: bytes, edge: int) -> torch.Tensor:
     it, while going down to twice `edge` would save little more and err three times as much.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise Unusable(f"it has {width} x {height} pixels, more than {MOST_PIXELS}")

@@ -25,6 +25,16 @@ def start(loader: DataLoader) -> Iterator[Any]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def end(batches: Iterator[Any]) -> None:
+    """End the workers of what `start` returned.
+
+    An error that comes from a worker refers to this iterator in a circle. Left to the garbage
+    collector, the iterator would then wait five seconds for each of its workers.
+    """
+    if shut_down := getattr(batches, "_shutdown_workers", None):  # there are none without workers
+        shut_down()
+
+
 def begin(worker: int) -> None:
     for name in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(name, signal.SIG_IGN)

@@ -337,7 +337,7 @@ class Clock(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-@pytest.mark.filterwarnings("error:.*not resumable")
+@pytest.mark.filterwarnings("ignore:Checkpoint directory", "error:.*not resumable")
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize(
     "how",

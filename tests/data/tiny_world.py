@@ -50,3 +50,16 @@ def add_text(folder: Path, name: str = "fake") -> Path:
         fields = {**sidecar.wanted(opened), "stored": "float32", "encoder.encoder": name}
         sidecar.write(text / f"{path.stem}.safetensors", rows, fields)
     return text
+
+
+class Source:
+    """What `build_shards` asks of a source; it travels to other processes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        return sample(number)

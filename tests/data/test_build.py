@@ -1,0 +1,77 @@
+"""A source becomes shards: the same ones however the work was split or broken off."""
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from tiny_world import Source, sample
+
+from imagen_lit.build_shards import build
+from imagen_lit.data import shard
+from imagen_lit.data.collection import Collection, read_manifest
+
+IDENTITY = {"count": 10}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.tar")}
+
+
+def made(folder: Path, count: int = 10, per_shard: int = 4, workers: int = 1) -> list:
+    return list(build(Source(count), {"count": count}, folder, per_shard, workers))
+
+
+def test_every_sample_is_written_once_and_in_order(tmp_path: Path) -> None:
+    assert made(tmp_path / "set") == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    shards = Collection(tmp_path / "set")
+    assert shards.counts == [4, 4, 2]
+    keys = [shards.open(n).key(row) for n in range(3) for row in range(shards.counts[n])]
+    assert keys == [sample(number)["key"] for number in range(10)]
+
+
+def test_processes_write_the_same_shards_as_one(tmp_path: Path) -> None:
+    made(tmp_path / "one"), made(tmp_path / "two", workers=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_broken_off_and_begun_again_it_makes_the_same_shards(tmp_path: Path) -> None:
+    made(tmp_path / "whole")
+    broken = build(Source(10), IDENTITY, tmp_path / "set", 4, 1)
+    list(islice(broken, 2))
+    broken.close()
+    with pytest.raises(FileNotFoundError, match=r"1 of its 3 shards \(00001\.tar is missing"):
+        Collection(tmp_path / "set")
+    kept = (tmp_path / "set" / "00000.tar").stat().st_mtime_ns
+    assert made(tmp_path / "set") == [(1, 3), (2, 3), (3, 3)]
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+    assert (tmp_path / "set" / "00000.tar").stat().st_mtime_ns == kept
+
+
+def test_broken_off_before_the_manifest_was_complete_it_completes_it(tmp_path: Path) -> None:
+    broken = build(Source(10), IDENTITY, tmp_path / "set", 4, 1)
+    list(islice(broken, 4))  # all three are written
+    broken.close()
+    made(tmp_path / "set")
+    entries = read_manifest(tmp_path / "set")["shards"]
+    sizes = {name: (tmp_path / "set" / f"{name}.tar").stat().st_size for name in entries}
+    assert {name: entry["bytes"] for name, entry in entries.items()} == sizes
+
+
+def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
+    made(tmp_path / "set")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert made(tmp_path / "set") == [(3, 3)]
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+def test_a_folder_of_another_source_is_refused(tmp_path: Path) -> None:
+    made(tmp_path / "set")
+    before = contents(tmp_path / "set")
+    with pytest.raises(ValueError, match="samples was 10, is 12"):
+        made(tmp_path / "set", count=12)
+    with pytest.raises(ValueError, match="per_shard was 4, is 5"):
+        made(tmp_path / "set", per_shard=5)
+    assert contents(tmp_path / "set") == before
+    shard.write(tmp_path / "foreign" / "00000.tar", [sample(0)])
+    with pytest.raises(ValueError, match="already holds shards of another origin"):
+        made(tmp_path / "foreign")

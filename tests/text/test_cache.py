@@ -1,0 +1,210 @@
+"""The cache says what the encoder says, survives interruption, and is never another's."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from imagen_lit.data import shard, sidecar
+from imagen_lit.data.collection import Collection
+from imagen_lit.text import cache
+
+WIDTH = 5
+CAPTIONS = ["a cat", "two dogs on a hill", "a cat", "", "owl", "a very long tale of a cat", "owl"]
+
+
+class Letters:
+    """A stand-in encoder: a vector per letter, and a vector for the end."""
+
+    name = "letters"
+
+    def __init__(self, **identity: str) -> None:
+        self.identity = {"weights_sha256": "1234", "layer": "-1", **identity}
+        self.asked: list[list[str]] = []
+
+    def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        self.asked.append(captions)
+        length = max(map(len, captions)) + 1
+        tokens = torch.zeros(len(captions), length, WIDTH)
+        mask = torch.zeros(len(captions), length, dtype=torch.bool)
+        for row, caption in enumerate(captions):
+            for place, letter in enumerate([*caption, "\0"]):
+                tokens[row, place] = torch.tensor([ord(letter) + 0.1, place, row * 0, 1.0, -1.0])
+                mask[row, place] = True
+        return tokens, mask
+
+    def fingerprint(self) -> dict[str, str]:
+        return self.identity
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Collection:
+    folder = tmp_path / "set"
+    for number in range(3):
+        samples = [
+            {"key": f"{number}-{n}", "image": b"x", "extension": "jpg", "truth": {}, "caption": c}
+            for n, c in enumerate(CAPTIONS[number:])
+        ]
+        shard.write(folder / f"{number:05d}.tar", samples)
+    return Collection(folder)
+
+
+def fill(shards: Collection, folder: Path, encoder: Any = None, **options: Any) -> list[bool]:
+    return [new for _, new in cache.fill(encoder or Letters(), shards, folder, **options)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("stored", ["bfloat16", "float32"])
+def test_the_cache_says_what_the_encoder_says(
+    shards: Collection, tmp_path: Path, stored: str
+) -> None:
+    assert fill(shards, tmp_path / "text", stored=stored) == [True] * 3
+    for number, path in enumerate(shards.paths):
+        file = sidecar.open_checked(
+            tmp_path / "text" / f"{path.stem}.safetensors", shards.open(number)
+        )
+        for row, caption in enumerate(CAPTIONS[number:]):
+            tokens, mask = Letters().encode([caption])
+            expected = tokens[0][mask[0]].to(getattr(torch, stored)).float()
+            assert torch.equal(file.row(row), expected)
+
+
+def test_what_is_finished_is_not_done_again(shards: Collection, tmp_path: Path) -> None:
+    fill(shards, tmp_path / "text")
+    before, encoder = contents(tmp_path / "text"), Letters()
+    assert fill(shards, tmp_path / "text", encoder) == [False] * 3
+    assert encoder.asked == []
+    assert contents(tmp_path / "text") == before
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_an_interrupted_cache_run_again_is_the_uninterrupted_one(
+    shards: Collection, tmp_path: Path, after: int
+) -> None:
+    fill(shards, tmp_path / "whole")
+
+    class Interrupted(Letters):
+        def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+            if len(self.asked) == 2 * after + 1:  # within a shard: each takes several calls
+                raise KeyboardInterrupt
+            return super().encode(captions)
+
+    with pytest.raises(KeyboardInterrupt):
+        fill(shards, tmp_path / "text", Interrupted(), budget=30)
+    assert len(contents(tmp_path / "text")) < 3 if (tmp_path / "text").exists() else after == 0
+    fill(shards, tmp_path / "text")
+    assert contents(tmp_path / "text") == contents(tmp_path / "whole")
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    shards: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            fill(shards, tmp_path / "text")
+    assert contents(tmp_path / "text") == {}
+    assert fill(shards, tmp_path / "text") == [True] * 3
+
+
+def test_tasks_share_the_work(shards: Collection, tmp_path: Path) -> None:
+    fill(shards, tmp_path / "whole")
+    assert fill(shards, tmp_path / "text", task=1, tasks=2) == [True]
+    assert fill(shards, tmp_path / "text", task=0, tasks=2) == [True, True]
+    assert contents(tmp_path / "text") == contents(tmp_path / "whole")
+    with pytest.raises(ValueError, match="numbered from 0"):
+        fill(shards, tmp_path / "text", task=2, tasks=2)
+
+
+def test_a_cut_sidecar_is_made_again(shards: Collection, tmp_path: Path) -> None:
+    fill(shards, tmp_path / "text")
+    whole = contents(tmp_path / "text")
+    path = tmp_path / "text" / "00001.safetensors"
+    path.write_bytes(whole[path.name][:-1])
+    assert fill(shards, tmp_path / "text") == [False, True, False]
+    assert contents(tmp_path / "text") == whole
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "named"),
+    [
+        ({"weights_sha256": "5678"}, {}, "encoder.weights_sha256 (file: 1234, wanted: 5678)"),
+        ({"max_length": "64"}, {}, "encoder.max_length (file: absent, wanted: 64)"),
+        ({}, {"stored": "float32"}, "stored (file: bfloat16, wanted: float32)"),
+    ],
+)
+def test_the_cache_of_another_encoder_is_refused_and_left_alone(
+    shards: Collection, tmp_path: Path, changed: dict, options: dict, named: str
+) -> None:
+    fill(shards, tmp_path / "text")
+    before = contents(tmp_path / "text")
+    with pytest.raises(ValueError) as error:
+        fill(shards, tmp_path / "text", Letters(**changed), **options)
+    assert named in str(error.value) and f"delete {tmp_path / 'text'}" in str(error.value)
+    assert "layer" not in str(error.value)
+    assert contents(tmp_path / "text") == before
+
+
+def test_the_cache_of_other_captions_is_refused(shards: Collection, tmp_path: Path) -> None:
+    fill(shards, tmp_path / "text")
+    other = {"key": "0-0", "image": b"x", "extension": "jpg", "truth": {}, "caption": "new"}
+    shard.write(shards.paths[0], [other])
+    with pytest.raises(ValueError, match="captions_sha256"):
+        fill(Collection(shards.folder), tmp_path / "text")
+
+
+def test_numbers_that_are_not_finite_are_refused(shards: Collection, tmp_path: Path) -> None:
+    class Overflowing(Letters):
+        def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+            tokens, mask = super().encode(captions)
+            return tokens * 1e38 * 1e38, mask
+
+    with pytest.raises(ValueError, match="not finite"):
+        fill(shards, tmp_path / "text", Overflowing())
+    assert not (tmp_path / "text").exists()
+
+
+def test_equal_captions_are_encoded_once_and_within_the_budget() -> None:
+    encoder = Letters()
+    rows = cache.embed(encoder, CAPTIONS, budget=40)
+    asked = [caption for batch in encoder.asked for caption in batch]
+    assert sorted(asked) == sorted(set(CAPTIONS))
+    assert all(len(batch) * max(map(len, batch)) <= 40 for batch in encoder.asked)
+    assert len(encoder.asked) > 1
+    assert [len(row) for row in rows] == [len(caption) + 1 for caption in CAPTIONS]
+
+
+def test_sorting_by_length_pads_less_than_taking_captions_as_they_come() -> None:
+    captions = [f"{n} " + "x" * (n * 7919 % 97) for n in range(300)]
+
+    def padded(batches: Iterator[list[str]]) -> int:
+        return sum(len(batch) * max(map(len, batch)) for batch in batches)
+
+    real = sum(map(len, captions))
+    plain = (captions[i : i + 32] for i in range(0, 300, 32))
+    assert padded(cache.batches(captions, 32 * 100)) < 1.3 * real < padded(plain)
+
+
+def test_a_caption_longer_than_the_budget_goes_alone() -> None:
+    assert list(cache.batches(["x" * 50, "y", "z"], 10)) == [["x" * 50], ["y", "z"]]
+
+
+def test_the_files_have_the_mode_that_the_umask_asks_for(
+    shards: Collection, tmp_path: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        fill(shards, tmp_path / "text")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "text").iterdir()}
+    assert modes == {0o644}
