@@ -23,8 +23,8 @@ def decode(data: bytes, edge: int) -> torch.Tensor:
     """A picture with a shorter side of at least `edge`, or `Unusable`.
 
     JPEG can skip work when far fewer pixels are wanted. It does so here down to four times `edge`:
-    at 256 -> 16 that costs two thirds of a full decode and stays within a third of a grey level of
-    it, while going down to twice `edge` would save little more and err three times as much.
+    for the demo's pictures at 256 -> 16 that costs two thirds of a full decode and stays within a
+    third of a grey level; down to twice `edge` would save little more and err three times as much.
     """
     try:
         image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
