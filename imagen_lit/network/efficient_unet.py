@@ -74,7 +74,10 @@ class EfficientUNet(nn.Module):
             }
         )
         self.last_norm = group_norm(2 * first_channels)
-        self.last = zeroed(nn.Conv2d(2 * first_channels, picture_channels, 3, padding=1))
+        # The last convolution also sees the input itself. Norms forget how bright and how coloured
+        # a picture is as a whole, and super-resolution that has only norms drifts in colour.
+        seen = 2 * first_channels + picture_channels + lowres_channels
+        self.last = zeroed(nn.Conv2d(seen, picture_channels, 3, padding=1))
 
     def forward(
         self,
@@ -90,7 +93,8 @@ class EfficientUNet(nn.Module):
             + self.embed_lowres_logsnr(lowres_logsnr)
             + self.embed_text(text, mask)
         )
-        x = self.first(torch.cat([z, enlarge(lowres, z)], dim=1))
+        given = torch.cat([z, enlarge(lowres, z)], dim=1)
+        x = self.first(given)
         skips = [x]
         for block in self.down.values():
             x = block(x, embedding, text, mask)
@@ -99,7 +103,7 @@ class EfficientUNet(nn.Module):
         for block in self.up.values():
             x = block(x, embedding, text, mask)
             x = torch.cat([x, skips.pop() * SKIP_SCALE], dim=1)
-        return self.last(F.silu(self.last_norm(x)))
+        return self.last(torch.cat([F.silu(self.last_norm(x)), given], dim=1))
 
 
 class DownBlock(nn.Module):

@@ -59,16 +59,18 @@ class TextAndLowRes:
     """Text and a smaller picture made from the large one, with noise of a random strength in it.
 
     The level of this noise-conditioning augmentation is told to the network (Imagen § 2.4).
-    `factor` is how many times smaller. Level 0 is the small picture itself, 1 is nothing but noise.
+    `factor` is how many times smaller. Level 0 is the small picture itself, 1 is nothing but noise;
+    the paper draws levels from 0 to 1, `up_to` keeps a short training to those that sampling uses.
     """
 
     schedule: Schedule
     factor: int = 4
     drop: float = 0.1
+    up_to: float = 1.0
 
     def learn(self, batch: Batch, seed: int) -> Condition:
         lowres = F.interpolate(batch["image"], scale_factor=1 / self.factor, mode="area")
-        level = noise.uniform(seed, batch["position"], "level").to(lowres)
+        level = (self.up_to * noise.uniform(seed, batch["position"], "level")).to(lowres)
         eps = noise.normal(seed, batch["position"], "augmentation", lowres.shape[1:]).to(lowres)
         noisy, logsnr = augment(lowres, level, eps, self.schedule)
         return Condition(*_dropped(batch, seed, self.drop), noisy, logsnr)
