@@ -141,8 +141,11 @@ def test_a_sweep_of_two_points_runs_and_leaves_two_folders(home: Path) -> None:
         (("train", "stage=demo_bse"), "demo_base"),
         (("train", "stage.imagess=3"), "images"),
         (("train", "data.shards=nowhere", "name=lost"), "nowhere"),
-        (("train", "text=t5_nano_random", "name=foreign"), "t5_nano_random"),
-        (("train", "seed=1"), "name="),
+        (
+            ("train", "text=t5_nano_random", "name=foreign", "data.validation=16"),
+            "t5_nano_random",
+        ),
+        (("train", "seed=1", "data.validation=16"), "name="),
         (("sample", "cascade.base.run=runs/none"), "runs/none"),
         (("sample", "text=t5_nano_random"), "pretrain_text"),
         (("sample", "prompts=[]"), "prompts"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 from imagen_lit import assets, door
@@ -12,11 +13,16 @@ OPTIONS = sorted(p.stem for p in Path(assets.conf(), "network").glob("*.yaml"))
 EDGE, LENGTH, BATCH = 32, 7, 3
 
 
+def new(option: str, lowres: int = 3) -> nn.Module:
+    cfg = door.compose("train", [f"network={option}"])
+    return door.build(
+        {**OmegaConf.to_container(cfg, resolve=True)["network"], "lowres_channels": lowres}
+    )
+
+
 def build(option: str, lowres: int = 3) -> nn.Module:
     torch.manual_seed(0)
-    cfg = door.compose("train", [f"network={option}"])
-    cfg.network.lowres_channels = lowres
-    network = door.build(cfg.network)
+    network = new(option, lowres)
     for parameter in network.parameters():  # silent layers would hide what the tests look for
         if not parameter.any():
             nn.init.normal_(parameter, std=0.05)
@@ -101,9 +107,7 @@ def test_a_picture_does_not_depend_on_its_batch(network: nn.Module) -> None:
 def test_a_new_network_answers_zero() -> None:
     """Its last layer starts silent, so the first estimate is the mildest one."""
     for option in OPTIONS:
-        cfg = door.compose("train", [f"network={option}"])
-        cfg.network.lowres_channels = 3
-        assert not call(door.build(cfg.network)).any()
+        assert not call(new(option)).any()
 
 
 @torch.no_grad()
