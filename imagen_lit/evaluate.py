@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import door, run_folder
 from imagen_lit.cascade import Cascade
+from imagen_lit.data.aside import aside
 from imagen_lit.evaluation.examination import HeldOut
 from imagen_lit.evaluation.figure import opened
 from imagen_lit.sample import draw, files
@@ -78,9 +79,8 @@ def _only_of(folder: Path, protocol: dict[str, Any]) -> Path:
 
 
 def _write(file: Path, text: str) -> None:
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, file)
+    with aside(file) as handle:
+        handle.write(text.encode())
 
 
 def tell(done: int, count: int) -> None:

@@ -9,7 +9,6 @@ Metric names: train/loss, val/loss, val/loss_t{0..9}, score/alignment.
 """
 
 import json
-import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import door
+from imagen_lit.data.aside import aside
 from imagen_lit.stage.training import Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
@@ -161,13 +161,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text)
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
+    with aside(file) as handle:
+        handle.write(text.encode())
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.data.aside import aside
+
 STYLE = Path(__file__).with_name("page.css").read_text()
 
 
@@ -39,9 +41,8 @@ def write(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, file)
+    with aside(file) as handle:
+        handle.write(text.encode())
 
 
 def _scores(scores: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ ROOMS = {
     "stage": {"diffusion"},
     # second and third floor
     "callbacks": {"stage"},
-    "run_folder": {"stage", "door"},
+    "run_folder": {"data", "stage", "door"},
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
@@ -37,7 +37,7 @@ DOORS = {  # each may import `door` and `assets` too
     "train": {"data", "stage", "run_folder"},
     "bench": {"diffusion", "stage"},
     "sample": {"text", "evaluation", "stage", "cascade"},
-    "evaluate": {"text", "evaluation", "run_folder", "cascade", "sample"},
+    "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
     "demo": {"evaluation", "run_folder", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
