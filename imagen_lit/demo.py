@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit import bench, door, run_folder
 from imagen_lit.build_shards import build
 from imagen_lit.cascade import Cascade
+from imagen_lit.data.aside import aside
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import evaluate, tell, told
 from imagen_lit.evaluation import figure, page
@@ -63,10 +64,8 @@ class Plan:
             self.write()
 
     def write(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-        aside.write_text(json.dumps(self.said, indent=2))
-        os.replace(aside, self.file)
+        with aside(self.file) as file:
+            file.write(json.dumps(self.said, indent=2).encode())
 
 
 def demo(cfg: DictConfig) -> Path:

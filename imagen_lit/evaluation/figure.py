@@ -2,7 +2,6 @@
 then renamed."""
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
+
+from imagen_lit.data.aside import aside
 
 Points = Sequence[tuple[float, float]]
 Bands = Sequence[tuple[float, float, float, float]]  # x, y, low, high
@@ -84,11 +85,6 @@ def _svg(figure: Figure) -> str:
     return text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def _store(image: Image.Image, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        image.save(aside, format="PNG")
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
+def _store(image: Image.Image, target: Path) -> None:
+    with aside(target) as file:
+        image.save(file, format="PNG")

@@ -17,6 +17,7 @@ ROOMS = {
     "diffusion": set(),
     "network": set(),
     "data": set(),
+    "optimizer": set(),
     # how doors are opened
     "assets": set(),
     "complaint": set(),
