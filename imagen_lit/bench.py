@@ -54,9 +54,9 @@ def steps(cfg: DictConfig) -> Iterator[tuple[Stage, dict[str, Any], Tensor]]:
 
 
 def speed(cfg: DictConfig, batches: int) -> float:
-    """Images a second, after two batches of warming up."""
+    """Images a second, after four batches of warming up."""
     run = steps(cfg)
-    images = [len(batch["position"]) for _, batch, _ in islice(run, 2)]
+    images = [len(batch["position"]) for _, batch, _ in islice(run, 4)]
     start = time.perf_counter()
     images = [len(batch["position"]) for _, batch, _ in islice(run, batches)]
     return sum(images) / (time.perf_counter() - start)

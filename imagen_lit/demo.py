@@ -157,11 +157,11 @@ def _train(
 ) -> None:
     if name not in plan.said["images"]:
         trial = door.compose("train", overrides)
-        speed = bench.speed(trial, batches=8)
+        speed = bench.speed(trial, batches=24)
         later = sum(list(cfg.share.values())[number:])
         seconds = (plan.left - reserve) * cfg.share[name] / later
         seen = run_folder.images_seen(Path(cfg.runs) / trial.name)
-        more = max(1, round(0.92 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
+        more = max(1, round(0.95 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
         plan.said["images"][name] = seen + more
         plan.write()
     images = plan.said["images"][name]

@@ -40,7 +40,7 @@ DOORS = {  # each may import `door` and `assets` too
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
-    "demo": {"evaluation", "run_folder", "cascade"}
+    "demo": {"data", "evaluation", "run_folder", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
 }
 SPEAKS_HYDRA = {*DOORS, "run_folder", "assets", "complaint", "door"}

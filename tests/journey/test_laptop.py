@@ -3,10 +3,12 @@ opens them."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,36 @@ def test_bad_input_gets_one_sentence_that_says_what_to_do(
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1 and said in lines[0], done.stderr
     assert "Traceback" not in done.stderr
+
+
+def damaged(home: Path, name: str, damage: Callable[[bytearray], bytes]) -> list[str]:
+    """The overrides that read a copy of the shards whose first tar was damaged."""
+    for kind in ("", ".meta", ".text"):
+        shutil.copytree(home / f"datasets/demo{kind}", home / f"datasets/{name}{kind}")
+    tar = min((home / f"datasets/{name}").glob("*.tar"))
+    tar.write_bytes(damage(bytearray(tar.read_bytes())))
+    words = [*SMALL, "data.validation=16", "stage.images=160", "callbacks=default", f"name={name}"]
+    return [*words, f"data.shards=datasets/{name}"]
+
+
+def test_a_tar_cut_short_is_named_before_anything_is_learnt(home: Path) -> None:
+    words = damaged(home, "cut", lambda tar: tar[: len(tar) // 2])
+    done = run("train", *words, folder=home, expect=1)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1 and "datasets/cut/" in lines[0], done.stderr
+    assert not (home / "runs/cut/last.ckpt").exists()
+
+
+def test_a_picture_cut_short_is_replaced_and_counted(home: Path) -> None:
+    def damage(tar: bytearray) -> bytes:
+        start = tar.index(b"\xff\xd8\xff")  # the first JPEG: its second half becomes zeros
+        end = tar.index(b"\xff\xd9", start)
+        tar[(start + end) // 2 : end + 2] = bytes(end + 2 - (start + end) // 2)
+        return bytes(tar)
+
+    done = run("train", *damaged(home, "blot", damage), folder=home)
+    assert "another sample took its place (1 so far)" in done.stderr
+    assert run_folder.images_seen(home / "runs/blot") == 160
 
 
 def test_a_damaged_checkpoint_is_named_and_not_overwritten(home: Path) -> None:
