@@ -7,15 +7,12 @@ FLOPs are counted by torch for one training step. The data are part of what is t
 
 import resource
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import torch
-from lightning import Trainer
+from lightning import Callback, Trainer
 from omegaconf import DictConfig
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from imagen_lit import door
@@ -35,37 +32,38 @@ def matrix_peak(dtype: torch.dtype, edge: int = 1536, seconds: float = 1.0) -> f
     return best
 
 
-def steps(cfg: DictConfig) -> Iterator[tuple[Stage, dict[str, Any], Tensor]]:
-    """Take training steps of a new stage, without keeping anything; yield each step's parts."""
-    torch.manual_seed(cfg.seed)
-    stage: Stage = door.build(cfg.stage)
-    data = door.build(cfg.data)
-    data.setup()
-    trainer: Trainer = door.build({**cfg.trainer, "logger": False, "callbacks": None})
-    optimizer = stage.configure_optimizers()
-    for batch in data.train_dataloader():
-        with trainer.precision_plugin.forward_context():
-            t = noise.times(stage.seed, batch["position"])
-            loss = stage.loss(stage.denoiser, batch, t, stage.seed).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        yield stage, batch, loss
+class Clock(Callback):
+    """When each batch ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[float] = []
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.ended.append(time.perf_counter())
 
 
 def speed(cfg: DictConfig, batches: int) -> float:
-    """Images a second, after four batches of warming up."""
-    run = steps(cfg)
-    images = [len(batch["position"]) for _, batch, _ in islice(run, 4)]
-    start = time.perf_counter()
-    images = [len(batch["position"]) for _, batch, _ in islice(run, batches)]
-    return sum(images) / (time.perf_counter() - start)
+    """Images a second of training as `train` does it, after four batches of warming up; nothing is
+    kept."""
+    clock = Clock()
+    torch.manual_seed(cfg.seed)
+    stage: Stage = door.build(cfg.stage)
+    quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
+    length = {"max_steps": batches + 4, "limit_val_batches": 0}
+    trainer: Trainer = door.build({**cfg.trainer, **quiet, **length})
+    trainer.callbacks.append(clock)
+    trainer.fit(stage, datamodule=door.build(cfg.data))
+    return batches * cfg.data.batch_size / (clock.ended[-1] - clock.ended[3])
 
 
 def flops(cfg: DictConfig) -> float:
     """FLOPs of one training step, an image."""
+    stage: Stage = door.build(cfg.stage)
+    data = door.build(cfg.data)
+    batch = next(iter(data.train_dataloader()))
     with FlopCounterMode(display=False) as counter:
-        _, batch, _ = next(steps(cfg))
+        t = noise.times(stage.seed, batch["position"])
+        stage.loss(stage.denoiser, batch, t, stage.seed).mean().backward()
     return counter.get_total_flops() / len(batch["position"])
 
 

@@ -161,7 +161,7 @@ def _train(
         later = sum(list(cfg.share.values())[number:])
         seconds = (plan.left - reserve) * cfg.share[name] / later
         seen = run_folder.images_seen(Path(cfg.runs) / trial.name)
-        more = max(1, round(0.95 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
+        more = max(1, round(0.94 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
         plan.said["images"][name] = seen + more
         plan.write()
     images = plan.said["images"][name]
