@@ -147,7 +147,7 @@ def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig, pl
             recipe = evaluation.cascade[step].recipe
             calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
             total += calls * bench.call_seconds(door.compose("train", overrides[name]))
-        plan.said["drawing"] = 1.15 * total * evaluation.examiner.count
+        plan.said["drawing"] = 20 + 1.15 * total * evaluation.examiner.count  # 20: the page
         plan.write()
     return plan.said["drawing"]
 
@@ -161,7 +161,7 @@ def _train(
         later = sum(list(cfg.share.values())[number:])
         seconds = (plan.left - reserve) * cfg.share[name] / later
         seen = run_folder.images_seen(Path(cfg.runs) / trial.name)
-        more = max(1, round(0.94 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
+        more = max(1, round(0.90 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
         plan.said["images"][name] = seen + more
         plan.write()
     images = plan.said["images"][name]
