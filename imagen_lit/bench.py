@@ -5,7 +5,9 @@ The peak is measured in the same run, as the best of square matrix products in t
 FLOPs are counted by torch for one training step. The data are part of what is timed.
 """
 
+import os
 import resource
+import sys
 import time
 from dataclasses import replace
 from typing import Any
@@ -21,13 +23,19 @@ from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
 
 
-def matrix_peak(dtype: torch.dtype, edge: int = 1536, seconds: float = 1.0) -> float:
+def matrix_peak(
+    dtype: torch.dtype, device: str = "cpu", edge: int = 1536, seconds: float = 1.0
+) -> float:
     """The best rate of a square matrix product, in FLOP/s."""
-    a, b = torch.randn(edge, edge).to(dtype), torch.randn(edge, edge).to(dtype)
+    if device != "cpu":
+        edge *= 4
+    a, b = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
     best, until = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < until:
         start = time.perf_counter()
         torch.mm(a, b)
+        if device != "cpu":
+            torch.accelerator.synchronize()
         best = max(best, 2 * edge**3 / (time.perf_counter() - start))
     return best
 
@@ -56,11 +64,33 @@ def speed(cfg: DictConfig, batches: int) -> float:
     return batches * cfg.data.batch_size / (clock.ended[-1] - clock.ended[3])
 
 
+def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
+    """Seconds of one training step on pictures and text made up in memory."""
+    stage: Stage = door.build(cfg.stage)
+    trainer: Trainer = door.build({**cfg.trainer, "logger": False, "callbacks": None})
+    edge, size = cfg.data.crop or cfg.data.size, cfg.data.batch_size
+    batch = {
+        "image": torch.rand(size, 3, edge, edge) * 2 - 1,
+        "text": torch.randn(size, 16, cfg.text.width),
+        "mask": torch.ones(size, 16, dtype=torch.bool),
+        "position": torch.arange(size),
+    }
+    optimizer, ended = stage.configure_optimizers(), []
+    for _ in range(batches + 2):
+        with trainer.precision_plugin.forward_context():
+            loss = stage.loss(stage.denoiser, batch, noise.times(0, batch["position"]), 0).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        ended.append(time.perf_counter())
+    return (ended[-1] - ended[1]) / batches
+
+
 def flops(cfg: DictConfig) -> float:
     """FLOPs of one training step, an image."""
     stage: Stage = door.build(cfg.stage)
     data = door.build(cfg.data)
-    batch = next(iter(data.train_dataloader()))
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     with FlopCounterMode(display=False) as counter:
         t = noise.times(stage.seed, batch["position"])
         stage.loss(stage.denoiser, batch, t, stage.seed).mean().backward()
@@ -103,4 +133,7 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] in (["data"], ["text"]):  # `python -m imagen_lit.bench data`: its own door
+        other = f"imagen_lit.bench_{sys.argv[1]}"
+        os.execv(sys.executable, [sys.executable, "-m", other, *sys.argv[2:]])
     main()

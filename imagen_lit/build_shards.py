@@ -1,79 +1,82 @@
-"""A source of pictures with captions becomes WebDataset shards.
+"""Pictures with captions become a collection of WebDataset shards that training can open.
 
-Shards are written in parallel, each aside and then renamed; those already there are kept. The
-manifest says beforehand which shards there must be, so a folder that was left half-made is known
-as such.
+From a folder, a table or the demo world, shards are written; shards that img2dataset made are
+indexed where they lie. What a filter would leave is counted either way, and with `--dry-run`
+nothing is written but indexes.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import sys
+from collections import Counter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import door
-from imagen_lit.data import collection, shard
-
-
-class Source(Protocol):
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, number: int) -> dict[str, Any]: ...
-
-
-def build(
-    source: Source, identity: Any, folder: Path, per_shard: int, workers: int
-) -> Iterator[tuple[int, int]]:
-    """Write what is missing; yield (shards finished, shards in all), the first time before any.
-
-    `identity` says what the source is: a folder made from another one is refused.
-    """
-    said = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    manifest = collection.plan(folder, len(source), per_shard, said)
-    names = list(manifest["shards"])
-    owed = [i for i, name in enumerate(names) if not (folder / f"{name}.tar").exists()]
-    done = len(names) - len(owed)
-    yield done, len(names)
-    jobs = [
-        (
-            source,
-            folder / f"{names[i]}.tar",
-            range(i * per_shard, min((i + 1) * per_shard, len(source))),
-        )
-        for i in owed
-    ]
-    for _ in _each(jobs, workers):
-        done += 1
-        yield done, len(names)
-    if owed or not all("sha256" in entry for entry in manifest["shards"].values()):
-        collection.complete(folder, manifest)
-
-
-def _each(jobs: Sequence[tuple[Source, Path, range]], workers: int) -> Iterator[None]:
-    if workers < 2 or len(jobs) < 2:
-        yield from map(_write, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_write, jobs)
-
-
-def _write(job: tuple[Source, Path, range]) -> None:
-    source, path, rows = job
-    shard.write(path, (source[i] for i in rows))
+from imagen_lit.data import build, facts
+from imagen_lit.data.collection import Collection, read_manifest
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.selection import select
+from imagen_lit.data.shards import Shards
 
 
 @door.main("build_shards")
 def main(cfg: DictConfig) -> None:
-    folder = Path(cfg.folder)
-    identity = OmegaConf.to_container(cfg.source, resolve=True)
-    for done, count in build(door.build(cfg.source), identity, folder, cfg.per_shard, cfg.workers):
-        print(f"\r{folder}: {done}/{count} shards", end="", flush=True)
-    print(f"\n{len(collection.Collection(folder))} shards are in {folder}")
+    chosen: Filter = door.build(cfg.filter)
+    source = door.build(cfg.source)
+    if isinstance(source, Shards):
+        folder = source.path
+    elif cfg.dry_run:
+        print(_told(*_previewed(source, chosen)))
+        return
+    else:
+        folder = Path(cfg.folder)
+        identity = OmegaConf.to_container(cfg.source, resolve=True)
+        for done, count in build.build(source, identity, folder, cfg.per_shard, cfg.workers):
+            print(f"\r{folder}: {done}/{count} shards written", end="", flush=True)
+        print()
+    for done, count in build.survey(folder, cfg.workers):
+        print(f"\r{folder}: {done}/{count} shards indexed", end="", flush=True)
+    print("\n" + _summary(folder))
+    if chosen.asks:
+        shards = Collection(folder)
+        selection = select(shards, chosen, 0)
+        print(_told(sum(shards.counts), selection.reasons))
+        print(f"to train on these, type data.shards={folder} and each filter.… as data.filter.…")
+
+
+def _previewed(source: Any, chosen: Filter) -> tuple[int, Counter[str]]:
+    """What would be written, and what the filter would leave of it, without writing anything."""
+    reasons: Counter[str] = Counter()
+    found = facts.of_samples(build.samples(source, 0, len(source), reasons))
+    left_out = sum(reasons.values())
+    if chosen.asks:
+        reasons.update(chosen.keep(found, set())[1])
+    return len(found["width"]) + left_out, reasons
+
+
+def _summary(folder: Path) -> str:
+    manifest = read_manifest(folder)
+    left_out: Counter[str] = Counter()
+    for entry in manifest["shards"].values():
+        left_out.update(entry["left_out"])
+    unreadable = sum(entry["unreadable"] for entry in manifest["shards"].values())
+    lines = [
+        f"{manifest['samples']:,} samples in {len(manifest['shards']):,} shards, "
+        f"{manifest['bytes'] / 1e6:,.1f} MB"
+    ]
+    lines += [f"  {count:,} entries left out: {reason}" for reason, count in left_out.items()]
+    if unreadable:
+        lines.append(f"  {unreadable:,} pictures cannot be read; training replaces them")
+    return "\n".join(lines)
+
+
+def _told(samples: int, reasons: dict[str, int]) -> str:
+    lines = [f"  {count:>12,}  {reason}" for reason, count in reasons.items() if count]
+    left = samples - sum(reasons.values())
+    return "\n".join([f"{samples:>14,}  in all", *lines, f"{left:>14,}  remain"])
 
 
 if __name__ == "__main__":
+    sys.argv = ["dry_run=true" if word == "--dry-run" else word for word in sys.argv]
     main()

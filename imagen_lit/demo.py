@@ -19,8 +19,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, door, run_folder
-from imagen_lit.build_shards import build
 from imagen_lit.cascade import Cascade
+from imagen_lit.data import build
 from imagen_lit.data.aside import aside
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import evaluate, tell, told
@@ -103,11 +103,13 @@ def _make_data(cfg: DictConfig, plan: Plan) -> None:
         f"python -m imagen_lit.build_shards {source} {folder}",
     ):
         identity = OmegaConf.to_container(world.source, resolve=True)
-        made = build(
-            door.build(world.source), identity, Path(world.folder), world.per_shard, world.workers
-        )
-        for done, count in made:
+        target = Path(world.folder)
+        for done, count in build.build(
+            door.build(world.source), identity, target, world.per_shard, world.workers
+        ):
             _count("shards", done, count)
+        for done, count in build.survey(target, world.workers):
+            _count("indexes", done, count)
     captions = door.compose("embed_text", [f"text={_choice(cfg)}", f"shards={cfg.datasets}"])
     with plan.step(
         "captions: one text sidecar a shard",

@@ -1,13 +1,13 @@
 """A collection: a folder of shards, complete or an error.
 
 `Collection(folder)` lists the shards in the order of their names and opens any of them. If the
-folder was made by `python -m imagen_lit.build_shards`, its manifest (`<folder>.meta/manifest.json`)
-says which shards there must be, and with how many samples; a manifest is written before the first
-shard (the plan) and again after the last (with sizes and hashes). Shards made by img2dataset are
-read as they are, and its `_stats.json` tells their sample counts.
+folder was made or surveyed by `python -m imagen_lit.build_shards`, its manifest
+(`<folder>.meta/manifest.json`) says which shards there must be, and how large; it is written before
+the first shard (the plan) and again after the last. Shards made by img2dataset need no manifest:
+their `_stats.json` tell their sample counts. Where a manifest tells size and count, no tar and no
+index is opened: forty thousand shards are ready at once.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,12 @@ class Collection:
             raise FileNotFoundError(
                 f"There are no shards in {self.folder}. To make the demo's, type: {COMMAND}"
             )
-        self.counts: list[int] = []
-        for path in self.paths:
-            expected = manifest["shards"][path.stem]["samples"] if manifest else _downloaded(path)
-            found = len(index(path).keys)
-            if expected is not None and found != expected:
-                raise ValueError(
-                    f"{path} holds {found} samples where {expected} were written: it was cut short "
-                    "or replaced. Delete it, then make or copy it again."
-                )
-            self.counts.append(found)
+        self.counts = [
+            _surveyed(path, manifest["shards"][path.stem])
+            if manifest and "bytes" in manifest["shards"][path.stem]
+            else _counted(path, manifest["shards"][path.stem].get("samples") if manifest else None)
+            for path in self.paths
+        ]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,15 +60,15 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def plan(folder: Path, samples: int, per_shard: int, source_sha256: str) -> dict[str, Any]:
-    """The manifest of shards still to be made; one made before must be of the same samples."""
-    starts = range(0, samples, per_shard)
+def plan(folder: Path, entries: int, per_shard: int, source_sha256: str) -> dict[str, Any]:
+    """The manifest of shards still to be made; one made before must be of the same entries."""
+    starts = range(0, entries, per_shard)
     manifest = {
-        "samples": samples,
+        "entries": entries,
         "per_shard": per_shard,
         "source_sha256": source_sha256,
         "shards": {
-            f"{number:05d}": {"samples": min(per_shard, samples - start)}
+            f"{number:05d}": {"entries": min(per_shard, entries - start)}
             for number, start in enumerate(starts)
         },
     }
@@ -80,10 +76,10 @@ def plan(folder: Path, samples: int, per_shard: int, source_sha256: str) -> dict
     if before is None and any(folder.glob("*.tar")):
         raise ValueError(f"{folder} already holds shards of another origin. Choose another folder.")
     if before is not None:
-        named = ("samples", "per_shard", "source_sha256")
-        if different := [name for name in named if before[name] != manifest[name]]:
+        named = ("entries", "per_shard", "source_sha256")
+        if different := [name for name in named if before.get(name) != manifest[name]]:
             listed = ", ".join(
-                f"{name} was {before[name]}, is {manifest[name]}" for name in different
+                f"{name} was {before.get(name)}, is {manifest[name]}" for name in different
             )
             raise ValueError(
                 f"{folder} was made from another source ({listed}). Choose another folder, or "
@@ -94,18 +90,29 @@ def plan(folder: Path, samples: int, per_shard: int, source_sha256: str) -> dict
     return manifest
 
 
-def complete(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the size and hash of every shard into the manifest, once all of them are there."""
-    for name, entry in manifest["shards"].items():
-        with open(folder / f"{name}.tar", "rb") as file:
-            entry["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-            entry["bytes"] = file.tell()
-    write_manifest(folder, manifest)
-
-
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     with aside(meta(folder) / "manifest.json") as file:
         file.write(json.dumps(manifest, indent=1).encode())
+
+
+def _surveyed(path: Path, entry: dict[str, Any]) -> int:
+    if (size := path.stat().st_size) != entry["bytes"]:
+        raise ValueError(
+            f"{path} has {size} bytes where the manifest says {entry['bytes']}: it was cut short "
+            "or replaced. Delete it, then make or copy it again."
+        )
+    return entry["samples"]
+
+
+def _counted(path: Path, expected: int | None) -> int:
+    expected = _downloaded(path) if expected is None else expected
+    found = len(index(path).keys)
+    if expected is not None and found != expected:
+        raise ValueError(
+            f"{path} holds {found} samples where {expected} were written: it was cut short "
+            "or replaced. Delete it, then make or copy it again."
+        )
+    return found
 
 
 def _downloaded(path: Path) -> int | None:

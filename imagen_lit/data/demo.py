@@ -102,7 +102,7 @@ class Demo:
         return self.count
 
     def __getitem__(self, number: int) -> dict:
-        """The sample `{key, image, extension, caption, truth}`; the image is JPEG bytes."""
+        """The sample `{key, image, extension, caption, known}`; the image is JPEG bytes."""
         scene, caption = self.tell(number)
         picture = Image.fromarray(scenery.render(scene, self.size))
         file = io.BytesIO()
@@ -112,7 +112,7 @@ class Demo:
             "image": file.getvalue(),
             "extension": "jpg",
             "caption": caption,
-            "truth": scene,
+            "known": scene,
         }
 
     def tell(self, number: int) -> tuple[dict, str]:

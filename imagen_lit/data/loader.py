@@ -6,8 +6,8 @@ stream; `start_at(images_seen)` opens it at a position, and that integer is all 
 Validation is a fixed, finite set.
 """
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import sidecar, split, worker
+from imagen_lit.data import sidecar, worker
 from imagen_lit.data.collection import Collection
+from imagen_lit.data.filter import Filter
 from imagen_lit.data.kept import Kept
-from imagen_lit.data.reader import Choose, Place, Reader, Tally, collate
-from imagen_lit.data.shard import index
+from imagen_lit.data.mixture import Mixture
+from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
+from imagen_lit.data.selection import select
 from imagen_lit.data.stream import Order, Slices, share
 
 Batch = dict[str, Any]
@@ -29,10 +31,12 @@ class Data(LightningDataModule):
     """`text` is an encoder's name (its sidecars lie in `<shards>.text/<name>`) or a folder of them.
 
     Pictures are resized to `size`; then a random square of `crop` is taken, or, without it, the
-    square in the middle. `batch_size` counts the pictures of all ranks together. `validation` is a
-    share, or a number, of samples held back. `keep_mib`: decoded pictures kept in memory.
-    `mirror` is off because captions speak of left and right. Above a share of `tolerate`, pictures
-    that cannot be used are an error.
+    square in the middle. `batch_size` counts the pictures of all ranks together. `filter` says
+    which samples are wanted; `mixed_with` adds further folders, each {shards, weight} and, by
+    choice, a text and a filter of its own, beside this one with its `weight`. `validation` is a
+    share, or a number, of samples of the first folder that are held back. `keep_mib`: decoded
+    pictures kept in memory, where they are used whole. `mirror` is off because captions speak of
+    left and right. Above a share of `tolerate`, pictures that cannot be used are an error.
     """
 
     def __init__(
@@ -49,21 +53,22 @@ class Data(LightningDataModule):
         keep_mib: float = 0.0,
         mirror: bool = False,
         tolerate: float = 0.01,
+        filter: Filter | None = None,
+        weight: float = 1.0,
+        mixed_with: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
         if crop is not None and crop > size:
             raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
-        if crop is not None and keep_mib > 0:
-            raise ValueError("keep_mib keeps whole pictures: set keep_mib=0, or crop=null.")
-        self.shards, self.size, self.crop, self.batch_size = Path(shards), size, crop, batch_size
-        named = len(Path(text).parts) == 1
-        self.text = sidecar.folder(self.shards, text) if named else Path(text)
+        self.size, self.crop, self.batch_size = size, crop, batch_size
+        first = {"shards": shards, "weight": weight, "filter": filter}
+        self.sets = [{"text": text, "filter": None} | dict(each) for each in (first, *mixed_with)]
         self.workers, self.seed, self.held_back = workers, seed, validation
         self.window, self.keep_mib, self.mirror = window, keep_mib, mirror
         self.tally = Tally(tolerate)  # of the pictures seen and replaced, while training
         self.encoder: dict[str, str] = {}  # what the sidecars say of the encoder, after `setup`
         self._images_seen = 0
-        self._is_set_up = False
+        self._parts: list[Part] = []
 
     def start_at(self, images_seen: int) -> None:
         """Open the training stream at this position, from the next `train_dataloader()` on."""
@@ -71,29 +76,42 @@ class Data(LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Open and check everything; an error comes here, before the first step."""
-        if self._is_set_up:
+        if self._parts:
             return
-        shards = Collection(self.shards)
-        self._threshold = split.threshold(shards, self.held_back)
-        self._held = [
-            len(split.validation(index(path).hashes, self._threshold)) for path in shards.paths
-        ]
-        if self.held_back and not sum(self._held):
-            raise ValueError(
-                f"validation={self.held_back} holds back none of the {sum(shards.counts)} samples "
-                f"of {self.shards}: give a whole number of samples."
-            )
-        self.encoder = _encoder(shards, self.text)
-        self._kept = Kept(sum(shards.counts), self.size, self.keep_mib) if self.keep_mib else None
-        self._collection, self._is_set_up = shards, True
+        parts = []
+        for number, each in enumerate(self.sets):
+            shards = Collection(each["shards"])
+            text = Path(each["text"])
+            if len(text.parts) == 1:  # an encoder's name
+                text = sidecar.folder(shards.folder, each["text"])
+            held_back = self.held_back if number == 0 else 0
+            wanted = each["filter"]
+            if isinstance(wanted, Mapping):  # of a folder mixed in, in its own words
+                wanted = Filter(**wanted)
+            chosen = select(shards, wanted, held_back)
+            if held_back and not chosen.held.sum():
+                raise ValueError(
+                    f"validation={held_back} holds back none of the {sum(shards.counts)} samples "
+                    f"of {shards.folder}: give a whole number of samples."
+                )
+            self._agree(_encoder(shards, text), text)
+            parts.append(Part(shards, text, chosen, held=False))
+        samples = sum(sum(part.shards.counts) for part in parts)
+        keeps = self.keep_mib > 0 and self.crop is None
+        self._kept = Kept(samples, self.size, self.keep_mib) if keeps else None
+        self._parts = parts
+
+    def _agree(self, encoder: dict[str, str], text: Path) -> None:
+        if different := sidecar.differences(encoder, self.encoder or encoder):
+            raise ValueError(f"{text} is of another encoder than the first folder: {different}.")
+        self.encoder = encoder
 
     def train_dataloader(self) -> "Endless":
         self.setup()
         rank, world = self._place()
-        counts = [n - held for n, held in zip(self._collection.counts, self._held, strict=True)]
-        order = Order(counts, self.seed, self.window)
-        rows = partial(split.training, threshold=self._threshold)
-        reader = self._reader(rows, counts, self.mirror, self.seed, self.tally)
+        orders = [Order(part.counts, self.seed, self.window) for part in self._parts]
+        order = Mixture(orders, [each["weight"] for each in self.sets], self.seed)
+        reader = self._reader(self._parts, self.mirror, self.seed, self.tally)
         batches = Slices(order, self.batch_size, rank, world, self._images_seen)
         return Endless(reader, batches, self.workers)
 
@@ -101,22 +119,20 @@ class Data(LightningDataModule):
         self.setup()
         rank, world = self._place()
         # The seed is fixed too: runs that differ in their seed are validated on the same crops.
-        tally = Tally(self.tally.tolerate)
-        rows = partial(split.validation, threshold=self._threshold)
-        reader = self._reader(rows, self._held, mirror=False, seed=0, tally=tally)
-        held = [(shard, n) for shard, count in enumerate(self._held) for n in range(count)]
+        part = replace(self._parts[0], held=True)
+        reader = self._reader([part], False, 0, Tally(self.tally.tolerate))
+        held = [(0, shard, n) for shard, count in enumerate(part.counts) for n in range(count)]
         places = [(position, *place) for position, place in enumerate(held)]
         batches = list(_shares(places, self.batch_size, rank, world))
         return [Fixed(reader, batches, self.workers)] if batches else []
 
-    def _reader(
-        self, rows: Choose, counts: list[int], mirror: bool, seed: int, tally: Tally
-    ) -> Reader:
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Text is packed until it is where it is used."""
+        return padded(batch)
+
+    def _reader(self, parts: list[Part], mirror: bool, seed: int, tally: Tally) -> Reader:
         return Reader(
-            self._collection,
-            self.text,
-            rows,
-            counts,
+            parts,
             size=self.size,
             crop=self.crop,
             mirror=mirror,

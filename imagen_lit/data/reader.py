@@ -1,14 +1,19 @@
 """A place in the stream -> a sample, ready to be collated; what a loader's workers do.
 
-A place is (position, shard, sample): the sample is looked for in that shard among the rows that
-`choose` picks. A picture that cannot be used is replaced by another sample, drawn by (seed,
-position), so that every rank and every repetition replaces it alike; replacements are counted, and
-too many of them are an error.
+A place is (position, part, shard, sample): the sample is looked for in that shard of that part
+among the rows that its selection picks. A picture that cannot be used is replaced by another sample
+of its part, drawn by (seed, position), so that every rank and every repetition replaces it alike;
+replacements are counted, and too many of them are an error.
+
+Text travels packed, all tokens of a batch end to end in the precision they are stored in, so a
+batch is as small as its captions; `padded` spreads it out where it is used.
 """
 
 import logging
 import multiprocessing
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -20,17 +25,31 @@ from torch.utils.data import Dataset
 from imagen_lit.data import sidecar, transform
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.kept import Kept
+from imagen_lit.data.selection import Selection
 from imagen_lit.data.shard import Shard
 from imagen_lit.data.stream import CROP, MIRROR, SUBSTITUTE, draw
 
 OPEN = 128  # shards open at once in one worker: more than a window, twice as many files
 ATTEMPTS = 16
-PAD = 8  # text is padded to a multiple of this: few shapes, which compiled networks want
+LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # few shapes, which compiled networks want
 
 log = logging.getLogger(__name__)
 
-Place = tuple[int, int, int]
-Choose = Callable[[np.ndarray], np.ndarray]  # key hashes of a shard -> rows
+Place = tuple[int, int, int, int]  # position, part, shard, sample
+
+
+@dataclass(frozen=True)
+class Part:
+    """One folder of shards with its text, and which of its rows are read."""
+
+    shards: Collection
+    text: Path
+    selection: Selection
+    held: bool
+
+    @property
+    def counts(self) -> np.ndarray:
+        return self.selection.held if self.held else self.selection.training
 
 
 class Tally:
@@ -68,10 +87,7 @@ class Tally:
 class Reader(Dataset):
     def __init__(
         self,
-        shards: Collection,
-        text: Path,
-        choose: Choose,
-        counts: Sequence[int],
+        parts: Sequence[Part],
         size: int,
         crop: int | None,
         mirror: bool,
@@ -79,34 +95,36 @@ class Reader(Dataset):
         kept: Kept | None,
         tally: Tally,
     ) -> None:
-        self.shards, self.text, self.choose = shards, text, choose
+        self.parts = list(parts)
         self.size, self.crop, self.mirror, self.seed = size, crop, mirror, seed
         self.kept, self.tally = kept, tally
-        self._ends = list(accumulate(counts))  # of the chosen samples, shard after shard
-        self._starts = [0, *accumulate(shards.counts)]  # of all rows
-        self._open: dict[int, tuple[Shard, sidecar.Sidecar, np.ndarray]] = {}
+        self._ends = [np.cumsum(part.counts) for part in parts]  # of the rows read, shard by shard
+        counts = [count for part in parts for count in part.shards.counts]
+        self._starts = [0, *accumulate(counts)]  # of all rows of all parts
+        self._first = [0, *accumulate(len(part.shards) for part in parts)]  # shards before a part
+        self._open: dict[tuple[int, int], tuple[Shard, sidecar.Sidecar, np.ndarray]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}  # an open file does not travel to a spawned worker
 
     def __getitem__(self, place: Place) -> dict[str, Any]:
-        position, shard, sample = place
+        position, part, shard, sample = place
         for attempt in range(ATTEMPTS):
             try:
-                item = self._read(position, shard, sample)
+                item = self._read(position, part, shard, sample)
             except transform.Unusable as error:
-                files, _, rows = self._opened(shard)
+                files, _, rows = self._opened(part, shard)
                 self.tally.replace(f"{files.path} holds {files.key(rows[sample])!r}, but {error}")
-                shard, sample = self._substitute(position, attempt)
+                shard, sample = self._substitute(position, part, attempt)
             else:
                 self.tally.see()
                 return item
         raise ValueError(f"{ATTEMPTS} pictures in a row could not be used; is this the right data?")
 
-    def _read(self, position: int, shard: int, sample: int) -> dict[str, Any]:
-        files, text, rows = self._opened(shard)
+    def _read(self, position: int, part: int, shard: int, sample: int) -> dict[str, Any]:
+        files, text, rows = self._opened(part, shard)
         row = int(rows[sample])
-        picture = self._picture(files, row, self._starts[shard] + row)
+        picture = self._picture(files, row, self._starts[self._first[part] + shard] + row)
         if self.crop is not None:
             top, left = draw(self.seed, CROP, position, 2).tolist()
             _, height, width = picture.shape
@@ -125,43 +143,57 @@ class Reader(Dataset):
     def _picture(self, files: Shard, row: int, number: int) -> torch.Tensor:
         if self.kept is not None and (picture := self.kept.get(number)) is not None:
             return picture
-        picture = transform.resize(transform.decode(files.image(row), self.size), self.size)
+        picture = transform.resize(
+            transform.decode(files.image(row), self.size, files.turn(row)), self.size
+        )
         if self.crop is None:
             picture = transform.centre(picture, self.size)
         if self.kept is not None:
             self.kept.put(number, picture)
         return picture
 
-    def _substitute(self, position: int, attempt: int) -> tuple[int, int]:
-        number = draw(self.seed, SUBSTITUTE, position, 1, attempt).item() % self._ends[-1]
-        shard = int(np.searchsorted(self._ends, number, side="right"))
-        return shard, number - (self._ends[shard - 1] if shard else 0)
+    def _substitute(self, position: int, part: int, attempt: int) -> tuple[int, int]:
+        ends = self._ends[part]
+        number = draw(self.seed, SUBSTITUTE, position, 1, attempt).item() % int(ends[-1])
+        shard = int(np.searchsorted(ends, number, side="right"))
+        return shard, number - (int(ends[shard - 1]) if shard else 0)
 
-    def _opened(self, shard: int) -> tuple[Shard, sidecar.Sidecar, np.ndarray]:
+    def _opened(self, part: int, shard: int) -> tuple[Shard, sidecar.Sidecar, np.ndarray]:
         """The files of a shard; the least recently used are closed first."""
-        files = self._open.pop(shard, None)
+        files = self._open.pop((part, shard), None)
         if files is None:
-            opened = self.shards.open(shard)
-            text = sidecar.open_checked(self.text / f"{opened.path.stem}.safetensors", opened)
-            files = opened, text, self.choose(opened.index.hashes)
-        self._open[shard] = files
+            of = self.parts[part]
+            opened = of.shards.open(shard)
+            text = sidecar.open_checked(of.text / f"{opened.path.stem}.safetensors", opened)
+            files = opened, text, of.selection.rows(shard, opened.index.hashes, of.held)
+        self._open[part, shard] = files
         if len(self._open) > OPEN:
             del self._open[next(iter(self._open))]
         return files
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The batch of the house: image, text, mask, caption, key, position."""
-    lengths = torch.tensor([len(item["text"]) for item in items])
-    longest = max(PAD, -(-int(lengths.max()) // PAD) * PAD)
-    text = torch.zeros(len(items), longest, items[0]["text"].shape[1])
-    for padded, item in zip(text, items, strict=True):
-        padded[: len(item["text"])] = item["text"]
+    """The batch on its way: image, tokens [all, D], lengths [B], caption, key, position."""
     return {
         "image": transform.signed(torch.stack([item["image"] for item in items])),
-        "text": text,
-        "mask": torch.arange(longest) < lengths[:, None],
+        "tokens": torch.cat([item["text"] for item in items]),
+        "lengths": torch.tensor([len(item["text"]) for item in items]),
         "caption": [item["caption"] for item in items],
         "key": [item["key"] for item in items],
         "position": torch.tensor([item["position"] for item in items]),
     }
+
+
+def padded(batch: dict[str, Any]) -> dict[str, Any]:
+    """The batch of the house: image, text [B, L, D], mask [B, L], caption, key, position.
+
+    On whatever device the batch is; L is the first of `LENGTHS` that suffices.
+    """
+    batch = dict(batch)
+    tokens, lengths = batch.pop("tokens"), batch.pop("lengths")
+    longest = max(1, int(lengths.max()))
+    longest = LENGTHS[at] if (at := bisect_left(LENGTHS, longest)) < len(LENGTHS) else longest
+    mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
+    text = tokens.new_zeros(*mask.shape, tokens.shape[1], dtype=torch.float32)
+    text[mask] = tokens.float()
+    return batch | {"text": text, "mask": mask}

@@ -29,8 +29,17 @@ IMAGES = ("jpg", "jpeg", "png", "webp")
 LIMIT = dict.fromkeys(IMAGES, 32 << 20) | {"txt": 64 << 10, "json": 1 << 20}  # bytes of one member
 COLUMN = dict.fromkeys(IMAGES, 0) | {"txt": 1, "json": 2}
 BLOCK = 512  # a tar is made of such blocks, and ends with two of zeros
-VERSION = 1
+VERSION = 2
 HASHES = 1 << 62  # key hashes are spread evenly over [0, HASHES)
+TURNS = {  # exifread's words, which img2dataset writes
+    "Mirrored horizontal": 2,
+    "Rotated 180": 3,
+    "Mirrored vertical": 4,
+    "Mirrored horizontal then rotated 90 CCW": 5,
+    "Rotated 90 CW": 6,
+    "Mirrored horizontal then rotated 90 CW": 7,
+    "Rotated 90 CCW": 8,
+}
 KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -41,6 +50,7 @@ class Index(NamedTuple):
     offsets: np.ndarray  # [n, 3] image, caption, json
     sizes: np.ndarray  # [n, 3]; -1 where there is no json
     hashes: np.ndarray  # [n] of the keys, for choices that must not depend on the order of rows
+    turns: np.ndarray  # [n] Exif's orientation that the .json remembers, 1 where it does not
     keys_sha256: str
     captions_sha256: str
 
@@ -69,7 +79,11 @@ class Shard:
     def caption(self, row: int) -> str:
         return self._member(row, 1).decode()
 
-    def truth(self, row: int) -> dict[str, Any]:
+    def turn(self, row: int) -> int:
+        """Exif's orientation of a picture that has lost its own, 1 where nothing is known."""
+        return int(self.index.turns[row])
+
+    def known(self, row: int) -> dict[str, Any]:
         return json.loads(self._member(row, 2)) if self.index.sizes[row, 2] >= 0 else {}
 
     def _member(self, row: int, column: int) -> bytes:
@@ -81,7 +95,7 @@ class Shard:
 
 
 def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
-    """Write samples {key, image (bytes), extension, caption, truth}; the same give the same tar."""
+    """Write samples {key, image (bytes), extension, caption, known}; the same give the same tar."""
     from webdataset import TarWriter  # here, because reading must not need it
 
     seen = set()
@@ -96,8 +110,8 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
             if extension not in IMAGES:
                 raise ValueError(f"Sample {key} is a .{extension}, not one of {', '.join(IMAGES)}.")
             seen.add(key)
-            truth = json.dumps(sample["truth"], sort_keys=True).encode()
-            members = {extension: sample["image"], "txt": sample["caption"].encode(), "json": truth}
+            known = json.dumps(sample["known"], sort_keys=True).encode()
+            members = {extension: sample["image"], "txt": sample["caption"].encode(), "json": known}
             for kind, data in members.items():
                 _check_size(path, f"{key}.{kind}", kind, len(data))
             tar.write({"__key__": key, **members})
@@ -108,18 +122,23 @@ def meta(folder: Path) -> Path:
     return folder.with_name(folder.name + ".meta")
 
 
-def index(path: Path) -> Index:
-    """The index of a tar: read, or made and kept where none fits the file as it is now."""
+def state(path: Path) -> list[int]:
+    """What changes whenever a tar does: size and time."""
     if not path.is_file():
         raise FileNotFoundError(f"The shard {path} is missing.")
-    state = path.stat()
-    stamp = [VERSION, state.st_size, state.st_mtime_ns]
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def index(path: Path) -> Index:
+    """The index of a tar: read, or made and kept where none fits the file as it is now."""
+    stamp = [VERSION, *state(path)]
     kept = meta(path.parent) / f"{path.stem}.index.npz"
     try:
         with np.load(kept, allow_pickle=False) as arrays:
             if arrays["stamp"].tolist() == stamp:
-                texts = (str(arrays[name]) for name in Index._fields[4:])
-                return Index(*(arrays[name] for name in Index._fields[:4]), *texts)
+                texts = (str(arrays[name]) for name in Index._fields[5:])
+                return Index(*(arrays[name] for name in Index._fields[:5]), *texts)
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         pass  # no index, or not one of ours: the tar itself is the truth
     found = _scan(path)
@@ -138,9 +157,7 @@ def _scan(path: Path) -> Index:
                 end = member.offset_data + -(-member.size // BLOCK) * BLOCK
                 if member.isdir():
                     continue
-                if not member.isreg() or member.issparse():
-                    raise ValueError(f"{path} holds {member.name!r}, which is not a plain file.")
-                key, column = _place(path, member)
+                key, column = place(path, member)
                 row = rows.setdefault(key, [(-1, -1)] * 3)
                 if column is not None:
                     if row[column][0] >= 0:
@@ -163,6 +180,10 @@ def _scan(path: Path) -> Index:
                 raise ValueError(f"Sample {key!r} in {path} has no {lacks}.")
         places = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3, 2)
         captions = [os.pread(file.fileno(), size, offset) for offset, size in places[:, 1].tolist()]
+        known = [
+            os.pread(file.fileno(), size, offset) if size > 0 else b""
+            for offset, size in places[:, 2].tolist()
+        ]
     keys = [key.encode() for key in rows]
     for key, caption in zip(rows, captions, strict=True):
         try:
@@ -174,22 +195,43 @@ def _scan(path: Path) -> Index:
         offsets=places[..., 0],
         sizes=places[..., 1],
         hashes=np.array([key_hash(key) for key in keys], dtype=np.int64),
+        turns=np.array([_turn(text) for text in known], dtype=np.int8),
         keys_sha256=digest(keys),
         captions_sha256=digest(captions),
     )
 
 
-def _place(path: Path, member: tarfile.TarInfo) -> tuple[str, int | None]:
-    """WebDataset's rule: a key ends at the first dot of the name. Unknown kinds have no column."""
+class Place(NamedTuple):
+    key: str
+    kind: int | None  # 0 image, 1 caption, 2 json; unknown kinds have none
+
+
+def place(path: str | Path, member: tarfile.TarInfo) -> Place:
+    """What a member is, by webdataset's rule: a key ends at the first dot of the name. Anything but
+    a plain file of bounded size is an error."""
+    if not member.isreg() or member.issparse():
+        raise ValueError(f"{path} holds {member.name!r}, which is not a plain file.")
     folder, slash, name = member.name.rpartition("/")
     stem, _, kind = name.partition(".")
     kind = kind.lower()
     if kind in LIMIT:
         _check_size(path, member.name, kind, member.size)
-    return folder + slash + stem, COLUMN.get(kind)
+    return Place(folder + slash + stem, COLUMN.get(kind))
 
 
-def _check_size(path: Path, name: str, kind: str, size: int) -> None:
+def _turn(known: bytes) -> int:
+    """img2dataset stores a picture that was taken sideways as it is and drops its Exif; what it
+    was stands in the .json, as text in a text."""
+    if b"Image Orientation" not in known:
+        return 1
+    try:
+        said = json.loads(json.loads(known)["exif"])["Image Orientation"]
+    except (ValueError, KeyError, TypeError):
+        return 1
+    return TURNS.get(said, 1)
+
+
+def _check_size(path: str | Path, name: str, kind: str, size: int) -> None:
     if not 0 <= size <= LIMIT[kind]:
         raise ValueError(f"{name!r} in {path} has {size} bytes; a .{kind} may have {LIMIT[kind]}.")
 

@@ -11,11 +11,12 @@ the whole state of the data is one integer.
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 # What a number is drawn for.
-PASS, WINDOW, CROP, MIRROR, SUBSTITUTE = range(5)
+PASS, WINDOW, CROP, MIRROR, SUBSTITUTE, MIX = range(6)
 
 
 def draw(seed: int, purpose: int, position: int, count: int, detail: int = 0) -> np.ndarray:
@@ -29,7 +30,7 @@ def draw(seed: int, purpose: int, position: int, count: int, detail: int = 0) ->
 
 
 def permutation(size: int, seed: int, purpose: int, position: int, detail: int = 0) -> np.ndarray:
-    return np.argsort(draw(seed, purpose, position, size, detail), kind="stable")
+    return np.argsort(draw(seed, purpose, position, size, detail))  # 64 bits: no two are equal
 
 
 class Order:
@@ -47,13 +48,26 @@ class Order:
         self._window = lru_cache(maxsize=2)(self._samples_of_window)
 
     def __getitem__(self, position: int) -> tuple[int, int]:
-        turn, place = divmod(position, self.samples)
-        _, starts = self._pass(turn)
-        number = int(np.searchsorted(starts, place, side="right")) - 1
-        shards, ends, samples = self._window(turn, number)
-        sample = int(samples[place - starts[number]])
-        which = int(np.searchsorted(ends, sample, side="right"))
-        return int(shards[which]), sample - int(ends[which] - self.counts[shards[which]])
+        ((shard, sample),) = self.places(np.array([position])).tolist()
+        return shard, sample
+
+    def places(self, positions: np.ndarray) -> np.ndarray:
+        """Positions [n] -> (shard, sample) [n, 2]. Neighbours lie in one window, or two."""
+        found = np.empty((len(positions), 2), np.int64)
+        turns, places = np.divmod(positions, self.samples)
+        for turn in np.unique(turns).tolist():
+            here = np.flatnonzero(turns == turn)
+            _, starts = self._pass(turn)
+            windows = np.searchsorted(starts, places[here], side="right") - 1
+            for number in np.unique(windows).tolist():
+                rows = here[windows == number]
+                shards, ends, samples = self._window(turn, number)
+                sample = samples[places[rows] - starts[number]]
+                which = np.searchsorted(ends, sample, side="right")
+                shard = shards[which]
+                found[rows, 0] = shard
+                found[rows, 1] = sample - (ends[which] - self.counts[shard])
+        return found
 
     def _shards_of_pass(self, turn: int) -> tuple[np.ndarray, np.ndarray]:
         """The shards in the order of a pass, and the place where each window starts."""
@@ -68,6 +82,10 @@ class Order:
         return shards, ends, permutation(int(ends[-1]), self.seed, WINDOW, turn, number)
 
 
+class Places(Protocol):
+    def places(self, positions: np.ndarray) -> np.ndarray: ...
+
+
 class Slices:
     """One rank's slices of the global batches from position `start` on: a batch sampler, endless.
 
@@ -75,17 +93,19 @@ class Slices:
     process believes about ranks.
     """
 
-    def __init__(self, order: Order, batch_size: int, rank: int, world: int, start: int) -> None:
+    def __init__(self, order: Places, batch_size: int, rank: int, world: int, start: int) -> None:
         self.order = order
         self.batch_size = batch_size
         self.share = share(batch_size, world)
         self.rank = rank
         self.start = start
 
-    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, ...]]]:
         first = self.start + self.rank * self.share
         while True:
-            yield [(p, *self.order[p]) for p in range(first, first + self.share)]
+            positions = np.arange(first, first + self.share)
+            places = self.order.places(positions).tolist()
+            yield [(p, *place) for p, place in zip(positions.tolist(), places, strict=True)]
             first += self.batch_size
 
 

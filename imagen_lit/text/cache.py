@@ -6,7 +6,7 @@ processes share the work by taking every `tasks`-th shard. A sidecar of another 
 samples, is an error and stays untouched; one that was cut short is made again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,8 @@ from imagen_lit.data.collection import Collection
 class Encoder(Protocol):
     name: str
 
+    def lengths(self, captions: list[str]) -> list[int]: ...
+
     def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]: ...
 
     def fingerprint(self) -> dict[str, str]: ...
@@ -29,14 +31,13 @@ def fill(
     shards: Collection,
     folder: Path,
     stored: str = "bfloat16",
-    budget: int = 16_384,
+    budget: int = 8_192,
     task: int = 0,
     tasks: int = 1,
 ) -> Iterator[tuple[Path, bool]]:
     """Yield each sidecar of this task and whether it was written just now (False: already there).
 
-    `budget` is the number of characters, padding counted, that are encoded in one go: a token has
-    about four.
+    `budget` is the number of tokens, padding counted, that are encoded in one go.
     """
     if stored not in sidecar.STORED:
         raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar.STORED)}.")
@@ -50,7 +51,8 @@ def fill(
         missing = not _fits(path, fields)
         if missing:
             captions = [shard.caption(row) for row in range(len(shard))]
-            rows = embed(encoder, captions, budget, getattr(torch, stored))
+            kept = torch.float32 if stored == "float32" else torch.bfloat16
+            rows = embed(encoder, captions, budget, kept)
             sidecar.write(path, rows, fields)
         yield path, missing
 
@@ -73,7 +75,7 @@ def embed(
 ) -> list[torch.Tensor]:
     """One [tokens, D] per caption; equal captions are encoded once, long with long."""
     found: dict[str, torch.Tensor] = {}
-    for batch in batches(captions, budget):
+    for batch in batches(captions, encoder.lengths, budget):
         tokens, mask = encoder.encode(batch)
         for caption, vectors, real in zip(batch, tokens, mask, strict=True):
             row = vectors[real]
@@ -86,11 +88,15 @@ def embed(
     return [found[caption] for caption in captions]
 
 
-def batches(captions: Sequence[str], budget: int) -> Iterator[list[str]]:
-    """The distinct captions, longest first, in lists of `budget` characters, padding counted."""
+def batches(
+    captions: Sequence[str], lengths: Callable[[list[str]], list[int]], budget: int
+) -> Iterator[list[str]]:
+    """The distinct captions, longest first, in lists of `budget` tokens, padding counted."""
+    distinct = sorted(set(captions))
+    length = dict(zip(distinct, lengths(distinct) if distinct else [], strict=True))
     # Longest first, so that a lack of memory shows at once; ties go by the text.
-    waiting = sorted(set(captions), key=lambda caption: (-len(caption), caption))
+    waiting = sorted(distinct, key=lambda caption: (-length[caption], caption))
     while waiting:
-        size = max(1, budget // max(1, len(waiting[0])))
+        size = max(1, budget // max(1, length[waiting[0]]))
         yield waiting[:size]
         waiting = waiting[size:]

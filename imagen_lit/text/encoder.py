@@ -8,7 +8,7 @@ tiny encoder of the demo goes through this same door.
 
 import hashlib
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
@@ -16,10 +16,15 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+DTYPES = ("float32", "bfloat16")
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+TOKENIZERS = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json")
+
 
 class HuggingFace:
     """`load` is a class's `from_pretrained`; `layer` counts hidden states, -1 being the encoder's
-    own output."""
+    own output. `dtype` is what it computes in: float32 or bfloat16. T5 overflows in float16, so
+    that is refused. `device` auto is the accelerator where there is one."""
 
     def __init__(
         self,
@@ -29,18 +34,25 @@ class HuggingFace:
         width: int,
         max_length: int = 128,
         layer: int = -1,
-        device: str = "cpu",
+        device: str = "auto",
+        dtype: str = "float32",
         made_by: str | None = None,
     ) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(
+                f"text encoder {name!r}: found dtype={dtype}, expected one of {', '.join(DTYPES)} "
+                "(float16 overflows in T5)"
+            )
         self.name, self.path, self.load = name, path, load
         self.width, self.max_length, self.layer = width, max_length, layer
-        self.device, self.made_by = device, made_by
+        self.device = _accelerator() if device == "auto" else device
+        self.dtype, self.made_by = dtype, made_by
 
     @cached_property
     def model(self) -> nn.Module:
         self._require_files()
         logging.disable_progress_bar()
-        model = self.load(self.path, dtype=torch.float32).eval().requires_grad_(False)
+        model = self.load(self.path, dtype=getattr(torch, self.dtype)).eval().requires_grad_(False)
         if model.config.hidden_size != self.width:
             raise ValueError(
                 f"text encoder {self.name!r} in {self.path} has width {model.config.hidden_size}, "
@@ -52,6 +64,11 @@ class HuggingFace:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         self._require_files()
         return AutoTokenizer.from_pretrained(self.path)
+
+    def lengths(self, captions: list[str]) -> list[int]:
+        """Tokens of each caption, as `encode` will count them."""
+        ids = self.tokenizer(captions, truncation=True, max_length=self.max_length)["input_ids"]
+        return [len(tokens) for tokens in ids]
 
     @torch.inference_mode()
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
@@ -79,21 +96,23 @@ class HuggingFace:
     def fingerprint(self) -> dict[str, str]:
         """What must be equal for two embeddings to be comparable; stored in every cache file."""
         self._require_files()
-        weights = sorted(Path(self.path).glob("*.safetensors"))
+        here = Path(self.path)
         return {
             "encoder": self.name,
-            "weights_sha256": _sha256(weights),
-            "tokenizer_sha256": _sha256([Path(self.path) / "tokenizer.json"]),
+            "weights_sha256": _sha256(_weights(here)),
+            "tokenizer_sha256": _sha256(_tokenizer(here)),
             "max_length": str(self.max_length),
             "layer": str(self.layer),
-            "compute_dtype": "float32",
+            "compute_dtype": self.dtype,
         }
 
     def _require_files(self) -> None:
         here = Path(self.path)
-        missing = [n for n in ("config.json", "tokenizer.json") if not (here / n).is_file()]
-        if not list(here.glob("*.safetensors")):
-            missing.append("*.safetensors")
+        missing = [] if (here / "config.json").is_file() else ["config.json"]
+        if not _tokenizer(here):
+            missing.append(" or ".join(TOKENIZERS))
+        if not _weights(here):
+            missing.append(" or ".join(WEIGHTS))
         if missing:
             cure = f"make it with: {self.made_by}" if self.made_by else "put the model there"
             raise FileNotFoundError(
@@ -102,10 +121,33 @@ class HuggingFace:
             )
 
 
+def _weights(here: Path) -> list[Path]:
+    """The files of the first kind that is there, as transformers chooses."""
+    return next((found for kind in WEIGHTS if (found := sorted(here.glob(kind)))), [])
+
+
+def _tokenizer(here: Path) -> list[Path]:
+    return next(([here / name] for name in TOKENIZERS if (here / name).is_file()), [])
+
+
+def _accelerator() -> str:
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return found.type if found is not None else "cpu"
+
+
+@lru_cache(maxsize=8)
+def _file_sha256(path: Path, size: int, time: int) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
 def _sha256(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+    digests = [_file_sha256(file, *_state(file)) for file in files]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def _state(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns

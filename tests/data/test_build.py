@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tiny_world import Source, sample
 
-from imagen_lit.build_shards import build
 from imagen_lit.data import shard
+from imagen_lit.data.build import build, survey
 from imagen_lit.data.collection import Collection, read_manifest
 
 IDENTITY = {"count": 10}
@@ -52,6 +52,7 @@ def test_broken_off_before_the_manifest_was_complete_it_completes_it(tmp_path: P
     list(islice(broken, 4))  # all three are written
     broken.close()
     made(tmp_path / "set")
+    assert list(survey(tmp_path / "set", 1)) == [(1, 3), (2, 3), (3, 3)]
     entries = read_manifest(tmp_path / "set")["shards"]
     sizes = {name: (tmp_path / "set" / f"{name}.tar").stat().st_size for name in entries}
     assert {name: entry["bytes"] for name, entry in entries.items()} == sizes
@@ -67,7 +68,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_of_another_source_is_refused(tmp_path: Path) -> None:
     made(tmp_path / "set")
     before = contents(tmp_path / "set")
-    with pytest.raises(ValueError, match="samples was 10, is 12"):
+    with pytest.raises(ValueError, match="entries was 10, is 12"):
         made(tmp_path / "set", count=12)
     with pytest.raises(ValueError, match="per_shard was 4, is 5"):
         made(tmp_path / "set", per_shard=5)

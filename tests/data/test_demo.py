@@ -73,7 +73,7 @@ def test_a_scene_depends_on_its_seed_and_number_alone() -> None:
 def test_a_scene_is_the_same_at_every_resolution() -> None:
     small, large = demo.Demo(5, 16, seed=1), demo.Demo(5, 256, seed=1)
     for number in range(5):
-        assert small[number]["truth"] == large[number]["truth"]
+        assert small[number]["known"] == large[number]["known"]
         assert small[number]["caption"] == large[number]["caption"]
 
 
@@ -224,7 +224,7 @@ def test_the_image_is_a_jpeg_of_the_scene() -> None:
     for sample in (demo.Demo(6, 64, seed=4)[number] for number in range(6)):
         picture = Image.open(io.BytesIO(sample["image"]))
         assert (picture.format, picture.size, sample["extension"]) == ("JPEG", (64, 64), "jpg")
-        wrong = np.abs(np.asarray(picture, float) - demo_scene.render(sample["truth"], 64))
+        wrong = np.abs(np.asarray(picture, float) - demo_scene.render(sample["known"], 64))
         assert wrong.mean() < 2
 
 

@@ -40,7 +40,7 @@ def test_a_shard_reads_back_what_was_written(written: Path) -> None:
         assert opened.key(row) == known["key"]
         assert opened.image(row) == known["image"]
         assert opened.caption(row) == known["caption"]
-        assert opened.truth(row) == known["truth"]
+        assert opened.known(row) == known["known"]
 
 
 def test_webdataset_reads_our_shards(written: Path) -> None:
@@ -106,7 +106,7 @@ def test_unknown_kinds_are_not_read_and_dots_in_keys_are_noticed(tmp_path: Path)
         tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.pyd", b"\x80code"), ("a.txt", b"hello")
     )
     opened = shard.Shard(path)
-    assert (len(opened), opened.caption(0), opened.truth(0)) == (1, "hello", {})
+    assert (len(opened), opened.caption(0), opened.known(0)) == (1, "hello", {})
     dotted = tar_of(tmp_path / "y" / "0.tar", ("img.v2.jpg", jpeg(0)), ("img.v2.txt", b"hello"))
     with pytest.raises(ValueError, match=r"'img' in .* has no image"):
         shard.index(dotted)
@@ -217,7 +217,7 @@ class TestCollection:
         assert found.counts == [2, 0]
         opened = found.open(0)
         assert [opened.caption(row) for row in range(2)] == ["two", ""]
-        assert opened.truth(0) == {"width": 32}
+        assert opened.known(0) == {"width": 32}
         (tmp_path / "laion" / "00000_stats.json").write_text('{"successes": 3}')
         with pytest.raises(ValueError, match="holds 2 samples where 3 were written"):
             collection.Collection(tmp_path / "laion")

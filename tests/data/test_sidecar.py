@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny_world import add_text, sample
 
-from imagen_lit.data import shard, sidecar
+from imagen_lit.data import quantised, shard, sidecar
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.loader import Data
 
@@ -29,8 +29,7 @@ def test_rows_read_back_as_they_were_stored(tmp_path: Path, stored: str) -> None
     assert len(opened) == 4
     for row, expected in enumerate(written):
         found = opened.row(row)
-        assert found.dtype == torch.float32
-        assert torch.equal(found, expected.to(getattr(torch, stored)).float())
+        assert torch.equal(found, expected.to(getattr(torch, stored)))
 
 
 def test_the_library_reads_our_files(tmp_path: Path) -> None:
@@ -117,3 +116,52 @@ def test_text_elsewhere_is_read_from_its_folder(make: Callable[..., Path], tmp_p
         sidecar.open_checked(
             tmp_path / "elsewhere" / "fake" / "00000.safetensors", Collection(folder).open(0)
         )
+
+
+def loud(tokens: int, width: int, outliers: int = 4) -> torch.Tensor:
+    """Like T5's: most channels of one size, a few of them hundreds of times as loud."""
+    g = torch.Generator().manual_seed(tokens)
+    x = torch.randn(tokens, width, generator=g)
+    x[:, :outliers] *= 300
+    return x * (0.5 + torch.rand(tokens, 1, generator=g))
+
+
+class TestInt8:
+    def test_it_is_half_as_large_and_as_near_as_its_header_says(self, tmp_path: Path) -> None:
+        written = [loud(n, 512) for n in (20, 7, 31)]
+        path = tmp_path / "0.safetensors"
+        measured = sidecar.write(path, written, {**FIELDS, "stored": "int8"})
+        opened = sidecar.Sidecar(path)
+        assert measured["ordinary"] < 0.015 and measured["cosine"] > 0.999
+        assert float(opened.fields["error.ordinary"]) == pytest.approx(measured["ordinary"], 1e-4)
+        for row, expected in enumerate(written):
+            quiet, found = expected[:, 4:], opened.row(row).float()[:, 4:]
+            assert (found - quiet).norm() / quiet.norm() < 0.015
+
+    def test_a_caption_of_t5_xxl_takes_at_most_what_was_promised(self, tmp_path: Path) -> None:
+        written = [loud(20, 4096) for _ in range(100)]
+        for stored, most in (("bfloat16", 164_000), ("int8", 82_500)):
+            sidecar.write(tmp_path / stored, written, {**FIELDS, "stored": stored})
+            assert (tmp_path / stored).stat().st_size / 100 <= most
+
+    def test_a_scale_for_each_token_alone_would_lose_the_ordinary_channels(self) -> None:
+        x = loud(200, 512)
+        token = x.abs().amax(1, keepdim=True) / 127
+        alone = (x / token).round() * token
+        channel = quantised.loudness([x])
+        both = quantised.restored(*quantised.quantise(x, channel), channel)
+        ordinary = [quantised.errors([x], [y])["ordinary"] for y in (alone, both)]
+        assert ordinary[0] > 10 * ordinary[1]
+
+    def test_the_library_reads_it_and_agrees(self, tmp_path: Path) -> None:
+        written = [loud(n, 64) for n in (3, 0, 5)]
+        path = tmp_path / "0.safetensors"
+        sidecar.write(path, written, {**FIELDS, "stored": "int8"})
+        t = load_file(path)
+        again = t["embeddings"].float() * t["token"][:, None] * t["channel"]
+        opened = sidecar.Sidecar(path)
+        assert torch.equal(torch.cat([opened.row(i) for i in range(3)]), again.bfloat16())
+
+    def test_a_shard_without_samples_is_possible(self, tmp_path: Path) -> None:
+        sidecar.write(tmp_path / "0.safetensors", [], {**FIELDS, "stored": "int8"})
+        assert len(sidecar.Sidecar(tmp_path / "0.safetensors")) == 0

@@ -102,6 +102,21 @@ def test_a_picture_that_was_taken_sideways_is_turned_upright() -> None:
     assert picture[:, -2].max() < 15
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_what_another_file_remembers_turns_a_picture_as_its_own_exif_would(
+    orientation: int,
+) -> None:
+    g = np.random.default_rng(0)
+    image = Image.fromarray(g.integers(0, 255, (8, 16, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    own = transform.decode(encoded(image, "PNG", exif=exif), 8)
+    lost = transform.decode(encoded(image, "PNG"), 8, orientation)
+    assert torch.equal(own, lost)
+    both = transform.decode(encoded(image, "PNG", exif=exif), 8, orientation)
+    assert torch.equal(own, both), "a picture that has kept its own is not turned twice"
+
+
 def png_header(width: int, height: int) -> bytes:
     """The start of a PNG that promises a size."""
     data = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

@@ -31,7 +31,7 @@ def sample(number: int, **changes: Any) -> dict[str, Any]:
         "image": jpeg(number),
         "extension": "jpg",
         "caption": f"picture {number}" + " of a thing" * (number % 3),
-        "truth": {"number": number},
+        "known": {"number": number},
     }
     return known | changes
 

@@ -161,6 +161,8 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     # No memory for the weights: the paper's networks have billions of them.
     with torch.device("meta" if option.parts[0] in {"network", "stage"} else "cpu"):
         for blueprint in blueprints(node):
+            if OmegaConf.missing_keys(blueprint):
+                continue  # only the user knows: `door.check` has seen that the keys are right
             assert door.build(blueprint) is not None
 
 

@@ -32,11 +32,13 @@ ROOMS = {
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
+    "bench": {"diffusion", "stage"},
+    "bench_data": {"data", "bench"},
+    "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
     "pretrain_text": {"text"},
-    "embed_text": {"data", "text"},
+    "embed_text": {"data", "text", "bench"},
     "train": {"data", "stage", "run_folder"},
-    "bench": {"diffusion", "stage"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},

@@ -1,0 +1,221 @@
+"""How fast the data come: our reader beside webdataset's own pipeline, on the same pictures, in one
+run.
+
+Both decode and resize with the same function, so what differs is how a sample is found, read and
+joined with its text: ours by `pread` and one packed sidecar a shard, webdataset's from front to
+back with one .npy a sample in the tar. Rounds take turns, and the best of each counts.
+"""
+
+import io
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import webdataset
+from omegaconf import DictConfig
+from PIL import Image
+
+from imagen_lit import bench, door
+from imagen_lit.data import shard, sidecar, transform
+from imagen_lit.data.loader import Data
+from imagen_lit.data.mixture import Mixture
+from imagen_lit.data.reader import collate, padded
+from imagen_lit.data.stream import Order
+
+
+def photos(count: int, edge: int) -> Iterator[bytes]:
+    """JPEGs with the detail of photographs: noise at every scale, fading towards the finest."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        picture = np.zeros((edge, edge, 3))
+        for scale in (4, 8, 16, 32, 64, 128, 256):
+            small = rng.normal(size=(scale, scale, 3)) * 90 / scale**0.5
+            large = torch.nn.functional.interpolate(
+                torch.from_numpy(small).permute(2, 0, 1)[None], size=(edge, edge), mode="bilinear"
+            )
+            picture += large[0].permute(1, 2, 0).numpy()
+        file = io.BytesIO()
+        pixels = (picture + 128).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(file, "JPEG", quality=95)
+        yield file.getvalue()
+
+
+def make(folder: Path, count: int, per_shard: int, edge: int, width: int, tokens: int) -> None:
+    """The same samples twice: `ours` with sidecars, `theirs` with an .npy in the tar."""
+    g = torch.Generator().manual_seed(0)
+    pictures = list(photos(per_shard, edge))
+    for number in range(count // per_shard):
+        rows = [torch.randn(tokens, width, generator=g).bfloat16() for _ in pictures]
+        keys = [f"{number:05d}{i:05d}" for i in range(per_shard)]
+        path = folder / "ours" / f"{number:05d}.tar"
+        shard.write(
+            path,
+            (
+                {"key": key, "image": p, "extension": "jpg", "caption": f"a photo {key}"}
+                | {"known": {"original_width": edge}}
+                for key, p in zip(keys, pictures, strict=True)
+            ),
+        )
+        fields = {**sidecar.wanted(shard.Shard(path)), "stored": "bfloat16", "encoder.name": "t5"}
+        sidecar.write(folder / "ours.text/t5" / f"{number:05d}.safetensors", rows, fields)
+        (folder / "theirs").mkdir(parents=True, exist_ok=True)
+        with webdataset.TarWriter(str(folder / "theirs" / path.name)) as tar:
+            for key, picture, row in zip(keys, pictures, rows, strict=True):
+                text = io.BytesIO()
+                np.save(text, row.half().numpy())
+                tar.write({"__key__": key, "jpg": picture, "txt": f"a photo {key}"}
+                          | {"npy": text.getvalue()})  # fmt: skip
+
+
+def decoded(data: bytes, size: int) -> torch.Tensor:
+    return transform.centre(transform.resize(transform.decode(data, size), size), size)
+
+
+def ours_raw(folder: Path) -> int:
+    seen = 0
+    for path in sorted((folder / "ours").glob("*.tar")):
+        opened = shard.Shard(path)
+        for row in np.random.default_rng(0).permutation(len(opened)).tolist():
+            opened.image(row), opened.caption(row)
+            seen += 1
+    return seen
+
+
+def theirs_raw(folder: Path) -> int:
+    urls = sorted(map(str, (folder / "theirs").glob("*.tar")))
+    return sum(1 for _ in webdataset.WebDataset(urls, shardshuffle=False))
+
+
+def ours(folder: Path, size: int, batch: int, count: int) -> int:
+    data = Data(str(folder / "ours"), "t5", size=size, batch_size=batch, validation=0)
+    for seen, packed in enumerate(data.train_dataloader(), 1):
+        padded(packed)
+        if seen * batch >= count:
+            return seen * batch
+    raise AssertionError("the stream is endless")
+
+
+def theirs(folder: Path, size: int, batch: int, count: int) -> int:
+    def sample(found: dict[str, Any]) -> dict[str, Any]:
+        text = torch.from_numpy(np.load(io.BytesIO(found["npy"]), allow_pickle=False))
+        known = {"key": found["__key__"], "caption": found["txt"].decode(), "position": 0}
+        return {"image": decoded(found["jpg"], size), "text": text, **known}
+
+    urls = sorted(map(str, (folder / "theirs").glob("*.tar")))
+    pipeline = webdataset.WebDataset(urls, shardshuffle=len(urls), seed=0).shuffle(1000).map(sample)
+    seen = 0
+    for packed in pipeline.batched(batch, collation_fn=collate, partial=False):
+        padded(packed)
+        seen += batch
+        if seen >= count:
+            break
+    return seen
+
+
+def best(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
+    """Samples a second of each way, the best of rounds in which they take turns."""
+    rates = dict.fromkeys(ways, 0.0)
+    for _ in range(rounds + 1):  # the first one warms the page cache
+        for name, way in ways.items():
+            start = time.perf_counter()
+            seen = way()
+            rates[name] = max(rates[name], seen / (time.perf_counter() - start))
+    return rates
+
+
+def parts(folder: Path, size: int, samples: int = 500) -> dict[str, float]:
+    """Microseconds a sample of each part of our way."""
+    path = min((folder / "ours").glob("*.tar"))
+    opened, text = shard.Shard(path), sidecar.Sidecar(
+        folder / "ours.text/t5" / f"{path.stem}.safetensors"
+    )  # fmt: skip
+    rows = [i % len(opened) for i in range(samples)]
+    spent: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[Any], Any], over: list[Any]) -> list[Any]:
+        start = time.perf_counter()
+        results = [work(each) for each in over]
+        spent[name] = (time.perf_counter() - start) / len(over) * 1e6
+        return results
+
+    images = timed("read picture", opened.image, rows)
+    timed("read caption", opened.caption, rows)
+    vectors = timed("read text", text.row, rows)
+    pictures = timed("decode", partial(transform.decode, edge=size), images)
+    small = timed("resize", lambda p: transform.centre(transform.resize(p, size), size), pictures)
+    items = [
+        {"image": p, "text": v, "caption": "", "key": "", "position": 0}
+        for p, v in zip(small, vectors, strict=True)
+    ]
+    batches = [items[i : i + 64] for i in range(0, len(items) - 63, 64)]
+    packed = timed("collate", collate, batches)
+    timed("pad", padded, packed)
+    return spent | {name: spent[name] / 64 for name in ("collate", "pad")}
+
+
+def order(shards: int, per_shard: int, samples: int = 100_000) -> tuple[float, float, float]:
+    """Of a simulated collection: seconds to the first sample, seconds a sample after, MiB."""
+    tracemalloc.start()
+    counts = np.full(shards, per_shard)
+    start = time.perf_counter()
+    stream = Mixture([Order(counts, seed=0)], [1.0], seed=0)
+    stream.places(np.arange(64))
+    first = time.perf_counter() - start
+    memory = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    start = time.perf_counter()
+    for batch in range(samples // 64):
+        stream.places(np.arange(batch * 64, batch * 64 + 64))
+    return first, (time.perf_counter() - start) / samples, memory
+
+
+@door.main("bench_data")
+def main(cfg: DictConfig) -> None:
+    with tempfile.TemporaryDirectory(dir=cfg.scratch, prefix="imagen_lit_bench_") as name:
+        folder = Path(name)
+        make(folder, cfg.count, cfg.per_shard, cfg.edge, cfg.width, cfg.tokens)
+        raw = best(
+            {"ours": partial(ours_raw, folder), "theirs": partial(theirs_raw, folder)}, cfg.rounds
+        )
+        whole = best(
+            {
+                "ours": partial(ours, folder, cfg.size, cfg.batch, cfg.count),
+                "theirs": partial(theirs, folder, cfg.size, cfg.batch, cfg.count),
+            },
+            cfg.rounds,
+        )
+        spent = parts(folder, cfg.size)
+    print(f"{cfg.count} JPEGs of {cfg.edge} pixels, text {cfg.tokens} x {cfg.width}, one worker")
+    for what, rates in (("raw reading", raw), (f"to {cfg.size}x{cfg.size}, batched", whole)):
+        print(
+            f"{what:20} {rates['ours']:10,.0f} samples/s   webdataset {rates['theirs']:10,.0f}   "
+            f"ratio {rates['ours'] / rates['theirs']:.2f}"
+        )
+    total = sum(spent.values())
+    for part, micro in spent.items():
+        print(f"  {part:18} {micro:10,.1f} us a sample   {micro / total:.0%}")
+    first, each, memory = order(40_000, 10_000)
+    print(
+        f"order of 40,000 shards x 10,000 samples: first {first * 1e3:.0f} ms, then "
+        f"{each * 1e6:.2f} us a sample, {memory:.0f} MiB"
+    )
+    trial = door.compose("train", [f"stage={cfg.stage}"])
+    step = bench.step_seconds(trial)
+    network = trial.data.batch_size / step
+    needed = network / whole["ours"]
+    verdict = (
+        f"the network limits: one worker brings {1 / needed:.1f} times what it takes"
+        if needed < 1
+        else f"the data limit: it takes {int(needed) + 1} workers to keep up"
+    )
+    print(f"{trial.name} on this machine takes {network:,.0f} images/s. {verdict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A source becomes WebDataset shards; shards become a surveyed collection.
+
+`build` writes the shards of a source in parallel, each aside and then renamed; those already there
+are kept. Entries that cannot be samples are left out and counted by reason. `survey` indexes
+whatever tars a folder holds, ours or img2dataset's, without changing them, finds what is known of
+every sample, and writes the manifest.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from imagen_lit.data import collection, facts, shard
+from imagen_lit.data.aside import aside
+from imagen_lit.data.transform import Unusable
+
+
+class Source(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int) -> dict[str, Any]: ...
+
+
+def build(
+    source: Source, identity: Any, folder: Path, per_shard: int, workers: int
+) -> Iterator[tuple[int, int]]:
+    """Write what is missing; yield (shards finished, shards in all), the first time before any.
+
+    `identity` says what the source is: a folder made from another one is refused.
+    """
+    said = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    manifest = collection.plan(folder, len(source), per_shard, said)
+    names = list(manifest["shards"])
+    owed = [i for i, name in enumerate(names) if not (folder / f"{name}.tar").exists()]
+    done = len(names) - len(owed)
+    yield done, len(names)
+    jobs = [
+        (folder / f"{names[i]}.tar", i * per_shard, min((i + 1) * per_shard, len(source)))
+        for i in owed
+    ]
+    for _ in _each(_write, jobs, workers, source):
+        done += 1
+        yield done, len(names)
+
+
+def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
+    """Index every shard and find its facts; yield (shards finished, shards in all). Then write the
+    manifest: counts, sizes, hashes, and each shard's statistics."""
+    paths = sorted(folder.glob("*.tar"))
+    if not paths:
+        raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
+    manifest = collection.read_manifest(folder) or {"shards": {}}
+    planned = manifest["shards"]
+    entries = {}
+    for done, (path, entry) in enumerate(
+        zip(paths, _each(_survey, paths, workers, None), strict=True), 1
+    ):
+        entries[path.stem] = planned.get(path.stem, {}) | entry
+        yield done, len(paths)
+    for name in planned.keys() - entries.keys():
+        raise FileNotFoundError(f"{folder / name}.tar is missing. Repeat the command that made it.")
+    manifest |= {
+        "samples": sum(entry["samples"] for entry in entries.values()),
+        "bytes": sum(entry["bytes"] for entry in entries.values()),
+        "shards": entries,
+    }
+    if manifest != collection.read_manifest(folder):
+        collection.write_manifest(folder, manifest)
+
+
+_source: Source | None = None  # of this worker process
+
+
+def _begin(source: Source | None) -> None:
+    global _source
+    _source = source
+
+
+def _each(
+    work: Callable[[Any], Any], jobs: Sequence[Any], workers: int, source: Source | None
+) -> Iterator[Any]:
+    """The results in order. The source travels once to each worker, not with every job."""
+    if workers < 2 or len(jobs) < 2:
+        _begin(source)
+        yield from map(work, jobs)
+        return
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(source,))
+    try:
+        yield from pool.map(work, jobs)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C: the shards in hand, no more
+
+
+def _write(job: tuple[Path, int, int]) -> None:
+    path, start, end = job
+    left_out: Counter[str] = Counter()
+    shard.write(path, samples(_source, start, end, left_out))
+    with aside(shard.meta(path.parent) / f"{path.stem}.left_out.json") as file:
+        file.write(json.dumps(left_out).encode())
+
+
+def samples(
+    source: Source, start: int, end: int, left_out: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    """The entries that can be samples; the others are counted by reason."""
+    for number in range(start, end):
+        try:
+            sample = source[number]
+            if len(sample["image"]) > shard.LIMIT[sample["extension"]]:
+                raise Unusable("its file is too large")
+            if len(sample["caption"].encode()) > shard.LIMIT["txt"]:
+                raise Unusable("its caption is too long")
+        except Unusable as error:
+            left_out[str(error)] += 1
+        else:
+            yield sample
+
+
+def _survey(path: Path) -> dict[str, Any]:
+    index, known = shard.index(path), facts.of(path)
+    left_out = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    sides = np.minimum(known["width"], known["height"])
+    return {
+        "samples": len(index.keys),
+        "bytes": path.stat().st_size,
+        "keys_sha256": index.keys_sha256,
+        "captions_sha256": index.captions_sha256,
+        "left_out": json.loads(left_out.read_text()) if left_out.is_file() else {},
+        "unreadable": int((sides < 1).sum()),
+        "median_side": int(np.median(sides)) if len(sides) else 0,
+        "median_caption": int(np.median(known["caption_length"])) if len(sides) else 0,
+    }

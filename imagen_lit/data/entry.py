@@ -1,0 +1,34 @@
+"""An entry of a folder or a table becomes a sample `{key, image, extension, caption, known}`, or is
+`Unusable` for one of a few reasons, by which it is counted."""
+
+from typing import Any
+
+from imagen_lit.data.transform import Unusable
+
+MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
+
+
+def extension(image: bytes) -> str:
+    """By its first bytes, whatever the file was called."""
+    if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
+        return "webp"
+    for magic, kind in MAGIC.items():
+        if image.startswith(magic):
+            return kind
+    raise Unusable("it is no JPEG, PNG or WebP")
+
+
+def sample(number: int, image: bytes, caption: Any, known: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(caption, str) or not caption.strip():
+        raise Unusable("it has no caption")
+    return {
+        "key": f"{number:09d}",
+        "image": image,
+        "extension": extension(image),
+        "caption": caption.strip(),
+        "known": {name: value for name, value in known.items() if _plain(value)},
+    }
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool)) or value is None

@@ -1,0 +1,47 @@
+"""Pictures in a folder, each with its caption in a file beside it, as a source."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from imagen_lit.data.entry import sample
+from imagen_lit.data.transform import Unusable
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class Folder:
+    """Pictures anywhere below `path`; the caption of `a.jpg` stands in `a.txt`, or in `a.json`
+    under the name `caption`. Whatever else `a.json` says is kept with the sample."""
+
+    def __init__(self, path: str, caption: str = "caption") -> None:
+        self.root, self.caption = Path(path), caption
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"There is no folder {path}: type source.path=...")
+        self.files = sorted(
+            file.relative_to(self.root).as_posix()
+            for file in self.root.rglob("*")
+            if file.suffix.lower() in SUFFIXES and file.is_file()
+        )
+        if not self.files:
+            raise FileNotFoundError(f"There are no pictures ({', '.join(SUFFIXES)}) below {path}.")
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        file = self.root / self.files[number]
+        text, beside = file.with_suffix(".txt"), file.with_suffix(".json")
+        known = _object(beside) if beside.is_file() else {}
+        caption = text.read_text() if text.is_file() else known.get(self.caption)
+        return sample(number, file.read_bytes(), caption, {**known, "path": self.files[number]})
+
+
+def _object(file: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(file.read_text())
+    except ValueError as error:
+        raise Unusable("its .json cannot be read") from error
+    if not isinstance(known, dict):
+        raise Unusable("its .json is not an object")
+    return known

@@ -1,0 +1,210 @@
+"""Shards in an object store: read from front to back, by webdataset's pipeline and with our
+caution.
+
+Where files can be read at any place, `loader.Data` is the better choice: its order is exact and is
+resumed exactly. Here shards are drawn at random, again and again, and samples are mixed in a
+buffer, so a resumed run sees other samples than an unbroken one would have: its resume is only
+statistical, and it says so. Noise and positions are exact here too.
+
+Text lies in a local folder of sidecars, a row for each sample in the order of the tar; a shard that
+is not the one its sidecar was made for is an error at its last sample at the latest.
+"""
+
+import logging
+import re
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import torch
+import webdataset
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from imagen_lit.data import shard, sidecar, transform
+from imagen_lit.data.reader import Tally, collate, padded
+from imagen_lit.data.stream import share
+
+SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
+SHUFFLE = 1000  # samples in the buffer, as bytes, not yet decoded
+
+log = logging.getLogger(__name__)
+
+
+class Remote(LightningDataModule):
+    """`shards` names tars with webdataset's braces: s3://bucket/laion/{00000..00999}.tar."""
+
+    def __init__(
+        self,
+        shards: str,
+        text: str,
+        size: int,
+        batch_size: int,
+        crop: int | None = None,
+        workers: int = 0,
+        seed: int = 0,
+        tolerate: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.urls = list(webdataset.shardlists.expand_urls(shards))
+        for url in self.urls:
+            _check(url)
+        self.text, self.size, self.crop = Path(text), size, crop
+        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        self.tally = Tally(tolerate)
+        self.encoder: dict[str, str] = {}
+        self._images_seen = 0
+
+    def start_at(self, images_seen: int) -> None:
+        self._images_seen = int(images_seen)
+        if images_seen:
+            log.warning(
+                "streamed shards resume only statistically: after %d images other samples follow "
+                "than would have without the interruption",
+                images_seen,
+            )
+
+    def setup(self, stage: str | None = None) -> None:
+        for url in self.urls:
+            found = sidecar.Sidecar(self._sidecar(url)).fields
+            fields = {n: value for n, value in found.items() if n.startswith("encoder.")}
+            if different := sidecar.differences(fields, self.encoder or fields):
+                raise ValueError(f"{self.text} mixes encoders, at {_stem(url)}: {different}.")
+            self.encoder = fields
+        self.encoder = {n.removeprefix("encoder."): value for n, value in self.encoder.items()}
+
+    def train_dataloader(self) -> "Numbered":
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        # Ranks are told apart by the seed: nothing here asks the environment who it is.
+        words = [self.seed, rank, world, self._images_seen]
+        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
+        pipeline = webdataset.DataPipeline(
+            webdataset.ResampledShards(self.urls, seed=seed, deterministic=True),
+            self._samples,
+            webdataset.shuffle(SHUFFLE, seed=seed),
+            self._decoded,
+        )
+        loader = DataLoader(
+            pipeline,
+            batch_size=share(self.batch_size, world),
+            num_workers=self.workers,
+            collate_fn=collate,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return Numbered(loader, self._images_seen, self.batch_size, rank)
+
+    def val_dataloader(self) -> list[Any]:
+        """None: what is held back must be found again, which streams cannot."""
+        return []
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        return padded(batch)
+
+    def _sidecar(self, url: str) -> Path:
+        return self.text / f"{_stem(url)}.safetensors"
+
+    def _samples(self, urls: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        for url in urls:
+            address = url["url"] if isinstance(url, dict) else url
+            text = sidecar.Sidecar(self._sidecar(address))
+            keys = []
+            for row, found in enumerate(members(address)):
+                keys.append(found["key"].encode())
+                if row >= len(text):
+                    break
+                yield found | {"text": text.row(row)}
+            found_keys = {"samples": str(len(keys)), "keys_sha256": shard.digest(keys)}
+            if different := sidecar.differences(text.fields, found_keys):
+                raise ValueError(f"{text.path} is of other samples than {address}: {different}.")
+
+    def _decoded(self, samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for found in samples:
+            try:
+                picture = transform.resize(transform.decode(found["image"], self.size), self.size)
+            except transform.Unusable as error:
+                self.tally.replace(f"{found['shard']} holds {found['key']!r}, but {error}")
+                continue
+            self.tally.see()
+            edge = self.crop or self.size
+            places = torch.tensor(picture.shape[1:]) - edge
+            top, left = (places // 2).tolist()
+            if self.crop is not None:
+                top, left = (int(torch.randint(int(n) + 1, ())) for n in places)
+            yield {
+                "image": transform.crop(picture, edge, top, left),
+                "text": found["text"],
+                "caption": found["caption"],
+                "key": found["key"],
+                "position": 0,  # given when the batch arrives
+            }
+
+
+class Numbered:
+    """Batches get their positions as they arrive in the main process: whatever the workers did,
+    positions, and with them the noise, go on without gap."""
+
+    def __init__(self, loader: DataLoader, start: int, batch_size: int, rank: int) -> None:
+        self.loader, self.start, self.batch_size, self.rank = loader, start, batch_size, rank
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self.loader:
+            mine = len(batch["position"])
+            first = self.start + self.rank * mine
+            batch["position"] = torch.arange(first, first + mine)
+            self.start += self.batch_size
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def members(url: str) -> Iterator[dict[str, Any]]:
+    """{key, image, caption, shard} of each sample of a tar, read once from front to back."""
+    with fsspec.open(url, "rb") as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r|") as tar:  # "r|": nothing unpacks
+                sample: dict[str, Any] = {}
+                for member in tar:
+                    if member.isdir():
+                        continue
+                    place = shard.place(url, member)
+                    if place.key != sample.get("key"):
+                        if sample:
+                            yield _whole(sample)
+                        sample = {"key": place.key, "shard": url}
+                    if place.kind in (0, 1):
+                        data = tar.extractfile(member).read()
+                        sample["image" if place.kind == 0 else "caption"] = data
+                if sample:
+                    yield _whole(sample)
+        except (tarfile.TarError, EOFError) as error:
+            raise ValueError(f"{url} is cut short or is not a plain tar ({error}).") from error
+
+
+def _whole(sample: dict[str, Any]) -> dict[str, Any]:
+    for part in ("image", "caption"):
+        if part not in sample:
+            raise ValueError(
+                f"Sample {sample['key']!r} in {sample['shard']} has no {part}: was it cut short?"
+            )
+    try:
+        return sample | {"caption": sample["caption"].decode()}
+    except UnicodeDecodeError as error:
+        raise ValueError(f"The caption of {sample['key']!r} is not UTF-8: {error}.") from error
+
+
+def _check(url: str) -> None:
+    scheme = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
+    if scheme and scheme[1].lower() not in SCHEMES:
+        raise ValueError(f"found the address {url!r}: expected one of {', '.join(SCHEMES)}")
+
+
+def _stem(url: str) -> str:
+    return url.rpartition("/")[2].removesuffix(".tar")

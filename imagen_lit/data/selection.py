@@ -1,0 +1,118 @@
+"""Which rows of a folder of shards are trained on, and which are held back for validation.
+
+A row passes the filter or is never seen. Of those that pass, the ones are held back whose key's
+hash lies below a threshold: a choice that depends on keys alone, not on the order of shards nor on
+the seed, and is the same at every resolution.
+
+To know this, every index is read once; the answer (a bit a sample, and counts) is kept beside the
+folder, so that a thousand processes of a cluster read one small file.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from imagen_lit.data import facts
+from imagen_lit.data.aside import aside
+from imagen_lit.data.collection import Collection
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.shard import HASHES, index, meta, state
+
+VERSION = 1
+
+
+class Selection(NamedTuple):
+    training: np.ndarray  # [shards] rows to train on
+    held: np.ndarray  # [shards] rows held back
+    threshold: int  # hashes below it are held back
+    bits: np.ndarray  # a bit a row, shard after shard, each beginning a byte; none without a filter
+    starts: np.ndarray  # [shards + 1] bytes
+    reasons: dict[str, int]  # how many samples the filter left out, by the first reason
+
+    def rows(self, shard: int, hashes: np.ndarray, held: bool) -> np.ndarray:
+        wanted = hashes < self.threshold if held else hashes >= self.threshold
+        if len(self.bits):
+            packed = self.bits[self.starts[shard] : self.starts[shard + 1]]
+            wanted &= np.unpackbits(packed, count=len(hashes)).astype(bool)
+        return np.flatnonzero(wanted)
+
+
+def select(shards: Collection, chosen: Filter | None, validation: float) -> Selection:
+    """The selection: read where it was made before, from the same shards in the same way."""
+    samples = sum(shards.counts)
+    if not 0 <= validation < samples or (validation >= 1 and validation != int(validation)):
+        raise ValueError(
+            f"validation={validation} must be a share below 1 or a whole number of samples below "
+            f"the {samples} that {shards.folder} has."
+        )
+    chosen = chosen if chosen is not None and chosen.asks else None
+    stamp = _stamp(shards, chosen, validation)
+    file = meta(shards.folder) / f"selection-{stamp[:16]}.npz"
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            if str(kept["stamp"]) == stamp:
+                arrays = [kept[name] for name in Selection._fields[:5]]
+                return Selection(*arrays, json.loads(str(kept["reasons"])))._replace(
+                    threshold=int(kept["threshold"])
+                )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        pass
+    found = _select(shards, chosen, validation)
+    with aside(file) as handle:
+        told = found._replace(reasons=json.dumps(found.reasons))
+        np.savez(handle, stamp=np.array(stamp), **told._asdict())
+    return found
+
+
+def _select(shards: Collection, chosen: Filter | None, validation: float) -> Selection:
+    keeps, reasons, captions = [], Counter(), set()
+    hashes = [index(path).hashes for path in shards.paths]
+    for path in shards.paths if chosen else ():
+        keep, counts = chosen.keep(facts.of(path), captions)
+        keeps.append(keep)
+        reasons.update(counts)
+    if chosen and not any(keep.any() for keep in keeps):
+        raise ValueError(
+            f"the filter leaves none of the {sum(shards.counts)} samples of {shards.folder}: "
+            + ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+        )
+    left = [h[k] for h, k in zip(hashes, keeps, strict=True)] if chosen else hashes
+    threshold = _threshold(left, validation, shards)
+    held = np.array([int((h < threshold).sum()) for h in left])
+    packed = [np.packbits(keep) for keep in keeps]
+    return Selection(
+        training=np.array([len(h) for h in left]) - held,
+        held=held,
+        threshold=threshold,
+        bits=np.concatenate([np.zeros(0, np.uint8), *packed]),
+        starts=np.cumsum([0, *(len(p) for p in packed)]),
+        reasons=dict(reasons),
+    )
+
+
+def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) -> int:
+    if validation < 1:
+        return int(validation * HASHES)
+    count, lowest = int(validation), np.zeros(0, np.int64)
+    for found in hashes:
+        lowest = np.sort(np.concatenate([lowest, found]))[: count + 1]
+    if len(lowest) <= count:
+        raise ValueError(
+            f"validation={count} must be fewer than the {len(lowest)} samples of {shards.folder} "
+            "that the filter leaves."
+        )
+    return int(lowest[count])
+
+
+def _stamp(shards: Collection, chosen: Filter | None, validation: float) -> str:
+    said = [
+        VERSION,
+        [[path.name, *state(path)] for path in shards.paths],
+        chosen.identity() if chosen else None,
+        validation,
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

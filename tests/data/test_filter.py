@@ -1,0 +1,143 @@
+"""A filter counts exactly, chooses by what is known, and is the same choice for everybody."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_world import jpeg, sample
+
+from imagen_lit.data import facts, shard
+from imagen_lit.data.collection import Collection
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.loader import Data
+from imagen_lit.data.selection import select
+
+Make = Callable[..., Path]
+
+
+def grey(edge: int = 32) -> bytes:
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (edge, edge), (255, 255, 255)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def folder(make: Make) -> Path:
+    """Twelve samples, of which each odd one is out for a reason of its own."""
+
+    def known(**facts: Any) -> dict[str, Any]:
+        return {"known": {"aesthetic": 6.0, "original_width": 512, "original_height": 512} | facts}
+
+    changes = {n: known() for n in range(12)}
+    changes[0] = known() | {"image": jpeg(13)}  # number 0 itself is all black
+    changes[1] = known(original_width=100)
+    changes[3] = known(original_width=2048)
+    changes[5] = known(aesthetic=4.9)
+    changes[7] = {"known": {"original_width": 512, "original_height": 512}}  # not rated at all
+    changes[9] = known() | {"image": b"\xff\xd8\xff broken"}
+    changes[11] = known() | {"image": grey(), "extension": "png"}
+    changes[8] = known() | {"caption": "Picture  4 of a thing"}  # as number 4 says
+    return make(7, 5, changes=changes)
+
+
+def test_what_is_known_is_found_and_kept(folder: Path) -> None:
+    found = facts.of(folder / "00000.tar")
+    assert found["width"].tolist() == [512, 100, 512, 2048, 512, 512, 512]
+    assert found["aesthetic"].tolist()[:6] == [6, 6, 6, 6, 6, pytest.approx(4.9)]
+    assert found["caption_length"].tolist() == [len(sample(n)["caption"]) for n in range(7)]
+    assert (found["contrast"] > 3).all()
+    kept = shard.meta(folder) / "00000.facts.npz"
+    before = kept.stat().st_mtime_ns
+    facts.of(folder / "00000.tar")
+    assert kept.stat().st_mtime_ns == before
+    later = facts.of(folder / "00001.tar")
+    assert later["width"].tolist()[2] == 512  # its .json says so; it still cannot be read
+    assert np.isnan(later["aesthetic"][0])
+    assert later["contrast"][4] == 0
+
+
+def rows(folder: Path, chosen: Filter | None) -> list[int]:
+    shards = Collection(folder)
+    selection = select(shards, chosen, 0)
+    found = []
+    for number in range(len(shards)):
+        opened = shards.open(number)
+        kept = selection.rows(number, opened.index.hashes, held=False)
+        found += [int(opened.key(row)) for row in kept]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "out"),
+    [
+        ({}, set()),
+        ({"min_side": 256}, {1}),
+        ({"max_aspect": 3}, {1, 3}),
+        ({"fields": {"aesthetic": [5, None]}}, {5, 7}),
+        ({"fields": {"aesthetic": [None, 5]}}, set(range(12)) - {5}),
+        ({"min_contrast": 1}, {9, 11}),
+        ({"distinct_captions": True}, {8}),
+        ({"caption_length": [None, 11]}, {n for n in range(12) if len(sample(n)["caption"]) > 11}
+         | {8}),
+    ],
+)  # fmt: skip
+def test_each_bound_leaves_out_what_it_says(folder: Path, asked: dict, out: set[int]) -> None:
+    assert rows(folder, Filter(**asked)) == [n for n in range(12) if n not in out]
+
+
+def test_the_reasons_and_what_remains_add_up(folder: Path) -> None:
+    chosen = Filter(min_side=256, max_aspect=3, min_contrast=1, fields={"aesthetic": [5, None]})
+    selection = select(Collection(folder), chosen, 0)
+    assert selection.reasons == {
+        "unreadable": 0,
+        "side < 256": 1,
+        "aspect > 3": 1,
+        "contrast < 1": 2,
+        "aesthetic outside [5, ]": 2,
+    }
+    assert sum(selection.training) == 12 - 6
+
+
+def test_the_choice_is_kept_beside_the_folder_and_made_anew_when_a_shard_changes(
+    make: Make,
+) -> None:
+    folder = make(4, 4)
+    chosen = Filter(caption_length=[None, 11])
+    first = select(Collection(folder), chosen, 0.3)
+    (kept,) = shard.meta(folder).glob("selection-*.npz")
+    before = kept.stat().st_mtime_ns
+    again = select(Collection(folder), chosen, 0.3)
+    assert kept.stat().st_mtime_ns == before
+    assert (again.training == first.training).all() and again.threshold == first.threshold
+    samples = [sample(n, caption="a caption that is too long by far") for n in range(4, 8)]
+    shard.write(folder / "00001.tar", samples)
+    assert select(Collection(folder), chosen, 0).training.tolist()[1] == 0
+
+
+def test_training_sees_what_is_chosen_and_nothing_else(folder: Path) -> None:
+    chosen = Filter(min_side=256, fields={"aesthetic": [5, None]}, min_contrast=1)
+    data = Data(str(folder), "fake", 16, 12, validation=2, filter=chosen)
+    data.setup()
+    few = islice(data.train_dataloader(), 4)
+    seen = {key for batch in few for key in batch["key"]}
+    held = {key for batch in data.val_dataloader()[0] for key in batch["key"]}
+    wanted = {sample(n)["key"] for n in (0, 2, 3, 4, 6, 8, 10)}
+    assert len(held) == 2 and seen | held == wanted and not seen & held
+    assert data.tally.replaced == 0
+
+
+def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"leaves none of the 12 samples .*12 side < 5000"):
+        select(Collection(folder), Filter(min_side=5000), 0)
+
+
+def test_bounds_the_wrong_way_round_are_an_error() -> None:
+    with pytest.raises(ValueError, match="no \\[lowest, highest\\]"):
+        Filter(fields={"aesthetic": [5, 3]})

@@ -1,0 +1,173 @@
+"""A set made by an enemy touches no file, runs nothing, and takes no memory to speak of."""
+
+import gzip
+import io
+import os
+import pickle
+import resource
+import struct
+import subprocess
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+
+import pytest
+from tiny_world import jpeg
+
+from imagen_lit.data import facts, shard
+from imagen_lit.data.remote import members
+
+
+class Bomb:
+    """Unpickled, it leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.path}",)
+
+
+def tar_of(path: Path, *files: tuple[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def good(key: str = "ok") -> list[tuple[str, bytes]]:
+    return [(f"{key}.jpg", jpeg(1)), (f"{key}.txt", b"a thing")]
+
+
+def pixel_bomb() -> bytes:
+    """A PNG that unpacks to 40,000 x 40,000 pixels."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    body = b"IDAT" + zlib.compress(bytes(10_000_000), 9)
+    chunk = lambda d: struct.pack(">I", len(d) - 4) + d + struct.pack(">I", zlib.crc32(d))  # noqa: E731
+    return b"\x89PNG\r\n\x1a\n" + chunk(head) + chunk(body) + chunk(b"IEND")
+
+
+def sparse(path: Path) -> Path:
+    """A GNU sparse member of ten gigabytes in half a kilobyte."""
+    info = tarfile.TarInfo("x.jpg")
+    info.type = tarfile.GNUTYPE_SPARSE
+    info.size = 0
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[386:398], header[398:410] = b"%011o\0" % (10 << 30), b"%011o\0" % 0
+    header[483:495] = b"%011o\0" % ((1 << 33) - 1)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(header) + bytes(1024))
+    return path
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    return tmp_path / "pwned"
+
+
+@pytest.mark.parametrize("kind", ["pyd", "pkl", "pickle", "pth", "cls.pkl", "pyd.gz", "npy"])
+def test_pickles_in_every_guise_are_never_opened(tmp_path: Path, mark: Path, kind: str) -> None:
+    bomb = pickle.dumps(Bomb(mark))
+    data = gzip.compress(bomb) if kind.endswith("gz") else bomb
+    path = tar_of(tmp_path / "set/00000.tar", *good(), (f"ok.{kind}", data))
+    opened = shard.Shard(path)
+    assert len(opened) == 1 and opened.caption(0) == "a thing"
+    facts.of(path)
+    assert len(list(members(str(path)))) == 1
+    assert not mark.exists()
+
+
+def test_a_pickle_called_json_index_or_facts_is_no_more_than_unreadable(
+    tmp_path: Path, mark: Path
+) -> None:
+    path = tar_of(tmp_path / "set/00000.tar", *good())
+    for name in ("index", "facts"):
+        kept = shard.meta(path.parent) / f"00000.{name}.npz"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(pickle.dumps(Bomb(mark)))
+    assert len(shard.Shard(path)) == 1
+    assert facts.of(path)["width"].tolist() == [32]
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/../../x"])
+def test_a_name_that_leads_elsewhere_is_only_a_name(tmp_path: Path, name: str) -> None:
+    path = tar_of(tmp_path / "set/00000.tar", (f"{name}.jpg", jpeg(0)), (f"{name}.txt", b"t"))
+    before = sorted(tmp_path.rglob("*"))
+    opened = shard.Shard(path)
+    assert opened.image(0) == jpeg(0)
+    made = set(tmp_path.rglob("*")) - set(before)
+    assert made == {shard.meta(path.parent), shard.meta(path.parent) / "00000.index.npz"}
+
+
+def measured(code: str, path: Path) -> tuple[subprocess.CompletedProcess[str], float]:
+    """Run code in a process of its own; it prints how many MiB it grew by."""
+    script = (
+        "import resource, sys, torch, numpy\n"
+        "from imagen_lit.data import facts, shard, transform\n"
+        "from imagen_lit.data.remote import members\n"
+        "path = __import__('pathlib').Path(sys.argv[1])\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        f"before = peak()\ntry:\n    {code}\n"
+        "except ValueError as error:\n    print(error)\nprint('grew', peak() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done, float(done.stdout.split("grew")[1])
+
+
+READERS = {"index": "shard.index(path)", "stream": "list(members(str(path)))"}
+
+
+@pytest.mark.parametrize("code", READERS.values(), ids=READERS)
+def test_a_sparse_member_is_refused(tmp_path: Path, code: str) -> None:
+    done, grew = measured(code, sparse(tmp_path / "set/00000.tar"))
+    assert "not a plain file" in done.stdout and grew < 200
+
+
+@pytest.mark.parametrize("code", READERS.values(), ids=READERS)
+def test_a_gzip_bomb_called_tar_is_refused(tmp_path: Path, code: str) -> None:
+    path = tmp_path / "set/00000.tar"
+    path.parent.mkdir()
+    with gzip.open(path, "wb") as file:
+        for _ in range(400):
+            file.write(bytes(1 << 20))
+    done, grew = measured(code, path)
+    assert "plain tar" in done.stdout and grew < 200
+
+
+@pytest.mark.parametrize("code", READERS.values(), ids=READERS)
+def test_a_member_larger_than_any_picture_is_refused(tmp_path: Path, code: str) -> None:
+    path = tar_of(tmp_path / "set/00000.tar", *good())
+    data = bytearray(path.read_bytes())
+    data[124:136] = b"%011o\0" % (7 << 30)  # the header lies about its size
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    path.write_bytes(bytes(data))
+    done, grew = measured(code, path)
+    assert "bytes; a .jpg may have" in done.stdout and grew < 200
+
+
+def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_counted_as_unreadable(
+    tmp_path: Path,
+) -> None:
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/tmp/x) (w) file\n"
+    files = [("a.png", pixel_bomb()), ("a.txt", b"t"), ("b.jpg", eps), ("b.txt", b"t")]
+    path = tar_of(tmp_path / "set/00000.tar", *files, *good())
+    done, grew = measured("print(facts.of(path)['width'].tolist())", path)
+    assert "[0, 0, 32]" in done.stdout and grew < 200
+
+
+def test_the_limit_can_be_felt() -> None:
+    """The measure itself: a process that does take 300 MiB is seen to."""
+    _, grew = measured("x = numpy.ones(300 << 17)", Path("/"))
+    assert grew > 200
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0

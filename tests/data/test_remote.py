@@ -1,0 +1,90 @@
+"""Streamed shards: the same samples with their text, in a mixed order, and never a stranger's."""
+
+import logging
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from tiny_world import embedding, jpeg, sample
+
+from imagen_lit.data import shard, sidecar, transform
+from imagen_lit.data.remote import Remote
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(make: Make) -> Path:
+    return make(9, 6, 5)
+
+
+def opened(folder: Path, rank: int = 0, world: int = 1, **options: Any) -> Remote:
+    names = f"file:{folder}/{{00000..00002}}.tar"
+    known = {"size": 16, "batch_size": 10, "seed": 1} | options
+    data = Remote(names, str(sidecar.folder(folder, "fake")), **known)
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=world)
+    data.setup()
+    return data
+
+
+def seen(data: Remote, batches: int) -> list[dict[str, Any]]:
+    stream = islice(data.train_dataloader(), batches)
+    return [data.on_after_batch_transfer(batch, 0) for batch in stream]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_come_with_their_own_text(folder: Path, workers: int) -> None:
+    keys = set()
+    for batch in seen(opened(folder, workers=workers), 12):
+        for key, caption, text, mask, image in zip(
+            *(batch[n] for n in ("key", "caption", "text", "mask", "image")), strict=True
+        ):
+            known = sample(int(key))
+            assert caption == known["caption"]
+            assert torch.equal(text[mask], embedding(caption))
+            picture = transform.resize(transform.decode(jpeg(int(key)), 16), 16)
+            assert torch.equal(image, transform.signed(picture))
+            keys.add(key)
+    assert len(keys) == 20, "shards are drawn at random, but all of them"
+
+
+def test_positions_go_on_without_gap_and_ranks_share_them(folder: Path) -> None:
+    parts = [seen(opened(folder, rank, 2), 3) for rank in range(2)]
+    batches = [batch for pair in zip(*parts, strict=True) for batch in pair]
+    assert torch.cat([batch["position"] for batch in batches]).tolist() == list(range(30))
+    assert parts[0][0]["key"] != parts[1][0]["key"]
+
+
+def test_the_same_seed_streams_the_same_and_a_resumed_run_says_what_it_is(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, again = (seen(opened(folder), 4) for _ in range(2))
+    assert [b["key"] for b in first] == [b["key"] for b in again]
+    later = opened(folder)
+    with caplog.at_level(logging.WARNING):
+        later.start_at(20)
+    assert "only statistically" in caplog.text
+    assert seen(later, 1)[0]["position"].tolist() == list(range(20, 30))
+
+
+def test_a_shard_of_other_samples_than_its_text_is_an_error(folder: Path) -> None:
+    shard.write(folder / "00001.tar", [sample(n) for n in range(50, 56)])
+    with pytest.raises(ValueError, match=r"00001\.safetensors is of other samples"):
+        seen(opened(folder), 12)
+
+
+def test_a_shard_cut_short_is_an_error(folder: Path) -> None:
+    path = folder / "00002.tar"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"cut short|other samples"):
+        seen(opened(folder), 12)
+
+
+@pytest.mark.parametrize("url", ["pipe:touch pwned", "PIPE:id", "ftp://host/x.tar", "gopen:x"])
+def test_an_address_that_runs_something_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ValueError, match="expected one of https"):
+        Remote(url, str(tmp_path), 16, 4)

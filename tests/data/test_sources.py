@@ -1,0 +1,159 @@
+"""A folder or a table becomes samples; what cannot be one is left out for a reason, and counted."""
+
+import csv
+import json
+import pickle
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_world import jpeg
+
+from imagen_lit.data import build, shard
+from imagen_lit.data.collection import Collection, read_manifest
+from imagen_lit.data.folder import Folder
+from imagen_lit.data.table import Table
+from imagen_lit.data.transform import Unusable
+
+pyarrow = pytest.importorskip("pyarrow")
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    (folder / "trip").mkdir(parents=True)
+    for number, name in enumerate(("b.jpg", "a.jpeg", "trip/c.JPG", "trip/bare.jpg", "odd.png")):
+        (folder / name).write_bytes(jpeg(number))
+    (folder / "b.txt").write_text("a bee \n")
+    (folder / "a.json").write_text(json.dumps({"caption": "an ant", "aesthetic": 6.5}))
+    (folder / "trip/c.txt").write_text("a cat")
+    (folder / "odd.txt").write_text("a jpeg that is called png")
+    (folder / "broken.webp").write_bytes(b"not a picture")
+    (folder / "broken.txt").write_text("words")
+    (folder / "notes.txt").write_text("belongs to nothing")
+    return folder
+
+
+def samples(source: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
+    left_out: Counter[str] = Counter()
+    return list(build.samples(source, 0, len(source), left_out)), left_out
+
+
+def test_a_folder_gives_its_captioned_pictures_in_a_fixed_order(album: Path) -> None:
+    found, left_out = samples(Folder(str(album)))
+    told = [(s["known"]["path"], s["caption"], s["extension"]) for s in found]
+    assert told == [
+        ("a.jpeg", "an ant", "jpg"),
+        ("b.jpg", "a bee", "jpg"),
+        ("odd.png", "a jpeg that is called png", "jpg"),
+        ("trip/c.JPG", "a cat", "jpg"),
+    ]
+    assert found[0]["known"]["aesthetic"] == 6.5
+    assert left_out == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
+    assert len({s["key"] for s in found}) == 4
+
+
+ROWS = [
+    {"image": "b.jpg", "caption": "a bee", "score": 3},
+    {"image": "a.jpeg", "caption": "an ant", "score": 7},
+    {"image": "gone.jpg", "caption": "a ghost", "score": 1},
+    {"image": "trip/c.JPG", "caption": "  ", "score": 1},
+]
+
+
+def as_csv(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with (path / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path / "table.csv"
+
+
+def as_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    (path / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path / "table.jsonl"
+
+
+def as_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
+    from pyarrow import Table as Arrow
+    from pyarrow import parquet
+
+    table = Arrow.from_pylist(rows)
+    parquet.write_table(table, path / "table.parquet", row_group_size=2)
+    return path / "table.parquet"
+
+
+@pytest.mark.parametrize("write", [as_csv, as_jsonl, as_parquet])
+def test_a_table_of_paths_gives_the_same_samples_in_every_format(
+    album: Path, write: Callable[..., Path]
+) -> None:
+    source = Table(str(write(album, ROWS)))
+    for table in (source, pickle.loads(pickle.dumps(source))):  # it travels to other processes
+        found, left_out = samples(table)
+        assert [(s["caption"], s["image"]) for s in found] == [
+            ("a bee", (album / "b.jpg").read_bytes()),
+            ("an ant", (album / "a.jpeg").read_bytes()),
+        ]
+        assert [float(s["known"]["score"]) for s in found] == [3, 7]
+        assert left_out == {"its file is missing": 1, "it has no caption": 1}
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["bytes", "hugging-face"])
+def test_a_table_of_bytes_needs_no_files(tmp_path: Path, nested: bool) -> None:
+    def cell(number: int) -> Any:
+        return {"bytes": jpeg(number), "path": None} if nested else jpeg(number)
+
+    rows = [{"image": cell(n), "caption": f"number {n}"} for n in range(5)]
+    found, left_out = samples(Table(str(as_parquet(tmp_path, rows))))
+    assert [s["image"] for s in found] == [jpeg(n) for n in range(5)] and not left_out
+
+
+def test_a_table_leads_neither_into_the_network_nor_out_of_its_folder(album: Path) -> None:
+    for name, said in (("https://example.org/a.jpg", "img2dataset"), ("../secret.jpg", "outside")):
+        (album.parent / "secret.jpg").write_bytes(jpeg(0))
+        table = Table(str(as_jsonl(album, [{"image": name, "caption": "x"}])))
+        with pytest.raises(ValueError, match=said):
+            table[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "said"),
+    [
+        ("nowhere.csv", {}, "There is no table"),
+        ("table.csv", {"caption": "text"}, "has no column 'text', it has image, caption, score"),
+        ("a.jpeg", {}, "none of .csv, .jsonl and .parquet"),
+    ],
+)
+def test_a_wrong_table_is_named(album: Path, path: str, options: dict, said: str) -> None:
+    as_csv(album, ROWS)
+    with pytest.raises((FileNotFoundError, ValueError), match=said):
+        Table(str(album / path), **options)
+
+
+def test_a_sample_that_is_too_large_is_left_out(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shard.LIMIT, "jpg", 500)
+    (album / "a.jpeg").write_bytes(jpeg(1) + bytes(1000))
+    assert samples(Folder(str(album)))[1]["its file is too large"] >= 1
+
+
+def test_what_was_left_out_stands_in_the_manifest(album: Path, tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    for _ in range(2):  # the second time nothing is written, and the manifest stays
+        list(build.build(Folder(str(album)), {"a": 1}, target, 2, 1))
+        list(build.survey(target, 1))
+        manifest = read_manifest(target)
+        assert manifest["samples"] == 4 == sum(Collection(target).counts)
+        reasons = Counter()
+        for entry in manifest["shards"].values():
+            reasons.update(entry["left_out"])
+        assert reasons == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
+
+
+def test_an_unusable_entry_says_why(album: Path) -> None:
+    source = Folder(str(album))
+    with pytest.raises(Unusable, match="no caption"):
+        source[source.files.index("trip/bare.jpg")]

@@ -1,0 +1,182 @@
+"""Every encoder of conf/text through the one door, with a tiny model in its very format."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from omegaconf import OmegaConf
+from sentencepiece import SentencePieceTrainer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from imagen_lit import assets, door
+from imagen_lit.text.encoder import HuggingFace
+
+OPTIONS = sorted(path.stem for path in (Path(assets.conf()) / "text").glob("*.yaml"))
+WORDS = ["<pad>", "</s>", "<unk>", *"a red blue circle square above of the on".split()]
+CAPTIONS = ["a red circle above the blue square", "a square", ""]
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    words = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])
+    special = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    return PreTrainedTokenizerFast(tokenizer_object=words, **special)
+
+
+def model(kind: str, width: int) -> Any:
+    """A model of the architecture's own class with two layers and random weights."""
+    torch.manual_seed(0)
+    small = {"vocab_size": len(WORDS), "num_attention_heads": 2, "num_hidden_layers": 2}
+    if kind == "T5EncoderModel":  # saved whole, as Google's are, and loaded as an encoder only
+        shape = {"d_model": width, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+        config = transformers.T5Config(
+            vocab_size=len(WORDS),
+            feed_forward_proj="gated-gelu",
+            tie_word_embeddings=False,
+            **shape,
+        )
+        return transformers.T5ForConditionalGeneration(config)
+    if kind == "BertModel":
+        config = transformers.BertConfig(hidden_size=width, intermediate_size=32, **small)
+        return transformers.BertForMaskedLM(config)
+    text = {"hidden_size": width, "intermediate_size": 32, "eos_token_id": 1, **small}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    vision |= {"num_attention_heads": 2, "image_size": 8, "patch_size": 4}
+    return transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision))
+
+
+def saved(option: str, folder: Path) -> HuggingFace:
+    node = OmegaConf.load(Path(assets.conf()) / "text" / f"{option}.yaml")
+    kind = node.load["_target_"].split(".")[1]
+    model(kind, node.width).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return door.build(OmegaConf.merge(node, {"path": str(folder), "device": "cpu"}))
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return saved(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_it_answers_with_its_width_and_zeros_where_nothing_is_said(encoder: HuggingFace) -> None:
+    tokens, mask = encoder.encode(CAPTIONS)
+    assert tokens.shape == (3, 8, encoder.width) and tokens.dtype == torch.float32
+    assert mask.sum(1).tolist() == [8, 3, 1] == encoder.lengths(CAPTIONS)
+    assert not tokens[~mask].any() and tokens[mask].abs().sum(1).min() > 0
+
+
+def test_a_caption_means_the_same_in_any_company(encoder: HuggingFace) -> None:
+    together, mask = encoder.encode(CAPTIONS)
+    alone, _ = encoder.encode(CAPTIONS[1:2])
+    loose = 3e-2 if encoder.dtype == "bfloat16" else 1e-5
+    torch.testing.assert_close(alone[0], together[1][mask[1]], atol=loose, rtol=loose)
+
+
+def test_only_the_encoder_is_loaded(encoder: HuggingFace) -> None:
+    names = [name for name, _ in encoder.model.named_parameters()]
+    assert not any(n.startswith(("decoder", "lm_head", "vision", "cls")) for n in names), names
+    assert all(not p.requires_grad for p in encoder.model.parameters())
+    assert {p.dtype for p in encoder.model.parameters()} == {getattr(torch, encoder.dtype)}
+
+
+def test_the_layer_read_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
+    clip = saved("clip_l14", tmp_path)
+    ids = clip.tokenizer(CAPTIONS, padding=True, return_tensors="pt")
+    every = clip.model(**{k: ids[k] for k in ("input_ids", "attention_mask")},
+                       output_hidden_states=True)  # fmt: skip
+    tokens, mask = clip.encode(CAPTIONS)
+    torch.testing.assert_close(tokens[mask], every.hidden_states[-2][mask])
+    assert (tokens[mask] - every.last_hidden_state[mask]).abs().max() > 1e-3
+
+
+def test_half_precision_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="float16 overflows"):
+        HuggingFace("t5", str(tmp_path), print, 8, dtype="float16")
+
+
+def test_an_answer_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    encoder = saved("t5_small", tmp_path)
+    with torch.no_grad():
+        next(encoder.model.parameters()).fill_(float("nan"))
+    with pytest.raises(ValueError, match="non-finite"):
+        encoder.encode(CAPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda e, f: setattr(e, "max_length", 16), "max_length"),
+        (lambda e, f: setattr(e, "dtype", "bfloat16"), "compute_dtype"),
+        (lambda e, f: setattr(e, "layer", -2), "layer"),
+        (lambda e, f: model("T5EncoderModel", 512).to(torch.bfloat16).save_pretrained(f),
+         "weights_sha256"),
+        (lambda e, f: (f / "tokenizer.json").write_text((f / "tokenizer.json").read_text() + " "),
+         "tokenizer_sha256"),
+    ],
+    ids=["length", "precision", "layer", "weights", "tokenizer"],
+)  # fmt: skip
+def test_the_fingerprint_differs_in_what_differs(tmp_path: Path, change: Any, field: str) -> None:
+    encoder = saved("t5_small", tmp_path)
+    before = encoder.fingerprint()
+    change(encoder, tmp_path)
+    after = encoder.fingerprint()
+    assert [name for name in before if before[name] != after[name]] == [field]
+
+
+def test_weights_in_torchs_own_format_serve_too(tmp_path: Path) -> None:
+    encoder = saved("bert_base", tmp_path)
+    expected, _ = encoder.encode(CAPTIONS)
+    state = transformers.BertForMaskedLM.from_pretrained(tmp_path).state_dict()
+    for file in tmp_path.glob("*.safetensors"):
+        file.unlink()
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    again = HuggingFace(
+        "bert", str(tmp_path), transformers.BertModel.from_pretrained, 768, device="cpu"
+    )
+    torch.testing.assert_close(again.encode(CAPTIONS)[0], expected)
+    assert len(again.fingerprint()["weights_sha256"]) == 64
+
+
+def test_a_folder_as_google_publishes_t5_is_read(tmp_path: Path) -> None:
+    """A sentencepiece model, weights of encoder and decoder in torch's own format, in two parts."""
+    text = tmp_path / "text"
+    text.write_text("\n".join(["a red circle above the blue square", "two green triangles"] * 50))
+    SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(tmp_path / "spiece"), vocab_size=60, pad_id=0, eos_id=1,
+        unk_id=2, bos_id=-1, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    special = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "extra_ids": 100}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(special))
+    shape = {"d_model": 512, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    whole = transformers.T5ForConditionalGeneration(
+        transformers.T5Config(vocab_size=200, feed_forward_proj="gated-gelu", **shape)
+    )
+    whole.config.save_pretrained(tmp_path)
+    state = whole.state_dict()
+    halves = list(state)[: len(state) // 2], list(state)[len(state) // 2 :]
+    files = {}
+    for number, names in enumerate(halves, 1):
+        file = f"pytorch_model-{number:05d}-of-00002.bin"
+        torch.save({name: state[name].clone() for name in names}, tmp_path / file)
+        files |= dict.fromkeys(names, file)
+    index = {"metadata": {}, "weight_map": files}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    node = OmegaConf.load(Path(assets.conf()) / "text" / "t5_small.yaml")
+    encoder = door.build(OmegaConf.merge(node, {"path": str(tmp_path), "device": "cpu"}))
+    tokens, mask = encoder.encode(["a red circle", "two"])
+    ids = encoder.tokenizer(["a red circle"], return_tensors="pt")["input_ids"]
+    expected = whole.encoder.eval()(input_ids=ids).last_hidden_state[0]
+    torch.testing.assert_close(tokens[0][mask[0]], expected, atol=1e-5, rtol=1e-4)
+    assert set(encoder.fingerprint()) >= {"weights_sha256", "tokenizer_sha256"}
+
+
+def test_what_is_missing_is_named_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    node = OmegaConf.load(Path(assets.conf()) / "text" / "t5_xxl.yaml")
+    encoder = door.build(OmegaConf.merge(node, {"path": str(tmp_path / "none")}))
+    with pytest.raises(FileNotFoundError, match=r"lacks config.json.*hf download google/t5"):
+        encoder.encode(["a"])

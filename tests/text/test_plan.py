@@ -1,0 +1,34 @@
+"""What a cache will cost: the arithmetic of disk and hours, beside files that were written."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from imagen_lit.data import sidecar
+from imagen_lit.text.plan import Plan
+
+KNOWN = {"captions": 1000, "distinct": 1.0, "tokens": 20.0, "width": 4096, "stored": "bfloat16"}
+KNOWN |= {"parameters": 4_631_000_000, "rate": 2.0, "share": 0.4}
+
+
+@pytest.mark.parametrize("stored", ["float32", "bfloat16", "int8"])
+def test_disk_is_what_files_take(tmp_path: Path, stored: str) -> None:
+    rows = [torch.randn(20, 256) for _ in range(400)]
+    sidecar.write(tmp_path / "0", rows, {"format": sidecar.FORMAT, "stored": stored})
+    plan = Plan(**KNOWN | {"width": 256, "stored": stored})
+    assert plan.bytes_each == pytest.approx((tmp_path / "0").stat().st_size / 400, rel=0.01)
+
+
+def test_hours_are_the_work_over_the_speed() -> None:
+    plan = Plan(**KNOWN)
+    flops = 1000 * 20 * 2 * 4.631e9
+    assert plan.hours(989e12) == pytest.approx(flops / (0.4 * 989e12) / 3600)
+    assert Plan(**KNOWN | {"distinct": 0.5}).hours(1e15) == pytest.approx(plan.hours(1e15) / 2)
+
+
+def test_a_small_encoder_is_run_on_the_fly_and_a_large_one_is_cached() -> None:
+    large = "\n".join(Plan(**KNOWN).lines("t5_xxl", "h100", 989e12, 1000))
+    small = "\n".join(Plan(**KNOWN | {"parameters": 19_000_000}).lines("s", "h100", 989e12, 1000))
+    assert "verdict  cache" in large and "163.8 kB a caption" in large
+    assert "on the fly" in small.split("verdict")[1]
