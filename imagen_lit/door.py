@@ -9,6 +9,7 @@ everything under HYDRA_FULL_ERROR=1. `compose` gives the same config inside a ru
 
 import functools
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,7 @@ def _open(task: Task, config_name: str) -> None:
     def member(cfg: DictConfig) -> Any:
         with _environment(FULL_ERROR, asked):
             try:
+                _hush()
                 _refuse_strays()
                 return task(cfg)
             except Exception as error:
@@ -86,6 +88,12 @@ def _open(task: Task, config_name: str) -> None:
         if sentence is None:
             raise
         sys.exit(f"error: {sentence}")
+
+
+def _hush() -> None:
+    """Warnings are seen, ours above all; Lightning's hints about what it found are not."""
+    for chatty in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _refuse_strays() -> None:

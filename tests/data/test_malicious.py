@@ -167,7 +167,7 @@ def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_counted_as_unreadab
 
 
 def test_the_limit_can_be_felt() -> None:
-    """The measure itself: a process that does take 300 MiB is seen to."""
-    _, grew = measured("x = numpy.ones(300 << 17)", Path("/"))
+    """The measure itself: a process that does take 800 MiB is seen to."""
+    _, grew = measured("x = numpy.ones(800 << 17)", Path("/"))
     assert grew > 200
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
