@@ -17,27 +17,10 @@ from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from imagen_lit import door
+from imagen_lit import door, machine
 from imagen_lit.diffusion import noise
 from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
-
-
-def matrix_peak(
-    dtype: torch.dtype, device: str = "cpu", edge: int = 1536, seconds: float = 1.0
-) -> float:
-    """The best rate of a square matrix product, in FLOP/s."""
-    if device != "cpu":
-        edge *= 4
-    a, b = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
-    best, until = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        start = time.perf_counter()
-        torch.mm(a, b)
-        if device != "cpu":
-            torch.accelerator.synchronize()
-        best = max(best, 2 * edge**3 / (time.perf_counter() - start))
-    return best
 
 
 class Clock(Callback):
@@ -119,7 +102,7 @@ def call_seconds(cfg: DictConfig, pictures: int = 16) -> float:
 def main(cfg: DictConfig) -> None:
     precision = str(cfg.trainer.precision)
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    peak, an_image, rate = matrix_peak(dtype), flops(cfg), speed(cfg, cfg.batches)
+    peak, an_image, rate = machine.matrix_peak(dtype), flops(cfg), speed(cfg, cfg.batches)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     weights = sum(p.numel() for p in door.build(cfg.network).parameters())
     print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import bench, door, run_folder
+from imagen_lit import bench, door, machine, run_folder
 from imagen_lit.cascade import Cascade
 from imagen_lit.data import build
 from imagen_lit.data.aside import aside
@@ -131,7 +131,7 @@ def _count(what: str, done: int, count: int) -> None:
 def _precision(plan: Plan) -> str:
     """bf16 where this machine multiplies it clearly faster, by measurement; decided once a demo."""
     if "precision" not in plan.said:
-        speeds = {dtype: bench.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+        speeds = {dtype: machine.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
         gain = speeds[torch.bfloat16] / speeds[torch.float32]
         plan.said["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
         plan.write()

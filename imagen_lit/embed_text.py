@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from imagen_lit import bench, door
+from imagen_lit import door, machine
 from imagen_lit.data import sidecar
 from imagen_lit.data.collection import Collection
 from imagen_lit.text import cache
@@ -54,7 +54,7 @@ def _plan(cfg: DictConfig) -> None:
         captions += [opened.caption(row) for row in range(len(opened))][: cfg.tried - len(captions)]
         if len(captions) >= cfg.tried:
             break
-    peak = bench.matrix_peak(getattr(torch, encoder.dtype), encoder.device)
+    peak = machine.matrix_peak(getattr(torch, encoder.dtype), encoder.device)
     plan = probe(encoder, captions, sum(shards.counts), cfg.stored, peak, cfg.seconds)
     print("\n".join(plan.lines(encoder.name, cfg.gpu, cfg.gpus[cfg.gpu] * 1e12, cfg.train_gflops)))
 

@@ -1,30 +1,32 @@
 """What a run leaves behind, both ways: the folder is the run, and its name is the run's name.
 
     config.yaml      the settings that claimed the folder; a start with others is refused
-    last.ckpt        tensors and numbers only; opens under weights_only=True
+    checkpoints/     its states, tensors and numbers only (imagen_lit/checkpoint.py)
     metrics.jsonl    one JSON object a line; `images` is the clock. The truth; dashboards mirror it
     text.json        the fingerprint of the text encoder that the run learnt with
 
-Metric names: train/loss, val/loss, val/loss_t{0..9}, score/alignment.
+Metric names: train/{loss,gradient,skipped}, val/{loss,loss_t0..9}, score/alignment_*, health/*
+(imagen_lit/callbacks/health.py), speed/* (imagen_lit/callbacks/speed.py).
 """
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import door
+from imagen_lit import checkpoint, door
 from imagen_lit.data.aside import aside
 from imagen_lit.stage.training import Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
-FREE = ("stage.images", "trainer", "callbacks", "logger", "runs", "data.workers", "data.keep_mib")
+FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
+FREE += ("start_from", "data.workers", "data.keep_mib", "data.at_once")
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
@@ -79,41 +81,61 @@ def config(folder: Path) -> DictConfig:
     return OmegaConf.load(file)
 
 
-def checkpoint(folder: Path) -> Path | None:
-    """The newest state of a run, None before there is any."""
-    file = Path(folder) / "last.ckpt"
-    return file if file.is_file() else None
-
-
 def images_seen(folder: Path) -> int:
-    """How far a run has come."""
-    file = checkpoint(folder)
-    return 0 if file is None else int(_read(file)["state_dict"]["images_seen"])
+    """How far a run has come, by its newest good state."""
+    state = checkpoint.newest_good(folder)
+    return 0 if state is None else checkpoint.images(state)
 
 
 def load(folder: Path) -> Stage:
     """The trained stage in a run folder; `.ema` is the denoiser to draw with."""
     stage: Stage = door.build(config(folder).stage)
-    file = checkpoint(folder)
-    if file is None:
+    state = checkpoint.newest_good(folder)
+    if state is None:
         raise FileNotFoundError(
-            f"the run {folder} has no last.ckpt yet: let python -m imagen_lit.train finish first"
+            f"the run {folder} has no checkpoint yet: let python -m imagen_lit.train finish first"
         )
-    stage.load_state_dict(_read(file)["state_dict"])
+    stage.load_state_dict(checkpoint.read(state)["state_dict"])
     return stage.eval()
 
 
-def metrics(folder: Path) -> list[dict[str, float]]:
-    """The rows of metrics.jsonl, the last word where a resumed run repeats itself."""
+def start_from(stage: Stage, folder: Path) -> None:
+    """Give a new stage the weights that another run would draw with; its clock stays at zero."""
+    theirs = load(folder).ema.state_dict()
+    ours = stage.denoiser.state_dict()
+    differing = [
+        key
+        for key in sorted({*theirs, *ours})
+        if key not in theirs or key not in ours or theirs[key].shape != ours[key].shape
+    ]
+    if differing:
+        raise ValueError(
+            f"start_from={folder} has another network: {len(differing)} weights differ, among "
+            f"them {', '.join(differing[:3])}; compare network: in its config.yaml"
+        )
+    for denoiser in (stage.denoiser, stage.ema):
+        denoiser.load_state_dict(theirs)
+
+
+@rank_zero_only
+def rewind(folder: Path, images: int) -> None:
+    """Take back what was written down after the state that a run goes on from: it comes again."""
     file = Path(folder) / "metrics.jsonl"
-    rows: dict[tuple[Any, ...], dict[str, float]] = {}
+    if not file.exists():
+        return
+    rows = [row for row in _rows(file) if row["images"] <= images]
+    _write(file, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    """The rows of metrics.jsonl in the order of images."""
+    return sorted(_rows(Path(folder) / "metrics.jsonl"), key=lambda row: row["images"])
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
     for line in file.read_text().splitlines() if file.is_file() else ():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # the last line of a run that was killed while writing
-            continue
-        rows[(row["images"], *sorted(row))] = row
-    return sorted(rows.values(), key=lambda row: row["images"])
+        with suppress(json.JSONDecodeError):  # the last line of a run that was killed while writing
+            yield json.loads(line)
 
 
 class Journal(Logger):
@@ -148,16 +170,6 @@ class Journal(Logger):
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"the checkpoint {file} cannot be read ({type(error).__name__}): it is damaged; "
-            "remove it and train again"
-        ) from error
 
 
 def _write(file: Path, text: str) -> None:

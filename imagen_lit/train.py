@@ -1,4 +1,8 @@
-"""Fit one stage. The same command goes on where the run stopped: resume, or else from scratch."""
+"""Fit one stage. The same command goes on where the run stopped.
+
+Which weights a run begins with: its own newest good state; or else those of `start_from`, another
+run; or else new ones.
+"""
 
 from pathlib import Path
 
@@ -6,7 +10,7 @@ import torch
 from lightning import Trainer
 from omegaconf import DictConfig
 
-from imagen_lit import door, run_folder
+from imagen_lit import checkpoint, door, run_folder
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
 
@@ -20,16 +24,23 @@ def train(cfg: DictConfig) -> Path:
     data.setup()
     run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
     run_folder.remember_text(folder, data.encoder)
-    seen = run_folder.images_seen(folder)
+    state = checkpoint.newest_good(folder)
+    seen = 0 if state is None else checkpoint.images(state)
     if seen >= stage.images:
         print(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
         return folder
     if seen:
         print(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
+    elif cfg.start_from is not None:
+        run_folder.start_from(stage, Path(cfg.start_from))
+    run_folder.rewind(folder, seen)
     trainer: Trainer = door.build(cfg.trainer)
-    file = run_folder.checkpoint(folder)
-    trainer.fit(stage, datamodule=data, ckpt_path=file, weights_only=True)
-    trainer.save_checkpoint(folder / "last.ckpt")
+    trainer.accumulate_grad_batches = data.pieces(trainer.world_size)
+    trainer.val_check_interval *= trainer.accumulate_grad_batches  # it counts batches; we, updates
+    if cfg.compile:
+        for denoiser in (stage.denoiser, stage.ema):
+            denoiser.network.compile()
+    trainer.fit(stage, datamodule=data, ckpt_path=state, weights_only=True)
     if int(stage.images_seen) < stage.images:
         raise KeyboardInterrupt
     return folder

@@ -21,11 +21,12 @@ class Interruption(Callback):
         for name in (signal.SIGINT, signal.SIGTERM):
             self._before[name] = signal.signal(name, self._raise_flag)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self.asked:
-            trainer.should_stop = True
+        if pl_module.between_updates:  # whom the signal reached, all ranks stop together
+            if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
+                trainer.should_stop = True
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         for name, handler in self._before.items():

@@ -22,7 +22,7 @@ from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
 from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
 from imagen_lit.data.selection import select
-from imagen_lit.data.stream import Order, Slices, share
+from imagen_lit.data.stream import Order, Slices, pieces, share
 
 Batch = dict[str, Any]
 
@@ -31,8 +31,9 @@ class Data(LightningDataModule):
     """`text` is an encoder's name (its sidecars lie in `<shards>.text/<name>`) or a folder of them.
 
     Pictures are resized to `size`; then a random square of `crop` is taken, or, without it, the
-    square in the middle. `batch_size` counts the pictures of all ranks together. `filter` says
-    which samples are wanted; `mixed_with` adds further folders, each {shards, weight} and, by
+    square in the middle. `batch_size` counts the pictures of all ranks together, those of one
+    update; `at_once`, where memory is short, how many of them a rank takes in one forward pass:
+    what it gives is the same, summed up before the update. `filter` says which samples are wanted; `mixed_with` adds further folders, each {shards, weight} and, by
     choice, a text and a filter of its own, beside this one with its `weight`. `validation` is a
     share, or a number, of samples of the first folder that are held back. `keep_mib`: decoded
     pictures kept in memory, where they are used whole. `mirror` is off because captions speak of
@@ -46,6 +47,7 @@ class Data(LightningDataModule):
         size: int,
         batch_size: int,
         crop: int | None = None,
+        at_once: int | None = None,
         workers: int = 0,
         seed: int = 0,
         validation: float = 0.02,
@@ -60,7 +62,7 @@ class Data(LightningDataModule):
         super().__init__()
         if crop is not None and crop > size:
             raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
-        self.size, self.crop, self.batch_size = size, crop, batch_size
+        self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
         first = {"shards": shards, "weight": weight, "filter": filter}
         self.sets = [{"text": text, "filter": None} | dict(each) for each in (first, *mixed_with)]
         self.workers, self.seed, self.held_back = workers, seed, validation
@@ -73,6 +75,10 @@ class Data(LightningDataModule):
     def start_at(self, images_seen: int) -> None:
         """Open the training stream at this position, from the next `train_dataloader()` on."""
         self._images_seen = int(images_seen)
+
+    def pieces(self, world: int) -> int:
+        """How many forward passes of each rank make one update."""
+        return pieces(share(self.batch_size, world), self.at_once)
 
     def setup(self, stage: str | None = None) -> None:
         """Open and check everything; an error comes here, before the first step."""
@@ -112,7 +118,7 @@ class Data(LightningDataModule):
         orders = [Order(part.counts, self.seed, self.window) for part in self._parts]
         order = Mixture(orders, [each["weight"] for each in self.sets], self.seed)
         reader = self._reader(self._parts, self.mirror, self.seed, self.tally)
-        batches = Slices(order, self.batch_size, rank, world, self._images_seen)
+        batches = Slices(order, self.batch_size, rank, world, self._images_seen, self.pieces(world))
         return Endless(reader, batches, self.workers)
 
     def val_dataloader(self) -> "list[Fixed]":
@@ -162,8 +168,9 @@ class Endless:
     def __iter__(self) -> Iterator[Batch]:
         batches = worker.start(_loader(self.reader, self.batches, self.workers))
         try:
-            for batch in batches:
-                self.batches.start += self.batches.batch_size
+            for number, batch in enumerate(batches, start=1):
+                if number % self.batches.pieces == 0:
+                    self.batches.start += self.batches.batch_size
                 yield batch
         finally:
             worker.end(batches)

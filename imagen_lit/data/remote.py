@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 
 from imagen_lit.data import shard, sidecar, transform
 from imagen_lit.data.reader import Tally, collate, padded
-from imagen_lit.data.stream import share
+from imagen_lit.data.stream import pieces, share
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
 SHUFFLE = 1000  # samples in the buffer, as bytes, not yet decoded
@@ -44,6 +44,7 @@ class Remote(LightningDataModule):
         size: int,
         batch_size: int,
         crop: int | None = None,
+        at_once: int | None = None,
         workers: int = 0,
         seed: int = 0,
         tolerate: float = 0.01,
@@ -53,10 +54,14 @@ class Remote(LightningDataModule):
         for url in self.urls:
             _check(url)
         self.text, self.size, self.crop = Path(text), size, crop
-        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        self.batch_size, self.at_once, self.workers, self.seed = batch_size, at_once, workers, seed
         self.tally = Tally(tolerate)
         self.encoder: dict[str, str] = {}
         self._images_seen = 0
+
+    def pieces(self, world: int) -> int:
+        """How many forward passes of each rank make one update."""
+        return pieces(share(self.batch_size, world), self.at_once)
 
     def start_at(self, images_seen: int) -> None:
         self._images_seen = int(images_seen)
@@ -90,12 +95,12 @@ class Remote(LightningDataModule):
         )
         loader = DataLoader(
             pipeline,
-            batch_size=share(self.batch_size, world),
+            batch_size=share(self.batch_size, world) // self.pieces(world),
             num_workers=self.workers,
             collate_fn=collate,
             generator=torch.Generator().manual_seed(seed),
         )
-        return Numbered(loader, self._images_seen, self.batch_size, rank)
+        return Numbered(loader, self._images_seen, self.batch_size, rank, self.pieces(world))
 
     def val_dataloader(self) -> list[Any]:
         """None: what is held back must be found again, which streams cannot."""
@@ -147,15 +152,19 @@ class Numbered:
     """Batches get their positions as they arrive in the main process: whatever the workers did,
     positions, and with them the noise, go on without gap."""
 
-    def __init__(self, loader: DataLoader, start: int, batch_size: int, rank: int) -> None:
-        self.loader, self.start, self.batch_size, self.rank = loader, start, batch_size, rank
+    def __init__(
+        self, loader: DataLoader, start: int, batch_size: int, rank: int, pieces: int
+    ) -> None:
+        self.loader, self.start, self.batch_size = loader, start, batch_size
+        self.rank, self.pieces = rank, pieces
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in self.loader:
-            mine = len(batch["position"])
-            first = self.start + self.rank * mine
+        for number, batch in enumerate(self.loader):
+            mine, piece = len(batch["position"]), number % self.pieces
+            first = self.start + (self.rank * self.pieces + piece) * mine
             batch["position"] = torch.arange(first, first + mine)
-            self.start += self.batch_size
+            if piece == self.pieces - 1:
+                self.start += self.batch_size
             yield batch
 
     def state_dict(self) -> dict[str, Any]:

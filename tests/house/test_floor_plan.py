@@ -18,6 +18,7 @@ ROOMS = {
     "network": set(),
     "data": set(),
     "optimizer": set(),
+    "machine": set(),
     # how doors are opened
     "assets": set(),
     "complaint": set(),
@@ -27,22 +28,23 @@ ROOMS = {
     "evaluation": {"data"},
     "stage": {"diffusion"},
     # second and third floor
-    "callbacks": {"stage"},
-    "run_folder": {"data", "stage", "door"},
+    "checkpoint": {"data"},
+    "callbacks": {"stage", "machine", "checkpoint"},
+    "run_folder": {"data", "stage", "door", "checkpoint"},
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
-    "bench": {"diffusion", "stage"},
+    "bench": {"diffusion", "stage", "machine"},
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
     "pretrain_text": {"text"},
-    "embed_text": {"data", "text", "bench"},
-    "train": {"data", "stage", "run_folder"},
+    "embed_text": {"data", "text", "machine"},
+    "train": {"data", "stage", "checkpoint", "run_folder"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
-    "demo": {"data", "evaluation", "run_folder", "cascade"}
+    "demo": {"data", "machine", "evaluation", "run_folder", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
 }
 SPEAKS_HYDRA = {*DOORS, "run_folder", "assets", "complaint", "door"}
