@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from lightning import Trainer
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from imagen_lit import checkpoint, door, run_folder
@@ -27,10 +28,10 @@ def train(cfg: DictConfig) -> Path:
     state = checkpoint.newest_good(folder)
     seen = 0 if state is None else checkpoint.images(state)
     if seen >= stage.images:
-        print(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
+        _say(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
         return folder
     if seen:
-        print(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
+        _say(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
     elif cfg.start_from is not None:
         run_folder.start_from(stage, Path(cfg.start_from))
     run_folder.rewind(folder, seen)
@@ -46,9 +47,12 @@ def train(cfg: DictConfig) -> Path:
     return folder
 
 
+_say = rank_zero_only(print)
+
+
 @door.main("train")
 def main(cfg: DictConfig) -> None:
-    print(f"the run is in {train(cfg)}")
+    _say(f"the run is in {train(cfg)}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(tmp_path: Path) 
         state.write_bytes(state.read_bytes()[:100])
     with (
         pytest.warns(UserWarning, match="is damaged"),
-        pytest.raises(ValueError, match="none of the 2 checkpoints .* remove that folder"),
+        pytest.raises(ValueError, match=r"none of the 2 checkpoints .* remove that folder"),
     ):
         checkpoint.newest_good(tmp_path)
 

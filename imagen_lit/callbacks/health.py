@@ -1,9 +1,9 @@
 """Is it learning what it should? Signals that a loss curve hides, at every validation.
 
-    health/text_gap        how much worse the follower is without its captions: loss without / with, less 1
-    health/shuffled_gap    the same with the captions of other pictures
+    health/text_gap        loss without captions / with them, less 1
+    health/shuffled_gap    loss with other pictures' captions / with their own, less 1
     health/ema_lag         how far the follower is behind: |follower - network| / |network|
-    health/lowres_error    super-resolution: the answer made small again, against the small picture (RMS)
+    health/lowres_error    super-resolution: the answer made small, against the small one (RMS)
     health/channel_drift   how far the answer's mean colour is off, the worst channel
 
 A signal out of its range is said aloud, with its likely cause. Nothing is changed by it.

@@ -33,11 +33,12 @@ class Data(LightningDataModule):
     Pictures are resized to `size`; then a random square of `crop` is taken, or, without it, the
     square in the middle. `batch_size` counts the pictures of all ranks together, those of one
     update; `at_once`, where memory is short, how many of them a rank takes in one forward pass:
-    what it gives is the same, summed up before the update. `filter` says which samples are wanted; `mixed_with` adds further folders, each {shards, weight} and, by
-    choice, a text and a filter of its own, beside this one with its `weight`. `validation` is a
-    share, or a number, of samples of the first folder that are held back. `keep_mib`: decoded
-    pictures kept in memory, where they are used whole. `mirror` is off because captions speak of
-    left and right. Above a share of `tolerate`, pictures that cannot be used are an error.
+    the update is the same. `filter` says which samples are wanted; `mixed_with` adds further
+    folders, each {shards, weight} and, by choice, a text and a filter of its own, beside this one
+    with its `weight`. `validation` is a share, or a number, of samples of the first folder that
+    are held back. `keep_mib`: decoded pictures kept in memory, where they are used whole. `mirror`
+    is off because captions speak of left and right. Above a share of `tolerate`, pictures that
+    cannot be used are an error.
     """
 
     def __init__(

@@ -27,10 +27,12 @@ class Sharded(ModelParallelStrategy):
 
 def shard(network: nn.Module, mesh: DeviceMesh, half: bool) -> None:
     """In place. `half`: fetched and computed in bf16, while the shards and sums stay fp32."""
+    network.to(memory_format=torch.contiguous_format)  # the only order that FSDP2 can share out
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if half else MixedPrecisionPolicy()
     for block in blocks(network):
         fully_shard(block, mesh=mesh, mp_policy=policy)
-    fully_shard(network, mesh=mesh, mp_policy=policy)
+    # Also the outermost weights are given back: the follower answers in validation, then follows.
+    fully_shard(network, mesh=mesh, mp_policy=policy, reshard_after_forward=True)
 
 
 def blocks(network: nn.Module) -> Iterator[nn.Module]:
