@@ -5,11 +5,13 @@ The peak is measured in the same run, as the best of square matrix products in t
 FLOPs are counted by torch for one training step. The data are part of what is timed.
 """
 
+import json
 import os
 import resource
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +19,8 @@ from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from imagen_lit import door
+from imagen_lit import door, outlook
+from imagen_lit.data.aside import aside
 from imagen_lit.diffusion import noise
 from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
@@ -130,6 +133,16 @@ def main(cfg: DictConfig) -> None:
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
     print(f"share of the peak  {rate * an_image / peak:.1%}")
     print(f"memory             {memory:.2f} GiB resident at most")
+    if cfg.keep:
+        found = {"device": _device(cfg), "images_per_second": rate, "batch_size": batch}
+        with aside(Path(cfg.runs) / cfg.name / outlook.PROBE) as file:
+            file.write(json.dumps(found, indent=2).encode())
+
+
+def _device(cfg: DictConfig) -> str:
+    if cfg.trainer.accelerator == "cpu":
+        return f"CPU of {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name()
 
 
 if __name__ == "__main__":

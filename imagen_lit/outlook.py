@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from imagen_lit.data import sidecar
+from imagen_lit.data import collection, sidecar
 from imagen_lit.stage.training import Stage
 
 PROBE = "probe.json"  # in the run folder: {device, images_per_second, batch_size}
@@ -51,13 +51,13 @@ class Outlook:
             f"and back; {self.images:,} images in {self.updates:,} updates of {self.batch_size:,}"
         )
 
-    def lines(self, width: int, captions: int | None, probe: dict[str, Any] | None) -> list[str]:
+    def lines(self, width: int, probe: dict[str, Any] | None, captions: int | None) -> list[str]:
         """One screen, for a training that asks for a GPU; `width` is the text encoder's."""
         parts = {"weights": self.weights, "gradients": self.weights, "follower": self.weights}
         held = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
         if probe is None:
-            hours = "not known before a probe: python -m imagen_lit.bench, with the same words, "
-            hours += "data.batch_size=<as many as fit> and keep=true, on that GPU"
+            hours = "not known before it is probed: python -m imagen_lit.bench with the same words "
+            hours += "and keep=true data.batch_size=32, on that GPU"
         else:
             rate = probe["images_per_second"]
             hours = f"{self.images / rate / 3600:,.1f} on one {probe['device']} at the "
@@ -71,11 +71,11 @@ class Outlook:
             f"work      {_flop(self.flops)} an image, forward and backward",
             f"training  {self.images:,} images in {self.updates:,} updates of {self.batch_size:,}: "
             f"{_flop(self.flops * self.images)}",
-            f"memory    {_gib(self.memory)} a GPU that holds all: {held}, optimiser "
-            f"{_gib(self.optimizer)};",
-            "          activations come on top (fewer: network.checkpointing=true)",
+            f"memory    {_gib(self.memory)} on a GPU that holds all: {held}, "
+            f"optimiser {_gib(self.optimizer)}",
+            "          activations come on top, not counted (fewer: network.checkpointing=true)",
             f"hours     {hours}",
-            f"cache     {disk}; half in int8; counted: embed_text plan=true",
+            f"cache     {disk}; half of it in int8; embed_text plan=true counts your captions' tokens",
         ]
 
 
@@ -108,6 +108,13 @@ def probe(folder: Path) -> dict[str, Any] | None:
     """What bench left in a run's folder, if it did."""
     file = folder / PROBE
     return json.loads(file.read_text()) if file.is_file() else None
+
+
+def captions(shards: str | None) -> int | None:
+    """How many there are in a folder whose makers counted them; None without such a folder."""
+    manifest = None if shards is None else collection.read_manifest(Path(shards))
+    counts = [each.get("samples") for each in manifest["shards"].values()] if manifest else [None]
+    return None if None in counts else sum(counts)
 
 
 class _NothingToRead(TorchDispatchMode):

@@ -7,11 +7,13 @@ the text, or, where the picture is too large for that, to the text only (`self_a
 
 `skips` says how many of a level's results, counted from its end, wait for the way up: 1 as the
 figures draw it, as many as there are blocks as in ADM. `heads` times `head_width` may be more than
-the level is wide. `checkpointing` spends work to save memory.
+the level is wide. No norm's group has less than `group_width` channels. `checkpointing` spends work
+to save memory.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -46,6 +48,7 @@ class EfficientUNet(nn.Module):
         lowres_channels: int = 3,
         heads: int | None = None,
         skips: Sequence[int] | None = None,
+        group_width: int = 16,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -59,21 +62,23 @@ class EfficientUNet(nn.Module):
         self.waiting = list(skips) if skips is not None else [1] * len(channels)
 
         def attend(level: int) -> nn.Module | None:
-            wanted = level == deepest
-            return attention(channels[level], text_width, head_width, heads) if wanted else None
+            if level != deepest:
+                return None
+            return attention(channels[level], text_width, head_width, heads, group_width)
 
+        residual = partial(ResidualBlock, embedding=embedding, least=group_width)
         widths = [first_channels, *channels]
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
         for i, width in enumerate(channels):
             self.down[f"level{i}"] = DownBlock(
-                widths[i], width, blocks[i], embedding, attend(i), checkpointing
+                widths[i], width, blocks[i], residual, attend(i), checkpointing
             )
         for i, width in reversed(list(enumerate(channels))):
             taken = self.waiting[i] - (i == deepest)  # its last result is handed straight on
             self.up[f"level{i}"] = UpBlock(
-                width, widths[i], blocks[i], taken, embedding, attend(i), checkpointing
+                width, widths[i], blocks[i], taken, residual, attend(i), checkpointing
             )
-        self.last_norm = group_norm(2 * first_channels)
+        self.last_norm = group_norm(2 * first_channels, group_width)
         # The last convolution also sees the input itself. Norms forget how bright and how coloured
         # a picture is as a whole, and super-resolution that has only norms drifts in colour.
         seen = 2 * first_channels + picture_channels + lowres_channels
@@ -115,13 +120,13 @@ class DownBlock(nn.Module):
         width_in: int,
         width: int,
         blocks: int,
-        embedding: int,
+        residual: Callable[..., nn.Module],
         attention: nn.Module | None,
         checkpointing: bool,
     ) -> None:
         super().__init__()
         self.shrink = nn.Conv2d(width_in, width, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(ResidualBlock(width, width, embedding) for _ in range(blocks))
+        self.blocks = nn.ModuleList(residual(width, width) for _ in range(blocks))
         self.attention, self.checkpointing = attention, checkpointing
 
     def forward(self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor) -> list[Tensor]:
@@ -145,13 +150,13 @@ class UpBlock(nn.Module):
         width_out: int,
         blocks: int,
         skips: int,
-        embedding: int,
+        residual: Callable[..., nn.Module],
         attention: nn.Module | None,
         checkpointing: bool,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            ResidualBlock(width * (2 if i < skips else 1), width, embedding) for i in range(blocks)
+            residual(width * (2 if i < skips else 1), width) for i in range(blocks)
         )
         self.attention, self.checkpointing = attention, checkpointing
         self.grow = nn.Sequential(nn.Conv2d(width, 4 * width_out, 3, padding=1), nn.PixelShuffle(2))

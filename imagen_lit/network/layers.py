@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in ADM, or fewer where the network is narrow: no group has less than 16
-    channels."""
-    return nn.GroupNorm(math.gcd(32, max(1, channels // 16)), channels)
+def group_norm(channels: int, least: int = 16) -> nn.GroupNorm:
+    """32 groups as in ADM, or fewer, so that none has less than `least` channels: small groups are
+    slow on a CPU."""
+    return nn.GroupNorm(math.gcd(32, max(1, channels // least)), channels)
 
 
 def zeroed(layer: nn.Module) -> nn.Module:
@@ -73,11 +73,16 @@ class SelfTextAttention(nn.Module):
     D.3.1)."""
 
     def __init__(
-        self, channels: int, text_width: int, head_width: int, heads: int | None = None
+        self,
+        channels: int,
+        text_width: int,
+        head_width: int,
+        heads: int | None = None,
+        least: int = 16,
     ) -> None:
         super().__init__()
         self.heads, inner = _hidden(channels, head_width, heads)
-        self.norm = group_norm(channels)
+        self.norm = group_norm(channels, least)
         self.text_norm = nn.LayerNorm(text_width)
         self.query_key_value = nn.Linear(channels, 3 * inner)
         self.text_key_value = nn.Linear(text_width, 2 * inner)
@@ -101,11 +106,16 @@ class TextAttention(nn.Module):
     """Cross-attention from places to text only, for pictures too large for self-attention."""
 
     def __init__(
-        self, channels: int, text_width: int, head_width: int, heads: int | None = None
+        self,
+        channels: int,
+        text_width: int,
+        head_width: int,
+        heads: int | None = None,
+        least: int = 16,
     ) -> None:
         super().__init__()
         self.heads, inner = _hidden(channels, head_width, heads)
-        self.norm = group_norm(channels)
+        self.norm = group_norm(channels, least)
         self.text_norm = nn.LayerNorm(text_width)
         self.nothing = nn.Parameter(torch.zeros(1, 1, text_width))
         self.query = nn.Linear(channels, inner)
@@ -129,14 +139,19 @@ class ResidualBlock(nn.Module):
     """
 
     def __init__(
-        self, channels_in: int, channels: int, embedding: int, resample: nn.Module | None = None
+        self,
+        channels_in: int,
+        channels: int,
+        embedding: int,
+        resample: nn.Module | None = None,
+        least: int = 16,
     ) -> None:
         super().__init__()
         self.resample = resample if resample is not None else nn.Identity()
-        self.first_norm = group_norm(channels_in)
+        self.first_norm = group_norm(channels_in, least)
         self.first = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.scale_shift = nn.Linear(embedding, 2 * channels)
-        self.second_norm = group_norm(channels)
+        self.second_norm = group_norm(channels, least)
         self.second = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
         same = channels_in == channels
         self.shortcut = nn.Identity() if same else nn.Conv2d(channels_in, channels, 1)

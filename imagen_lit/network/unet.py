@@ -5,12 +5,14 @@ Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` answ
 `z` and does not know what its answer means. One entry of `channels`, `blocks` and `attention` for
 every edge length, the largest first. With `lowres_channels` it also takes a smaller picture and
 the log-SNR of the noise in it. `text_channels` narrows the text, once for all attention, before
-every attention makes its keys and values of it. `checkpointing` spends work to save memory.
+every attention makes its keys and values of it. No norm's group has less than `group_width` channels.
+`checkpointing` spends work to save memory.
 
 The blocks stand in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +45,7 @@ class UNet(nn.Module):
         picture_channels: int = 3,
         lowres_channels: int = 0,
         text_channels: int | None = None,
+        group_width: int = 16,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -55,38 +58,42 @@ class UNet(nn.Module):
         self.first = nn.Conv2d(picture_channels + lowres_channels, channels[0], 3, padding=1)
         read = text_width if text_channels is None else text_channels
 
+        residual = partial(ResidualBlock, embedding=embedding, least=group_width)
+
         def attend(level: int, width: int) -> nn.Module | None:
-            return SelfTextAttention(width, read, head_width) if attention[level] else None
+            if not attention[level]:
+                return None
+            return SelfTextAttention(width, read, head_width, least=group_width)
 
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
         width, skips = channels[0], [channels[0]]
         for level, out in enumerate(channels):
             if level:
                 self.down[f"level{level}_half"] = _Step(
-                    ResidualBlock(width, width, embedding, Half()), None
+                    residual(width, width, resample=Half()), None
                 )
                 skips.append(width)
             for i in range(blocks[level]):
-                block = ResidualBlock(width, out, embedding)
+                block = residual(width, out)
                 self.down[f"level{level}_block{i}"] = _Step(block, attend(level, out))
                 width = out
                 skips.append(width)
         self.middle = nn.ModuleList(
             [
-                _Step(ResidualBlock(width, width, embedding), attend(len(channels) - 1, width)),
-                _Step(ResidualBlock(width, width, embedding), None),
+                _Step(residual(width, width), attend(len(channels) - 1, width)),
+                _Step(residual(width, width), None),
             ]
         )
         for level, out in reversed(list(enumerate(channels))):
             for i in range(blocks[level] + 1):
-                block = ResidualBlock(width + skips.pop(), out, embedding)
+                block = residual(width + skips.pop(), out)
                 self.up[f"level{level}_block{i}"] = _Step(block, attend(level, out))
                 width = out
             if level:
                 self.up[f"level{level}_double"] = _Step(
-                    ResidualBlock(width, width, embedding, Double()), None
+                    residual(width, width, resample=Double()), None
                 )
-        self.last_norm = group_norm(width)
+        self.last_norm = group_norm(width, group_width)
         self.last = zeroed(nn.Conv2d(width, picture_channels, 3, padding=1))
 
     def forward(

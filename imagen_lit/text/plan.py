@@ -13,6 +13,7 @@ from imagen_lit.data import sidecar
 from imagen_lit.text.cache import batches
 from imagen_lit.text.encoder import HuggingFace
 
+
 @dataclass(frozen=True)
 class Plan:
     captions: int

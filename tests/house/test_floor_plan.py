@@ -26,19 +26,21 @@ ROOMS = {
     "text": {"data"},
     "evaluation": {"data"},
     "stage": {"diffusion"},
+    "readiness": {"data"},
+    "outlook": {"data", "stage"},
     # second and third floor
     "callbacks": {"stage"},
     "run_folder": {"data", "stage", "door"},
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
-    "bench": {"diffusion", "stage"},
+    "bench": {"data", "diffusion", "stage", "outlook"},
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
     "pretrain_text": {"text"},
     "embed_text": {"data", "text", "bench"},
-    "train": {"data", "stage", "run_folder"},
+    "train": {"data", "stage", "outlook", "readiness", "run_folder"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
