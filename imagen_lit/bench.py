@@ -59,6 +59,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     clock = Clock()
     torch.manual_seed(cfg.seed)
     stage: Stage = door.build(cfg.stage)
+    stage.images = sys.maxsize  # it ends by its batches, however short the training is meant to be
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
     length = {"max_steps": batches + 4, "limit_val_batches": 0}
     trainer: Trainer = door.build({**cfg.trainer, **quiet, **length})

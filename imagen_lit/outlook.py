@@ -23,6 +23,7 @@ from imagen_lit.data import collection, sidecar
 from imagen_lit.stage.training import Stage
 
 PROBE = "probe.json"  # in the run folder: {device, images_per_second, batch_size}
+UNITS = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 TOKENS = 20  # of an ordinary caption, where nothing has been counted yet
 
 
@@ -57,7 +58,7 @@ class Outlook:
         held = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
         if probe is None:
             hours = "not known before it is probed: python -m imagen_lit.bench with the same words "
-            hours += "and keep=true data.batch_size=32, on that GPU"
+            hours += "and keep=true data.batch_size=32, there"
         else:
             rate = probe["images_per_second"]
             hours = f"{self.images / rate / 3600:,.1f} on one {probe['device']} at the "
@@ -71,11 +72,11 @@ class Outlook:
             f"work      {_flop(self.flops)} an image, forward and backward",
             f"training  {self.images:,} images in {self.updates:,} updates of {self.batch_size:,}: "
             f"{_flop(self.flops * self.images)}",
-            f"memory    {_gib(self.memory)} on a GPU that holds all: {held}, "
+            f"memory    {_gib(self.memory)} on a device that holds all: {held}, "
             f"optimiser {_gib(self.optimizer)}",
             "          activations come on top, not counted (fewer: network.checkpointing=true)",
             f"hours     {hours}",
-            f"cache     {disk}; half of it in int8; embed_text plan=true counts your captions' tokens",
+            f"cache     {disk}; half of it in int8; embed_text plan=true counts your own",
         ]
 
 
@@ -140,11 +141,8 @@ def _kept(optimizer: Optimizer) -> int:
 
 
 def _flop(count: float) -> str:
-    for unit in ("", "k", "M", "G", "T", "P", "E", "Z"):
-        if count < 1000:
-            break
-        count /= 1000
-    return f"{count:,.3g} {unit}FLOP"
+    powers = max(0, (len(f"{count:.0f}") - 1) // 3)
+    return f"{count / 1000**powers:,.3g} {UNITS[powers]}FLOP"
 
 
 def _gib(count: float) -> str:

@@ -15,7 +15,10 @@ from imagen_lit.stage.training import Stage
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` pictures were seen; the run folder."""
     folder = Path(cfg.runs) / cfg.name
-    foretell(cfg, folder)
+    lacks = foretell(cfg, whole=cfg.trainer.accelerator != "cpu")
+    if lacks:
+        more = f" ({len(lacks) - 1} more are listed above, in order)" if lacks[1:] else ""
+        raise ValueError(f"{lacks[0]}{more}")
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
     data: Data = door.build(cfg.data)
@@ -37,34 +40,34 @@ def train(cfg: DictConfig) -> Path:
     return folder
 
 
-@rank_zero_only
-def foretell(cfg: DictConfig, folder: Path) -> None:
-    """Say what this training will take, and refuse it where something it needs is not there."""
+def foretell(cfg: DictConfig, whole: bool) -> list[str]:
+    """Say what this training will take, the whole screen or a line; answer with what it lacks."""
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
     with torch.device("meta"):
         stage: Stage = door.build(cfg.stage)
-    edge, accelerator = cfg.data.crop or cfg.data.size, cfg.trainer.accelerator
+    edge = cfg.data.crop or cfg.data.size
     ahead = outlook.foresee(stage, cfg.data.batch_size, edge, cfg.text.width)
-    seen = f"{edge}x{edge}, text of {cfg.text.name}"
-    if accelerator == "cpu":
-        print(f"{cfg.name} ({seen}): {ahead.brief()}")
+    said = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
+    if whole:
+        found = outlook.probe(Path(cfg.runs) / cfg.name), outlook.captions(shards)
+        said = "\n".join([said, *ahead.lines(cfg.text.width, *found)])
     else:
-        found = outlook.probe(folder), outlook.captions(shards)
-        print("\n".join([f"{cfg.name}, {seen}", *ahead.lines(cfg.text.width, *found)]))
-    if cfg.notice is not None:
-        print(cfg.notice)
+        said = f"{said}; {ahead.brief()}"
     lacks = readiness.lacking(
-        shards, str(cfg.data.text), cfg.text.path, cfg.text.made_by, accelerator
+        shards, str(cfg.data.text), cfg.text.path, cfg.text.made_by, cfg.trainer.accelerator
     )
-    if len(lacks) > 1:
-        print("\n".join(f"missing {n}  {each}" for n, each in enumerate(lacks, 1)))
-        lacks[0] += f"; {len(lacks) - 1} more, listed above in the order in which to type them"
-    if lacks:
-        raise ValueError(lacks[0])
+    notes = [cfg.notice] if cfg.notice else []
+    notes += [f"missing {n}  {each}" for n, each in enumerate(lacks, 1) if whole or len(lacks) > 1]
+    if rank_zero_only.rank == 0:
+        print("\n".join([said, *notes]))
+    return lacks
 
 
 @door.main("train")
 def main(cfg: DictConfig) -> None:
+    if cfg.plan:
+        foretell(cfg, whole=True)
+        return
     print(f"the run is in {train(cfg)}")
 
 

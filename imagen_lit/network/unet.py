@@ -5,8 +5,8 @@ Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` answ
 `z` and does not know what its answer means. One entry of `channels`, `blocks` and `attention` for
 every edge length, the largest first. With `lowres_channels` it also takes a smaller picture and
 the log-SNR of the noise in it. `text_channels` narrows the text, once for all attention, before
-every attention makes its keys and values of it. No norm's group has less than `group_width` channels.
-`checkpointing` spends work to save memory.
+every attention makes its keys and values of it. No norm's group has less than `group_width`
+channels. `checkpointing` spends work to save memory.
 
 The blocks stand in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """

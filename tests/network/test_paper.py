@@ -17,8 +17,8 @@ from imagen_lit import door
 # option: (parameters, what § 4.1 and Fig. 4b state in millions; None: as printed, which misses it)
 SIZES = {
     "unet_300m": (309_435_267, 300),
-    "unet_500m": (547_516_035, 500),
-    "unet_1b": (1_030_539_779, 1000),
+    "unet_500m": (547_517_187, 500),
+    "unet_1b": (1_030_542_819, 1000),
     "unet_2b": (2_178_060_547, 2000),
     "efficient_unet_600m": (608_394_405, 600),
     "efficient_unet_400m": (394_407_077, 400),
