@@ -5,11 +5,13 @@ The peak is measured in the same run, as the best of square matrix products in t
 FLOPs are counted by torch for one training step. The data are part of what is timed.
 """
 
+import json
 import os
 import resource
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +19,8 @@ from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from imagen_lit import door, machine
+from imagen_lit import door, machine, outlook
+from imagen_lit.data.aside import aside
 from imagen_lit.diffusion import noise
 from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
@@ -39,6 +42,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     clock = Clock()
     torch.manual_seed(cfg.seed)
     stage: Stage = door.build(cfg.stage)
+    stage.images = sys.maxsize  # it ends by its batches, however short the training is meant to be
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
     length = {"max_steps": batches + 4, "limit_val_batches": 0}
     trainer: Trainer = door.build({**cfg.trainer, **quiet, **length})
@@ -113,6 +117,16 @@ def main(cfg: DictConfig) -> None:
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
     print(f"share of the peak  {rate * an_image / peak:.1%}")
     print(f"memory             {memory:.2f} GiB resident at most")
+    if cfg.keep:
+        found = {"device": _device(cfg), "images_per_second": rate, "batch_size": batch}
+        with aside(Path(cfg.runs) / cfg.name / outlook.PROBE) as file:
+            file.write(json.dumps(found, indent=2).encode())
+
+
+def _device(cfg: DictConfig) -> str:
+    if cfg.trainer.accelerator == "cpu":
+        return f"CPU of {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name()
 
 
 if __name__ == "__main__":

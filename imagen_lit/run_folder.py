@@ -26,7 +26,7 @@ from imagen_lit.stage.training import Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
 FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
-FREE += ("start_from", "data.workers", "data.keep_mib", "data.at_once")
+FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:

@@ -23,18 +23,18 @@ WAITS = 0.2  # a larger share of waiting than this is worth a word
 
 
 class Speed(Callback):
-    """`flops` is what a picture costs, forwards and backwards; without it there is no share of
-    the peak."""
+    """`window`: seconds that are looked back on. Without `stage.flops` there is no share of the
+    peak."""
 
-    def __init__(self, flops: float | None = None, window: float = 60.0) -> None:
-        self.flops, self.window = flops, window
+    def __init__(self, window: float = 60.0) -> None:
+        self.window = window
         self._peak: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._batches: deque[tuple[float, float, int]] = deque()  # seconds, of them waited, images
         self._since = time.perf_counter()
         self._warned = False
-        if self.flops is not None:
+        if pl_module.flops is not None:
             half = str(trainer.precision).startswith("bf16")
             dtype = torch.bfloat16 if half else torch.float32
             self._peak = machine.matrix_peak(dtype, pl_module.device) * trainer.world_size
@@ -61,7 +61,7 @@ class Speed(Callback):
         left = pl_module.images - int(pl_module.images_seen)
         pl_module.log("speed/hours_left", left / rate / 3600)
         if self._peak is not None:
-            pl_module.log("speed/share_of_peak", rate * self.flops / self._peak)
+            pl_module.log("speed/share_of_peak", rate * pl_module.flops / self._peak)
         if not self._warned and seconds > self.window / 2 and waited / seconds > WAITS:
             self._warned = True
             _say(waited / seconds)

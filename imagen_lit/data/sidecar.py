@@ -107,6 +107,12 @@ def differences(found: Mapping[str, str], expected: Mapping[str, str]) -> str:
     )
 
 
+def row_bytes(tokens: float, width: int, stored: str) -> float:
+    """Disk that a row takes: its tokens, their scales in int8, and its offset."""
+    each = getattr(torch, stored).itemsize * width + (4 if stored == "int8" else 0)
+    return tokens * each + 8
+
+
 def open_checked(path: Path, shard: Shard) -> Sidecar:
     """The sidecar at `path`, provided that it belongs to this very shard."""
     shards, name = shard.path.parent, path.parent.name

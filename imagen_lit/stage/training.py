@@ -56,6 +56,7 @@ class Stage(LightningModule):
         self.images, self.warmup, self.cooldown = images, warmup, cooldown
         self.ema_half_life, self.seed, self.patience = ema_half_life, seed, patience
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self.flops: float | None = None  # of a picture, forward and backward, where it was counted
         self.skipped = 0  # updates left out, in all
         self.skipped_in_a_row = 0
         self._underway = 0  # pictures of all ranks, taken up since the last update

@@ -9,10 +9,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imagen_lit.data import sidecar
 from imagen_lit.text.cache import batches
 from imagen_lit.text.encoder import HuggingFace
-
-BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,7 @@ class Plan:
 
     @property
     def bytes_each(self) -> float:
-        scale = 4 if self.stored == "int8" else 0  # one number a token
-        return self.tokens * (self.width * BYTES[self.stored] + scale) + 8
+        return sidecar.row_bytes(self.tokens, self.width, self.stored)
 
     @property
     def flops_each(self) -> float:

@@ -27,6 +27,8 @@ ROOMS = {
     "text": {"data"},
     "evaluation": {"data"},
     "stage": {"diffusion"},
+    "readiness": {"data"},
+    "outlook": {"data", "stage"},
     # second and third floor
     "checkpoint": {"data"},
     "callbacks": {"stage", "machine", "checkpoint"},
@@ -34,13 +36,13 @@ ROOMS = {
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
-    "bench": {"diffusion", "stage", "machine"},
+    "bench": {"data", "diffusion", "stage", "machine", "outlook"},
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
     "pretrain_text": {"text"},
     "embed_text": {"data", "text", "machine"},
-    "train": {"data", "stage", "checkpoint", "run_folder"},
+    "train": {"data", "stage", "outlook", "readiness", "checkpoint", "run_folder"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},

@@ -4,44 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from tiny_network import BATCH, EDGE, LENGTH, build, call, new
 from torch import nn
 
-from imagen_lit import assets, door
+from imagen_lit import assets
 
 OPTIONS = sorted(p.stem for p in Path(assets.conf(), "network").glob("*.yaml"))
-EDGE, LENGTH, BATCH = 32, 7, 3
-
-
-def new(option: str, lowres: int = 3) -> nn.Module:
-    cfg = door.compose("train", [f"network={option}"])
-    return door.build(
-        {**OmegaConf.to_container(cfg, resolve=True)["network"], "lowres_channels": lowres}
-    )
-
-
-def build(option: str, lowres: int = 3) -> nn.Module:
-    torch.manual_seed(0)
-    network = new(option, lowres)
-    for parameter in network.parameters():  # silent layers would hide what the tests look for
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.05)
-    return network
-
-
-def call(network: nn.Module, **changes: torch.Tensor) -> torch.Tensor:
-    g = torch.Generator().manual_seed(1)
-    width = network.embed_text.nothing.shape[-1]
-    mask = torch.arange(LENGTH) < torch.tensor([7, 4, 0])[:, None]
-    given = {
-        "z": torch.randn(BATCH, 3, EDGE, EDGE, generator=g),
-        "logsnr": torch.tensor([-3.0, 0.0, 4.0]),
-        "text": torch.randn(BATCH, LENGTH, width, generator=g),
-        "mask": mask,
-        "lowres": torch.randn(BATCH, 3, EDGE // 4, EDGE // 4, generator=g),
-        "lowres_logsnr": torch.tensor([1.0, 5.0, -2.0]),
-    } | changes
-    return network(**given)
 
 
 @pytest.fixture(params=OPTIONS, scope="module")
