@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 from lightning import Trainer
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import door, run_folder
+from imagen_lit import complaint, door, owner, run_folder, slurm, status
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
 
@@ -14,6 +14,14 @@ from imagen_lit.stage.training import Stage
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` pictures were seen; the run folder."""
     folder = Path(cfg.runs) / cfg.name
+    run_folder.refuse_another(folder, cfg)
+    owner.take(folder)
+    with status.told(folder, _sentence):
+        _train(cfg, folder)
+    return folder
+
+
+def _train(cfg: DictConfig, folder: Path) -> None:
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
     data: Data = door.build(cfg.data)
@@ -23,16 +31,33 @@ def train(cfg: DictConfig) -> Path:
     seen = run_folder.images_seen(folder)
     if seen >= stage.images:
         print(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
-        return folder
+        return
     if seen:
         print(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
-    trainer: Trainer = door.build(cfg.trainer)
+    trainer = _trainer(cfg.trainer)
     file = run_folder.checkpoint(folder)
     trainer.fit(stage, datamodule=data, ckpt_path=file, weights_only=True)
     trainer.save_checkpoint(folder / "last.ckpt")
     if int(stage.images_seen) < stage.images:
         raise KeyboardInterrupt
-    return folder
+
+
+def _trainer(node: DictConfig) -> Trainer:
+    """The trainer. In a job of SLURM it has to be as large as the job, and Lightning's own
+    requeueing is off: callbacks.preemption does that."""
+    if not slurm.inside():
+        return door.build(node)
+    if type(node.devices) is int:  # Lightning says it too, but not what to type
+        slurm.refuse_other_size(node.devices * node.get("num_nodes", 1))
+    environment = {"_target_": "lightning.pytorch.plugins.environments.SLURMEnvironment"}
+    plugins = [*(node.get("plugins") or []), environment | {"auto_requeue": False}]
+    trainer: Trainer = door.build(OmegaConf.merge(node, {"plugins": plugins}))
+    slurm.refuse_other_size(trainer.world_size)
+    return trainer
+
+
+def _sentence(error: Exception) -> str:
+    return complaint.of(error, list) or f"{type(error).__name__}: {error}"
 
 
 @door.main("train")

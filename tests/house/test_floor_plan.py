@@ -18,6 +18,9 @@ ROOMS = {
     "network": set(),
     "data": set(),
     "optimizer": set(),
+    "slurm": set(),
+    "owner": {"data", "slurm"},
+    "status": {"data", "slurm", "owner"},
     # how doors are opened
     "assets": set(),
     "complaint": set(),
@@ -27,7 +30,7 @@ ROOMS = {
     "evaluation": {"data"},
     "stage": {"diffusion"},
     # second and third floor
-    "callbacks": {"stage"},
+    "callbacks": {"stage", "slurm", "owner", "status"},
     "run_folder": {"data", "stage", "door"},
     "cascade": {"stage", "run_folder"},
 }
@@ -38,7 +41,7 @@ DOORS = {  # each may import `door` and `assets` too
     "build_shards": {"data"},
     "pretrain_text": {"text"},
     "embed_text": {"data", "text", "bench"},
-    "train": {"data", "stage", "run_folder"},
+    "train": {"data", "stage", "run_folder", "slurm", "owner", "status", "complaint"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
