@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from lightning import Trainer
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict
 
 from imagen_lit import complaint, door, owner, run_folder, slurm, status
 from imagen_lit.data.loader import Data
@@ -50,8 +50,9 @@ def _trainer(node: DictConfig) -> Trainer:
     if type(node.devices) is int:  # Lightning says it too, but not what to type
         slurm.refuse_other_size(node.devices * node.get("num_nodes", 1))
     environment = {"_target_": "lightning.pytorch.plugins.environments.SLURMEnvironment"}
-    plugins = [*(node.get("plugins") or []), environment | {"auto_requeue": False}]
-    trainer: Trainer = door.build(OmegaConf.merge(node, {"plugins": plugins}))
+    with open_dict(node):
+        node.plugins = [*(node.get("plugins") or []), environment | {"auto_requeue": False}]
+    trainer: Trainer = door.build(node)
     slurm.refuse_other_size(trainer.world_size)
     return trainer
 

@@ -166,6 +166,10 @@ class Lab:
         self._daemons[node].kill()
         self._daemons.pop(node).wait()
 
+    def fallen(self) -> list[str]:
+        """The daemons that have ended by themselves."""
+        return [name for name, daemon in self._daemons.items() if daemon.poll() is not None]
+
     def states(self) -> dict[str, str]:
         told = self.call("sinfo", "-h", "-N", "-p", "main", "-o", "%N %T", check=False)
         found = dict(line.split() for line in told.splitlines())
