@@ -41,8 +41,9 @@ class Preemption(Callback):
     # When signals are heard -------------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._before = {name: signal.getsignal(name) for name in (*STOP, *GIVE_WAY)}
         for name in STOP:
-            self._install(name, self._stop)
+            signal.signal(name, self._stop)
         if slurm.inside():
             # Lightning is about to install handlers that talk to other ranks: until ours have
             # replaced them, these signals wait.
@@ -62,12 +63,8 @@ class Preemption(Callback):
     def _listen(self) -> None:
         if slurm.inside():
             for name in GIVE_WAY:
-                self._install(name, self._remember)
+                signal.signal(name, self._remember)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, GIVE_WAY)
-
-    def _install(self, name: int, handler: Any) -> None:
-        before = signal.signal(name, handler)
-        self._before.setdefault(name, before)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         for name, handler in self._before.items():

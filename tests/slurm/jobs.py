@@ -45,6 +45,8 @@ class Jobs:
         paths = [str(REPO), environment.get("PYTHONPATH", "")]
         self.environment = environment | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
+    repo = REPO
+
     def sbatch(self, *words: str) -> str:
         said = self.lab.call("sbatch", "--parsable", *words, env=self.environment, cwd=self.home)
         return said.partition(";")[0]
