@@ -27,7 +27,7 @@ TINY = [
 TWO_RANKS = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
 
 
-def until(fact: Callable[[], Any], what: Callable[[], str], seconds: float = 90) -> Any:
+def until(fact: Callable[[], Any], what: Callable[[], str], seconds: float = 180) -> Any:
     """Wait until something is so; `what` tells about the case that it never is."""
     end = time.monotonic() + seconds
     while not (found := fact()):
@@ -102,7 +102,7 @@ class Jobs:
             lambda: f"{name} learns after {after} images; it said {self.log(name)}",
         )
 
-    def ends(self, job: str, name: str, seconds: float = 120) -> dict[str, str]:
+    def ends(self, job: str, name: str, seconds: float = 180) -> dict[str, str]:
         """Wait until a job is out of the queue for good; what SLURM says of it."""
 
         def over() -> dict[str, str] | None:
