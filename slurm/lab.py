@@ -102,7 +102,7 @@ class Lab:
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.cpus, self.gpus, self.grace, self.user_signal = cpus, gpus, grace, user_signal
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
-        self._spaces: dict[str, str] = {}  # node -> its mount namespace
+        self._spaces: dict[str, set[str]] = {}  # node -> its mount namespaces, of all its starts
 
     @property
     def environment(self) -> dict[str, str]:
@@ -148,18 +148,17 @@ class Lab:
             self._until("slurmctld", lambda: "is UP" in self.call("scontrol", "ping", check=False))
             for node in self.nodes:
                 self.start_node(node)
-            self._until("the nodes", lambda: set(self.states().values()) <= {"idle"})
         except BaseException:
             self.stop()
             raise
-        self._spaces = {
-            node: os.readlink(f"/proc/{self._daemons[node].pid}/ns/mnt") for node in self.nodes
-        }
         return self
 
     def start_node(self, node: str) -> None:
         conf = str(self.folder / "slurm.conf")
         self._spawn(node, *self._apart(node), "slurmd", "-D", "-f", conf, "-N", node)
+        self._until(node, lambda: self.states()[node] == "idle")
+        space = os.readlink(f"/proc/{self._daemons[node].pid}/ns/mnt")
+        self._spaces.setdefault(node, set()).add(space)
 
     def lose_node(self, node: str) -> None:
         """Kill a node's slurmd outright: SLURM thinks the node dead, but its jobs live on."""
@@ -201,7 +200,7 @@ class Lab:
 
     def processes(self, node: str | None = None) -> list[int]:
         """What lives in a node's namespace, or in any."""
-        spaces = set(self._spaces.values()) if node is None else {self._spaces[node]}
+        spaces = set().union(*self._spaces.values()) if node is None else self._spaces[node]
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:

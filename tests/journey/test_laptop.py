@@ -47,7 +47,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("pretrain_text", "documents=320", folder=home)
     run("build_shards", "source.count=120", "per_shard=50", folder=home)
     run("embed_text", folder=home)
-    small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every_n_train_steps=4"]
+    small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every=64"]
     preview = ["callbacks.preview.every=96", "callbacks.preview.examiner.count=8"]
     preview += ["callbacks.preview.recipe.steps=2"]
     run("train", *SMALL, *small, *preview, folder=home)
