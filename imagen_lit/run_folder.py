@@ -4,6 +4,8 @@
     checkpoints/     its states, tensors and numbers only (imagen_lit/checkpoint.py)
     metrics.jsonl    one JSON object a line; `images` is the clock. The truth; dashboards mirror it
     text.json        the fingerprint of the text encoder that the run learnt with
+    status.json      how it stands: running, finished, failed, stopped, preempted (status.py)
+    owner.json       under SLURM: which start of which job may write here (owner.py)
 
 Metric names: train/{loss,gradient,skipped}, val/{loss,loss_t0..9}, score/alignment_*, health/*
 (imagen_lit/callbacks/health.py), speed/* (imagen_lit/callbacks/speed.py).
@@ -31,10 +33,15 @@ FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.
 
 def claim(folder: Path, cfg: DictConfig) -> None:
     """Make the folder this run's own, or refuse it to another run."""
-    wanted = OmegaConf.to_container(cfg, resolve=True)
+    refuse_another(folder, cfg)
+    _write(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_plain(cfg))))
+
+
+def refuse_another(folder: Path, cfg: DictConfig) -> None:
+    """Raise if a run with other settings has claimed the folder."""
     file = folder / "config.yaml"
     if file.exists():
-        theirs, ours = _flat(OmegaConf.to_container(OmegaConf.load(file))), _flat(wanted)
+        theirs, ours = _flat(OmegaConf.to_container(OmegaConf.load(file))), _flat(_plain(cfg))
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
         differing = [k for k in differing if not any(k == f or k.startswith(f + ".") for f in FREE)]
         if differing:
@@ -45,7 +52,10 @@ def claim(folder: Path, cfg: DictConfig) -> None:
                 f"the run folder {folder} belongs to a run with other settings ({said}): "
                 f"choose another name=..., or remove the folder"
             )
-    _write(file, OmegaConf.to_yaml(OmegaConf.create(wanted)))
+
+
+def _plain(cfg: DictConfig) -> Any:
+    return OmegaConf.to_container(cfg, resolve=True)
 
 
 def remember_text(folder: Path, fingerprint: Mapping[str, str]) -> None:

@@ -9,9 +9,19 @@ from pathlib import Path
 import torch
 from lightning import Trainer
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from imagen_lit import checkpoint, door, outlook, readiness, run_folder
+from imagen_lit import (
+    checkpoint,
+    complaint,
+    door,
+    outlook,
+    owner,
+    readiness,
+    run_folder,
+    slurm,
+    status,
+)
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
 
@@ -25,9 +35,17 @@ def train(cfg: DictConfig) -> Path:
     if lacks:
         more = f" ({len(lacks) - 1} more are listed above, in order)" if lacks[1:] else ""
         raise ValueError(f"{lacks[0]}{more}")
+    run_folder.refuse_another(folder, cfg)
+    owner.take(folder)
+    with status.told(folder, _sentence):
+        _train(cfg, folder, ahead.flops)
+    return folder
+
+
+def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
-    stage.flops = ahead.flops
+    stage.flops = flops
     data: Data = door.build(cfg.data)
     data.setup()
     run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
@@ -36,13 +54,13 @@ def train(cfg: DictConfig) -> Path:
     seen = 0 if state is None else checkpoint.images(state)
     if seen >= stage.images:
         _say(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
-        return folder
+        return
     if seen:
         _say(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
     elif cfg.start_from is not None:
         run_folder.start_from(stage, Path(cfg.start_from))
     run_folder.rewind(folder, seen)
-    trainer: Trainer = door.build(cfg.trainer)
+    trainer = _trainer(cfg.trainer)
     trainer.accumulate_grad_batches = data.pieces(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # it counts batches; we, updates
     if cfg.compile:
@@ -51,7 +69,25 @@ def train(cfg: DictConfig) -> Path:
     trainer.fit(stage, datamodule=data, ckpt_path=state, weights_only=True)
     if int(stage.images_seen) < stage.images:
         raise KeyboardInterrupt
-    return folder
+
+
+def _trainer(node: DictConfig) -> Trainer:
+    """The trainer. In a job of SLURM it has to be as large as the job, and Lightning's own
+    requeueing is off: callbacks.preemption does that."""
+    if not slurm.inside():
+        return door.build(node)
+    if type(node.devices) is int:  # Lightning says it too, but not what to type
+        slurm.refuse_other_size(node.devices * node.get("num_nodes", 1))
+    environment = {"_target_": "lightning.pytorch.plugins.environments.SLURMEnvironment"}
+    with open_dict(node):
+        node.plugins = [*(node.get("plugins") or []), environment | {"auto_requeue": False}]
+    trainer: Trainer = door.build(node)
+    slurm.refuse_other_size(trainer.world_size)
+    return trainer
+
+
+def _sentence(error: Exception) -> str:
+    return complaint.of(error, list) or f"{type(error).__name__}: {error}"
 
 
 def foretell(cfg: DictConfig, whole: bool) -> tuple[outlook.Outlook, list[str]]:

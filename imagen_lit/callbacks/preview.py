@@ -36,18 +36,23 @@ class Preview(Callback):
         self.size, self.every, self.folder = size, every, Path(folder)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._condition = Condition(*self.encoder.encode(self.examiner.prompts))
+        text, mask = self.encoder.encode(self.examiner.prompts)
+        self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         seen = int(pl_module.images_seen)
         whole = len(batch["position"]) * trainer.world_size
-        if seen // self.every == (seen - whole) // self.every or not trainer.is_global_zero:
+        if seen // self.every == (seen - whole) // self.every:
             return
+        if not trainer.is_global_zero and pl_module.device_mesh is None:
+            return  # one draws for all, unless each holds a part of the follower
         with torch.inference_mode():
             drawn = self.recipe.draw(pl_module.ema, self._condition, self.examiner.seeds, self.size)
-        shown = ((drawn.float() + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        if not trainer.is_global_zero:
+            return
+        shown = ((drawn.float() + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         marks = [self.examiner.mark(i, picture) for i, picture in enumerate(shown)]
         row: dict[str, Any] = {"images": seen}
         for category, found in self.examiner.score(marks).items():

@@ -27,6 +27,9 @@ def after(loops: Loops, updates: int, pieces: int, validates: bool) -> Loops:
     _set(fit["epoch_loop.batch_progress"], batches)
     fit["epoch_loop.batch_progress"]["is_last_batch"] = False
     _set(fit["epoch_loop.automatic_optimization.optim_progress"]["optimizer"], updates)
+    for validation in fit["epoch_loop.val_loop.batch_progress"].values():
+        if isinstance(validation, dict):  # none is half done
+            validation |= dict.fromkeys(validation, 0)
     for epoch in fit["epoch_progress"].values():  # one endless epoch, begun
         epoch |= {"ready": 1, "started": 1, "processed": 0, "completed": 0}
     return loops

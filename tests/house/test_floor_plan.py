@@ -19,6 +19,9 @@ ROOMS = {
     "data": set(),
     "optimizer": set(),
     "machine": set(),
+    "slurm": set(),
+    "owner": {"data", "slurm"},
+    "status": {"data", "slurm", "owner"},
     # how doors are opened
     "assets": set(),
     "complaint": set(),
@@ -31,7 +34,7 @@ ROOMS = {
     "outlook": {"data", "stage"},
     # second and third floor
     "checkpoint": {"data"},
-    "callbacks": {"stage", "machine", "checkpoint"},
+    "callbacks": {"stage", "machine", "checkpoint", "slurm", "owner", "status"},
     "run_folder": {"data", "stage", "door", "checkpoint"},
     "cascade": {"stage", "run_folder"},
 }
@@ -42,7 +45,8 @@ DOORS = {  # each may import `door` and `assets` too
     "build_shards": {"data"},
     "pretrain_text": {"text"},
     "embed_text": {"data", "text", "machine"},
-    "train": {"data", "stage", "outlook", "readiness", "checkpoint", "run_folder"},
+    "train": {"data", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
+    | {"complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},

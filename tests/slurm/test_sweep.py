@@ -1,0 +1,60 @@
+"""A sweep on SLURM: one job for each member, a driver that tells the truth about them."""
+
+from pathlib import Path
+
+import pytest
+from jobs import BATCH, TWO_RANKS, Jobs, until
+
+from imagen_lit import run_folder
+
+pytestmark = pytest.mark.slurm
+
+
+def header(script: Path) -> dict[str, str]:
+    lines = script.read_text().splitlines()
+    words = [line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH --")]
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def test_members_run_one_after_the_other_and_a_failed_one_is_noticed(jobs: Jobs) -> None:
+    driver = jobs.sweep(
+        "name=sweep/${data.validation}", "stage.images=160", "data.validation=16,9999,8",
+        "hydra.launcher.array_parallelism=1", "hydra.launcher.comment=mine",
+    )  # fmt: skip
+    at_once = 0
+    while driver.poll() is None:
+        at_once = max(at_once, len(jobs.running()))
+    _, told = driver.communicate(timeout=10)
+    assert at_once == 1
+    assert driver.returncode == 1, told
+    assert "data.validation=9999" in told and "error:" in told, told
+    states = {held: jobs.status(f"sweep/{held}")["state"] for held in (16, 9999, 8)}
+    assert states == {16: "finished", 9999: "failed", 8: "finished"}, told
+    assert "validation=9999" in jobs.status("sweep/9999")["error"]
+    assert jobs.status("sweep/9999")["job"].endswith("_1")
+    assert all(run_folder.images_seen(jobs.home / f"runs/sweep/{held}") == 160 for held in (16, 8))
+
+    (script,) = (jobs.home / "runs/.submitit").rglob("*_submission.sh")
+    asked = header(script)
+    assert asked["array"] == "0-2%1" and asked["signal"] == "USR2@60" and "requeue" in asked
+    assert (asked["nodes"], asked["ntasks-per-node"], asked["time"]) == ("1", "1", "60")
+    assert (asked["partition"], asked["comment"], asked["job-name"]) == ("main", "mine", "train")
+    text = script.read_text()
+    (early,) = [line for line in text.splitlines() if line.startswith("export PYTHONPATH=")]
+    assert Path(early.partition("=")[2].partition(":")[0], "sitecustomize.py").is_file()
+
+
+def test_a_member_on_two_nodes_is_requeued_and_the_sweep_comes_out_right(jobs: Jobs) -> None:
+    driver = jobs.sweep(
+        *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "name=wide",
+        "stage.images=640",
+    )  # fmt: skip
+    jobs.learns("wide")
+    (job,) = jobs.running()
+    jobs.signal(job, "USR2")
+    until(lambda: jobs.status("wide")["state"] == "preempted", lambda: str(jobs.running()))
+    _, told = driver.communicate(timeout=150)
+    assert driver.returncode == 0, told
+    assert jobs.said(job)["Restarts"] == "1" and jobs.said(job)["NumNodes"] == "2"
+    assert jobs.status("wide")["state"] == "finished" and jobs.status("wide")["job"] == job
+    assert jobs.journal("wide") == list(range(BATCH, 641, BATCH))
