@@ -35,7 +35,8 @@ class Preview(Callback):
         self.examiner, self.encoder, self.recipe = examiner, encoder, recipe
         self.size, self.every, self.folder = size, every, Path(folder)
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._drawn = int(pl_module.images_seen) // self.every
         text, mask = self.encoder.encode(self.examiner.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
@@ -43,9 +44,9 @@ class Preview(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         seen = int(pl_module.images_seen)
-        whole = len(batch["position"]) * trainer.world_size
-        if seen // self.every == (seen - whole) // self.every:
+        if seen // self.every == self._drawn:
             return
+        self._drawn = seen // self.every
         if not trainer.is_global_zero and pl_module.device_mesh is None:
             return  # one draws for all, unless each holds a part of the follower
         with torch.inference_mode():
