@@ -25,7 +25,6 @@ from imagen_lit.stage.training import Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
 FREE = ("stage.images", "trainer", "callbacks", "logger", "runs", "data.workers", "data.keep_mib")
-FREE += ("notice", "plan")
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
