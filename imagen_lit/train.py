@@ -17,7 +17,7 @@ def train(cfg: DictConfig) -> Path:
     folder = Path(cfg.runs) / cfg.name
     lacks = foretell(cfg, whole=cfg.trainer.accelerator != "cpu")
     if lacks:
-        more = f" ({len(lacks) - 1} more are listed above, in order)" if lacks[1:] else ""
+        more = f" (and {len(lacks) - 1} more, listed above in order)" if lacks[1:] else ""
         raise ValueError(f"{lacks[0]}{more}")
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
