@@ -141,8 +141,9 @@ def _kept(optimizer: Optimizer) -> int:
 
 
 def _flop(count: float) -> str:
-    powers = max(0, (len(f"{count:.0f}") - 1) // 3)
-    return f"{count / 1000**powers:,.3g} {UNITS[powers]}FLOP"
+    digits, _, power = f"{count:.2e}".partition("e")
+    thousands = max(0, int(power) // 3)
+    return f"{float(digits) * 10 ** (int(power) - 3 * thousands):g} {UNITS[thousands]}FLOP"
 
 
 def _gib(count: float) -> str:

@@ -33,7 +33,7 @@ def train(cfg: DictConfig) -> Path:
     folder = Path(cfg.runs) / cfg.name
     ahead, lacks = foretell(cfg, whole=cfg.trainer.accelerator != "cpu")
     if lacks:
-        more = f" ({len(lacks) - 1} more are listed above, in order)" if lacks[1:] else ""
+        more = f" (and {len(lacks) - 1} more, listed above in order)" if lacks[1:] else ""
         raise ValueError(f"{lacks[0]}{more}")
     run_folder.refuse_another(folder, cfg)
     owner.take(folder)

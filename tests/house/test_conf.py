@@ -159,7 +159,7 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     if option.parts[0] in HEAVY:
         return
     # No memory for the weights: the paper's networks have billions of them.
-    with torch.device("meta" if option.parts[0] in {"network", "stage"} else "cpu"):
+    with torch.device("meta" if option.parts[0] in {"network", "stage", "scale"} else "cpu"):
         for blueprint in blueprints(node):
             if OmegaConf.missing_keys(blueprint):
                 continue  # only the user knows: `door.check` has seen that the keys are right

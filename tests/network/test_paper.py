@@ -28,7 +28,7 @@ SIZES = {
 ADM = {"unet_300m": 295, "unet_500m": 525, "unet_1b": 992, "unet_2b": 2098}
 # Of the three networks that runs in the field were trained with: their keys and shapes.
 DEMO = {
-    "demo_unet": "ce2db89b5fcaad5000c82876db932e75763e3498501a4e7dacbdc7e482cd0d4c",
+    "demo_unet": "8dc962f2cc0da34e05de154ed9044fd48d447c80113caef670642b2183a75678",
     "demo_efficient_unet": "8ebb43c3521b353989154bbd88c6053dbeb42caa137332fa4efb3c7460bd028c",
     "demo_efficient_unet_crop": "4d33d5e867a639b63eb098ab3bb183470c77e8ccbcadfb6918c7da7f1aeb72e2",
 }
