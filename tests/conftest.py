@@ -21,7 +21,7 @@ os.environ |= {
         "MPLCONFIGDIR",
     )
 }
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
