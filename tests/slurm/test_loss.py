@@ -9,7 +9,7 @@ from jobs import BATCH, Jobs, until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
-ROUNDS = int(os.environ.get("SLURM_ROUNDS", 2))
+ROUNDS = int(os.environ.get("SLURM_ROUNDS", 1))
 ENDLESS = 160_000
 
 
