@@ -61,6 +61,8 @@ class Preemption(Callback):
             trainer.training = True
 
     def _listen(self) -> None:
+        for name in STOP:
+            signal.signal(name, self._stop)  # in place of Lightning's, which would end with 0
         if slurm.inside():
             for name in GIVE_WAY:
                 signal.signal(name, self._remember)
