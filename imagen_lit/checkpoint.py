@@ -8,7 +8,7 @@ the last few, and one for every so many images.
 import shutil
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,11 @@ def read(state: Path) -> dict[str, Any]:
 
 
 def write(content: dict[str, Any], state: Path) -> None:
+    """In the plain order of memory, whatever a machine computes in: FSDP's way of loading hands
+    on the bytes without their order."""
     try:
         with aside(state) as handle:
-            torch.save(content, handle)
+            torch.save(_each(content, lambda tensor: tensor.cpu().contiguous()), handle)
     except RuntimeError as error:  # torch hides why its writer stopped
         if shutil.disk_usage(state.parent).free < 2**20 or isinstance(error.__context__, OSError):
             raise OSError(28, f"No space left on device while writing {state}") from error
@@ -111,7 +113,7 @@ class Aside(CheckpointIO):
             write(checkpoint, Path(path))
             return
         self._thread = self._thread or ThreadPoolExecutor(max_workers=1)
-        self._writing = self._thread.submit(write, _copy(checkpoint), Path(path))
+        self._writing = self._thread.submit(write, _each(checkpoint, _copy), Path(path))
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -136,11 +138,16 @@ class Aside(CheckpointIO):
                 self._thread = None
 
 
-def _copy(node: Any) -> Any:
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", copy=True)
+
+
+def _each(node: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """The same dictionaries and lists, with each tensor changed."""
     if isinstance(node, torch.Tensor):
-        return node.detach().to("cpu", copy=True)
+        return change(node)
     if isinstance(node, dict):
-        return {key: _copy(value) for key, value in node.items()}
+        return {key: _each(value, change) for key, value in node.items()}
     if isinstance(node, Sequence) and not isinstance(node, str):
-        return type(node)(_copy(value) for value in node)
+        return type(node)(_each(value, change) for value in node)
     return node

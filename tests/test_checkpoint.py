@@ -31,6 +31,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert torch.equal(back["weight"], STATE["weight"]) and back["nested"][1] == (1, "b")
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_state_lies_in_the_plain_order_of_memory(tmp_path: Path, asynchronous: bool) -> None:
+    """Lightning hands a file on to FSDP's other ranks as bytes: theirs would come out permuted."""
+    weight = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    way = checkpoint.Aside(asynchronous)
+    way.save_checkpoint({"weight": weight}, checkpoint.file(tmp_path, 1))
+    way.teardown()
+    back = checkpoint.read(checkpoint.file(tmp_path, 1))["weight"]
+    assert back.is_contiguous() and torch.equal(back, weight)
+
+
 def test_before_any_state_there_is_none(tmp_path: Path) -> None:
     assert checkpoint.newest_good(tmp_path) is None
 

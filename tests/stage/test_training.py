@@ -241,6 +241,22 @@ def test_from_every_state_the_same_run_follows_bit_for_bit(
         assert curve(again) == curve(run), "no gap, nothing twice"
 
 
+def test_what_an_optimizer_keeps_lies_in_memory_as_the_weight_does(
+    unbroken: tuple[Stage, Path], shards: Path, tmp_path: Path
+) -> None:
+    found = []
+
+    class Look(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: Stage) -> None:
+            states = trainer.optimizers[0].state
+            pairs = [(w, v) for w, state in states.items() for v in state.values() if v.ndim]
+            found.extend((v.stride(), w.stride()) for w, v in pairs if v.shape == w.shape)
+
+    fit(shards, tmp_path, StopAt(36))
+    fit(shards, tmp_path, Look(), StopAt(60))
+    assert found and all(ours == theirs for ours, theirs in found)
+
+
 def test_stopping_between_two_updates_leaves_no_trace(
     unbroken: tuple[Stage, Path], shards: Path, tmp_path: Path
 ) -> None:
