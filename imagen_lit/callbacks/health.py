@@ -88,7 +88,7 @@ class Health(Callback):
             signals["lowres_error"] = float((sums[3] / sums[8]).sqrt())
         signals["ema_lag"] = lag(pl_module)
         for name, value in signals.items():
-            pl_module.log(f"health/{name}", value)
+            pl_module.log(f"health/{name}", value, sync_dist=True)  # all ranks know the same
         if int(pl_module.images_seen) >= self.after:
             for name, value in signals.items():
                 _judge(name, value, int(pl_module.images_seen))

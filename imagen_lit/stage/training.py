@@ -187,12 +187,12 @@ class Stage(LightningModule):
         return bins, ((bins + 0.5) / TIME_BINS).to(batch["image"])
 
     def on_validation_epoch_end(self) -> None:
-        """In all and by time, over the pictures of all ranks."""
+        """In all and by time, over the pictures of all ranks, which then know the same numbers."""
         total, count = self.trainer.strategy.reduce(self._by_time, reduce_op="sum")
-        self.log("val/loss", total.sum() / count.sum())
+        self.log("val/loss", total.sum() / count.sum(), sync_dist=True)
         for time in count.nonzero().flatten().tolist():
-            self.log(f"val/loss_t{time}", total[time] / count[time])
-        self.log("images", float(self.images_seen))
+            self.log(f"val/loss_t{time}", total[time] / count[time], sync_dist=True)
+        self.log("images", float(self.images_seen), sync_dist=True)
 
     # Resuming --------------------------------------------------------------------------------
 
