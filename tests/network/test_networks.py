@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_network import BATCH, EDGE, LENGTH, build, call, new
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
 from imagen_lit import assets
 
@@ -87,3 +88,19 @@ def test_the_last_stage_learns_on_crops_and_draws_larger_pictures() -> None:
         z, low = torch.randn(1, 3, edge, edge), torch.randn(1, 3, edge // 4, edge // 4)
         logsnr = torch.zeros(1)
         assert network(z, logsnr, text, mask, low, logsnr).shape == z.shape
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("option", ["demo_unet", "demo_efficient_unet", "demo_efficient_unet_crop"])
+def test_a_network_is_one_graph_to_a_compiler(option: str) -> None:
+    """With captions of every length: torch.compile neither stops half-way nor begins ever anew."""
+    network, counter = build(option), CompileCounter()
+    torch.compiler.reset()
+    compiled = torch.compile(network, backend=counter, fullgraph=True)
+    width = network.embed_text.nothing.shape[-1]
+    for tokens in (5, 9, 12):
+        text, mask = torch.randn(BATCH, tokens, width), torch.ones(BATCH, tokens, dtype=torch.bool)
+        torch.testing.assert_close(
+            call(compiled, text=text, mask=mask), call(network, text=text, mask=mask)
+        )
+    assert counter.frame_count <= 2, "once for the first length, once for any"
