@@ -61,15 +61,14 @@ class Jobs:
             *TINY, *ranks, f"stage.images={images}", f"name={name}", *words,
         )  # fmt: skip
 
-    def sweep(self, *words: str) -> "subprocess.Popen[str]":
+    def sweep(self, *words: str, door: str = "train") -> "subprocess.Popen[str]":
         """Start the driver of a sweep through the launcher."""
         asked = ["mem_gb=null", "cpus_per_task=1", "timeout_min=60", "partition=main"]
         asked += ["gpus_per_node=null", "signal_delay_s=60"]
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "imagen_lit.train", "-m", "hydra/launcher=slurm"),
+                *(sys.executable, "-m", f"imagen_lit.{door}", "-m", "hydra/launcher=slurm"),
                 *(f"hydra.launcher.{each}" for each in asked),
-                *TINY,
                 *words,
             ],
             cwd=self.home,
@@ -78,6 +77,11 @@ class Jobs:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def here(self, door: str, *words: str) -> None:
+        """A command outside SLURM."""
+        command = [sys.executable, "-m", f"imagen_lit.{door}", *words]
+        subprocess.run(command, cwd=self.home, env=self.environment, check=True, timeout=120)
 
     def said(self, job: str) -> dict[str, str]:
         line = self.lab.call("scontrol", "--oneliner", "show", "job", job)
