@@ -1,8 +1,11 @@
 """A run: what an update is, what is left out of it, and that nothing shows where it was taken up
 again."""
 
+import itertools
 import json
 import math
+import os
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -266,6 +269,20 @@ def test_stopping_between_two_updates_leaves_no_trace(
         assert int(half.images_seen) == stop
     same(fit(shards, tmp_path), whole)
     assert curve(tmp_path) == curve(run)
+
+
+def test_a_clock_that_jumps_is_not_noticed(
+    unbroken: tuple[Stage, Path], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the run, and not by its files: the newest state is the one with the most images."""
+    true, jumps = time.time, itertools.cycle([0.0, -7e6, 3e6, 9e8])
+    monkeypatch.setattr(time, "time", lambda: true() + next(jumps))
+    for stop in (36, 84):
+        fit(shards, tmp_path, StopAt(stop), every=12)
+        for n, state in enumerate(checkpoint.saved(tmp_path)):
+            os.utime(state, (2e9 - n, 2e9 - n))
+    same(fit(shards, tmp_path), unbroken[0])
+    assert curve(tmp_path) == curve(unbroken[1])
 
 
 def test_a_run_goes_on_in_pieces_of_another_size(
