@@ -1,5 +1,7 @@
-"""What this machine can do, measured: the rate of a matrix product, which no network exceeds."""
+"""What this machine can do, measured: the rate of a matrix product, which no network exceeds; and
+how much memory has been held."""
 
+import resource
 import time
 
 import torch
@@ -22,3 +24,11 @@ def matrix_peak(
             torch.accelerator.synchronize()
         best = max(best, 2 * edge**3 / (time.perf_counter() - start))
     return best
+
+
+def memory(device: torch.device | str = "cpu") -> float:
+    """The most that was held so far, in GiB: of the device, or of the process on a CPU."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -58,7 +58,7 @@ class Outlook:
         held = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
         if probe is None:
             hours = "not known before it is probed: python -m imagen_lit.bench with the same words "
-            hours += "and keep=true data.batch_size=32, there"
+            hours += "and keep=true data.at_once=32, there"
         else:
             rate = probe["images_per_second"]
             hours = f"{self.images / rate / 3600:,.1f} on one {probe['device']} at the "

@@ -7,7 +7,6 @@ speed/memory_gib          the most that was held so far: of the device, or of th
 speed/hours_left          at this speed
 """
 
-import resource
 import time
 import warnings
 from collections import deque
@@ -57,7 +56,7 @@ class Speed(Callback):
         rate = images / seconds
         pl_module.log("speed/images_per_second", rate)
         pl_module.log("speed/data_wait", waited / seconds)
-        pl_module.log("speed/memory_gib", memory(pl_module.device))
+        pl_module.log("speed/memory_gib", machine.memory(pl_module.device))
         left = pl_module.images - int(pl_module.images_seen)
         pl_module.log("speed/hours_left", left / rate / 3600)
         if self._peak is not None:
@@ -68,13 +67,6 @@ class Speed(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._since = time.perf_counter()
-
-
-def memory(device: torch.device) -> float:
-    """GiB."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 @rank_zero_only

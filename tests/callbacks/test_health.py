@@ -60,7 +60,7 @@ def batch() -> dict[str, Tensor]:
 def signals(network: nn.Module, condition: Any = None, after: int = 0) -> dict[str, float]:
     """What a validation of one batch logs."""
     learner, logged = stage(network, condition), {}
-    learner.log = lambda name, value: logged.update({name: value})  # type: ignore[method-assign]
+    learner.log = lambda name, value, **_: logged.update({name: value})  # type: ignore[method-assign]
     reduce = lambda tensor, reduce_op: tensor  # noqa: E731
     trainer: Any = SimpleNamespace(strategy=SimpleNamespace(reduce=reduce))
     callback = health.Health(after)
