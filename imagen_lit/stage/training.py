@@ -205,18 +205,15 @@ class Stage(LightningModule):
         seen, data = checkpoint["images_seen"], self.trainer.datamodule
         self.skipped = checkpoint["skipped"]
         data.start_at(seen)
-        if self.device_mesh is None:
-            self._lay_out(checkpoint["optimizer_states"][0]["state"])
         updates, pieces = seen // data.batch_size, self.trainer.accumulate_grad_batches
         every = self.trainer.val_check_interval
         validates = self.trainer.enable_validation and updates * pieces % every == 0
         checkpoint["loops"] = counters.after(checkpoint["loops"], updates, pieces, validates)
 
-    def _lay_out(self, states: dict[int, dict[str, Any]]) -> None:
-        """What the optimiser keeps of a weight, in that weight's order of memory: in another one
-        each step would be slower than it was."""
-        weights = list(self.denoiser.parameters())
-        for index, state in states.items():
+    def on_train_start(self) -> None:
+        """What the optimiser keeps of a weight comes to lie in memory as the weight does: otherwise
+        each step after a resume would be slower than before."""
+        for weight, state in self.trainer.optimizers[0].state.items():
             for name, value in state.items():
-                if getattr(value, "shape", None) == weights[index].shape:
-                    state[name] = torch.empty_like(weights[index], device="cpu").copy_(value)
+                if value.shape == weight.shape and value.stride() != weight.stride():
+                    state[name] = torch.empty_like(weight).copy_(value)

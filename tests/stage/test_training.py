@@ -250,7 +250,7 @@ def test_what_an_optimizer_keeps_lies_in_memory_as_the_weight_does(
     found = []
 
     class Look(Callback):
-        def on_train_start(self, trainer: Trainer, pl_module: Stage) -> None:
+        def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
             states = trainer.optimizers[0].state
             pairs = [(w, v) for w, state in states.items() for v in state.values() if v.ndim]
             found.extend((v.stride(), w.stride()) for w, v in pairs if v.shape == w.shape)
