@@ -1,9 +1,11 @@
 """The text cache: what an encoder says about every caption of a folder of shards, computed once.
 
 `fill` writes one sidecar (`data.sidecar`) per shard, skips those that are there and fit, and may be
-stopped at any moment: to run it again is the recovery, and the files come out the same. Several
-processes share the work by taking every `tasks`-th shard. A sidecar of another encoder, or of other
-samples, is an error and stays untouched; one that was cut short is made again.
+stopped at any moment: to run it again is the recovery. With the same `budget` on the same device
+the files come out the same, byte for byte; another budget sums in another order, and so rounds
+otherwise. Several processes share the work by taking every `tasks`-th shard. A sidecar of another
+encoder, or of other samples, or a file that is none, is an error and stays untouched; a sidecar
+that was cut short is made again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,9 +65,12 @@ def _fits(path: Path, fields: Mapping[str, str]) -> bool:
     except (FileNotFoundError, ValueError):
         return False
     if different := sidecar.differences(found, fields):
+        early = " What is absent, earlier versions did not write down." * bool(
+            fields.keys() - found
+        )
         raise ValueError(
-            f"{path} was made otherwise: {different}. Nothing was overwritten. To replace it, "
-            f"delete {path.parent}, then repeat this command."
+            f"{path} was made otherwise: {different}.{early} Nothing was overwritten. To replace "
+            f"it, delete {path.parent}, then repeat this command."
         )
     return True
 

@@ -6,9 +6,8 @@ in the class that loads them and in the layer that is read, and both stand in th
 tiny encoder of the demo goes through this same door.
 """
 
-import hashlib
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,9 +15,9 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from imagen_lit.text import fingerprint
+
 DTYPES = ("float32", "bfloat16")
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-TOKENIZERS = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json")
 
 
 class HuggingFace:
@@ -52,13 +51,25 @@ class HuggingFace:
     def model(self) -> nn.Module:
         self._require_files()
         logging.disable_progress_bar()
-        model = self.load(self.path, dtype=getattr(torch, self.dtype)).eval().requires_grad_(False)
+        model, found = self.load(
+            self.path,
+            dtype=getattr(torch, self.dtype),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # named below, with those that are missing
+        )
+        unset = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+        if unset:
+            raise ValueError(
+                f"text encoder {self.name!r}: the weights in {self.path} do not fit "
+                f"{type(model).__name__}: {unset[0]} is missing or of another size, one of "
+                f"{len(unset)}; bring the weights that belong to config.json, or another load"
+            )
         if model.config.hidden_size != self.width:
             raise ValueError(
                 f"text encoder {self.name!r} in {self.path} has width {model.config.hidden_size}, "
                 f"its configuration says {self.width}: set text.width={model.config.hidden_size}"
             )
-        return model.to(self.device)
+        return model.eval().requires_grad_(False).to(self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -93,26 +104,29 @@ class HuggingFace:
             )
         return tokens.float() * mask.unsqueeze(-1), mask
 
-    def fingerprint(self) -> dict[str, str]:
-        """What must be equal for two embeddings to be comparable; stored in every cache file."""
-        self._require_files()
-        here = Path(self.path)
+    def settings(self) -> dict[str, str]:
+        """The part of the fingerprint that is known without the files."""
+        load = getattr(self.load, "func", self.load)  # the class, of a partial or a bound method
         return {
             "encoder": self.name,
-            "weights_sha256": _sha256(_weights(here)),
-            "tokenizer_sha256": _sha256(_tokenizer(here)),
+            "class": getattr(load, "__self__", load).__name__,
             "max_length": str(self.max_length),
             "layer": str(self.layer),
             "compute_dtype": self.dtype,
         }
 
+    def fingerprint(self) -> dict[str, str]:
+        """What must be equal for two embeddings to be comparable; stored in every cache file."""
+        self._require_files()
+        return self.settings() | fingerprint.of(Path(self.path))
+
     def _require_files(self) -> None:
         here = Path(self.path)
         missing = [] if (here / "config.json").is_file() else ["config.json"]
-        if not _tokenizer(here):
-            missing.append(" or ".join(TOKENIZERS))
-        if not _weights(here):
-            missing.append(" or ".join(WEIGHTS))
+        if not any((here / name).is_file() for name in fingerprint.VOCABULARIES):
+            missing.append(" or ".join(fingerprint.VOCABULARIES))
+        if not fingerprint.weights(here):
+            missing.append(" or ".join(fingerprint.WEIGHTS))
         if missing:
             cure = f"make it with: {self.made_by}" if self.made_by else "put the model there"
             raise FileNotFoundError(
@@ -121,33 +135,6 @@ class HuggingFace:
             )
 
 
-def _weights(here: Path) -> list[Path]:
-    """The files of the first kind that is there, as transformers chooses."""
-    return next((found for kind in WEIGHTS if (found := sorted(here.glob(kind)))), [])
-
-
-def _tokenizer(here: Path) -> list[Path]:
-    return next(([here / name] for name in TOKENIZERS if (here / name).is_file()), [])
-
-
 def _accelerator() -> str:
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return found.type if found is not None else "cpu"
-
-
-@lru_cache(maxsize=8)
-def _file_sha256(path: Path, size: int, time: int) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _sha256(files: list[Path]) -> str:
-    digests = [_file_sha256(file, *_state(file)) for file in files]
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
-
-
-def _state(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns

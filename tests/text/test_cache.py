@@ -154,6 +154,7 @@ def test_the_cache_of_another_encoder_is_refused_and_left_alone(
         fill(shards, tmp_path / "text", Letters(**changed), **options)
     assert named in str(error.value) and f"delete {tmp_path / 'text'}" in str(error.value)
     assert "layer" not in str(error.value)
+    assert ("earlier versions did not" in str(error.value)) == ("absent" in named)
     assert contents(tmp_path / "text") == before
 
 
