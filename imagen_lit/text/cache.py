@@ -14,7 +14,7 @@ from typing import Protocol
 
 import torch
 
-from imagen_lit.data import sidecar
+from imagen_lit.data import sidecar, sidecar_header
 from imagen_lit.data.collection import Collection
 
 
@@ -41,8 +41,8 @@ def fill(
 
     `budget` is the number of tokens, padding counted, that are encoded in one go.
     """
-    if stored not in sidecar.STORED:
-        raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar.STORED)}.")
+    if stored not in sidecar_header.STORED:
+        raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar_header.STORED)}.")
     if not 0 <= task < tasks:
         raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
     identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
@@ -62,7 +62,7 @@ def fill(
 def _fits(path: Path, fields: Mapping[str, str]) -> bool:
     try:
         found = sidecar.Sidecar(path).fields
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, sidecar_header.CutShort):
         return False
     if different := sidecar.differences(found, fields):
         early = " What is absent, earlier versions did not write down." * bool(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from imagen_lit.data import shard, sidecar
 from imagen_lit.data.collection import Collection
@@ -135,6 +136,24 @@ def test_a_cut_sidecar_is_made_again(shards: Collection, tmp_path: Path) -> None
     path.write_bytes(whole[path.name][:-1])
     assert fill(shards, tmp_path / "text") == [False, True, False]
     assert contents(tmp_path / "text") == whole
+
+
+@pytest.mark.parametrize("foreign", ["library", "damaged", "words", "zeros"])
+def test_a_file_that_is_no_cut_sidecar_is_left_alone(
+    shards: Collection, tmp_path: Path, foreign: str
+) -> None:
+    fill(shards, tmp_path / "text")
+    path = tmp_path / "text" / "00001.safetensors"
+    if foreign == "library":
+        save_file({"precious": torch.ones(3)}, path, {"format": "pt"})
+    else:
+        whole = path.read_bytes()
+        other = {"damaged": whole + b"more", "words": b"precious", "zeros": bytes(100)}
+        path.write_bytes(other[foreign])
+    before = contents(tmp_path / "text")
+    with pytest.raises(ValueError, match=f"{path.name} .*move it elsewhere or delete it"):
+        fill(shards, tmp_path / "text")
+    assert contents(tmp_path / "text") == before
 
 
 @pytest.mark.parametrize(
