@@ -73,7 +73,7 @@ class HuggingFace:
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        self._require_files()
+        self._require_files(weights=False)
         return AutoTokenizer.from_pretrained(self.path)
 
     def lengths(self, captions: list[str]) -> list[int]:
@@ -120,19 +120,25 @@ class HuggingFace:
         self._require_files()
         return self.settings() | fingerprint.of(Path(self.path))
 
-    def _require_files(self) -> None:
+    def lacks(self, weights: bool = True) -> str:
+        """What is not there, and what brings it, in words; empty where all is."""
         here = Path(self.path)
         missing = [] if (here / "config.json").is_file() else ["config.json"]
         if not any((here / name).is_file() for name in fingerprint.VOCABULARIES):
             missing.append(" or ".join(fingerprint.VOCABULARIES))
-        if not fingerprint.weights(here):
+        if weights and not fingerprint.weights(here):
             missing.append(" or ".join(fingerprint.WEIGHTS))
-        if missing:
-            cure = f"make it with: {self.made_by}" if self.made_by else "put the model there"
-            raise FileNotFoundError(
-                f"text encoder {self.name!r}: the folder {self.path} lacks {', '.join(missing)}; "
-                f"expected a Hugging Face directory; {cure}"
-            )
+        cure = f"make it with: {self.made_by}" if self.made_by else "put the model there"
+        return (
+            f"text encoder {self.name!r}: the folder {self.path} lacks {', '.join(missing)}; "
+            f"expected a Hugging Face directory; {cure}"
+            if missing
+            else ""
+        )
+
+    def _require_files(self, weights: bool = True) -> None:
+        if lacks := self.lacks(weights):
+            raise FileNotFoundError(lacks)
 
 
 def _accelerator() -> str:

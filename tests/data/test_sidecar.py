@@ -160,6 +160,16 @@ class TestWrongText:
         with pytest.raises(ValueError, match="mixes encoders"):
             self.opened(folder)
 
+    def test_of_two_precisions(self, make: Callable[..., Path]) -> None:
+        folder = make(2, 2)
+        path = folder.with_name("tiny.text") / "fake" / "00001.safetensors"
+        opened = sidecar.Sidecar(path)
+        again = [opened.row(row) for row in range(2)]
+        sidecar.write(path, again, opened.fields | {"stored": "int8"})
+        said = r"00001.safetensors differs from 00000.safetensors in stored \(file: int8, wanted"
+        with pytest.raises(ValueError, match=said):
+            self.opened(folder)
+
     def test_not_ours(self, make: Callable[..., Path]) -> None:
         folder = make(2)
         path = folder.with_name("tiny.text") / "fake" / "00000.safetensors"
