@@ -51,10 +51,11 @@ def read(file: int, path: Path) -> tuple[dict[str, str], dict[str, Any], int]:
     """The fields, the tensors, and where the tensors' bytes begin."""
     size = os.fstat(file).st_size
     length = int.from_bytes(os.pread(file, 8, 0), "little")
+    whole = size >= 8 + max(length, 1)
     begins = os.pread(file, len(BEGINNING), 8)
-    if length > LONGEST or not BEGINNING.startswith(begins):
+    if length > LONGEST or not (whole or BEGINNING.startswith(begins)):
         raise _not_ours(path)
-    if size < 8 + max(length, 1):
+    if not whole:
         raise CutShort(f"{path} was cut short: it has {size} bytes, and its header goes on.")
     fields, tensors = _parsed(os.pread(file, length, 8), path)
     end = 8 + length + tensors["embeddings"]["data_offsets"][1]

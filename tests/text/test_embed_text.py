@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_world import sample
 
-from imagen_lit import door, embed_text
+from imagen_lit import door, embed_text, train
 from imagen_lit.data import shard
 from imagen_lit.data.loader import Data
 from imagen_lit.text import nano
@@ -119,3 +119,23 @@ def test_an_error_has_a_line_of_its_own(place: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(ValueError, match="not a file of text embeddings of ours"):
         embedded()
     assert capsys.readouterr().out.endswith("1/2 sidecars\n")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ("text.max_length=24", "max_length (file: 48, wanted: 24)"),
+        ("+text.layer=-2", "layer (file: -1, wanted: -2)"),
+        ("+text.dtype=bfloat16", "compute_dtype (file: float32, wanted: bfloat16)"),
+        ("text.load._target_=transformers.MT5EncoderModel.from_pretrained", "class (file: T5Enc"),
+    ],
+)
+def test_nothing_is_trained_on_text_made_otherwise_than_is_asked_for(
+    place: Path, changed: str, field: str
+) -> None:
+    embedded()
+    words = ["data=shards", "data.shards=laion", "data.validation=1", "data.size=16", "name=x"]
+    with pytest.raises(ValueError) as error:
+        train.train(door.compose("train", [*words, "stage.images=64", changed]))
+    assert field in str(error.value)
+    assert not (place / "runs/x/text.json").exists()
