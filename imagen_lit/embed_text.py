@@ -43,8 +43,10 @@ def share(
     """(task, tasks): as told; else this member of SLURM's array; else all of it."""
     if (task is None) != (tasks is None):
         raise ValueError(f"found task={task} and tasks={tasks}: give both, or neither")
-    if task is not None:
+    if isinstance(task, int) and isinstance(tasks, int):
         return task, tasks
+    if task is not None:
+        raise ValueError(f"found task={task} and tasks={tasks}: expected whole numbers")
     if "SLURM_ARRAY_TASK_ID" not in env:
         return 0, 1
     names = [f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "MIN", "MAX", "STEP", "COUNT")]

@@ -8,6 +8,7 @@ encoder, or of other samples, or a file that is none, is an error and stays unto
 that was cut short is made again.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +46,8 @@ def fill(
         raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar_header.STORED)}.")
     if not 0 <= task < tasks:
         raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
+    if budget < 1:
+        raise ValueError(f"found budget={budget}: expected at least one token to encode in one go")
     identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
     for number in range(task, len(shards), tasks):
         shard = shards.open(number)
@@ -52,11 +55,21 @@ def fill(
         fields = {**sidecar.wanted(shard), "stored": stored, **identity}
         missing = not _fits(path, fields)
         if missing:
+            _refuse_unwritable(folder)
             captions = [shard.caption(row) for row in range(len(shard))]
             kept = torch.float32 if stored == "float32" else torch.bfloat16
             rows = embed(encoder, captions, budget, kept)
             sidecar.write(path, rows, fields)
         yield path, missing
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Now, and not after the work."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK):
+        raise PermissionError(
+            f"{there} cannot be written to: open it, or give folder=<where the sidecars may go>"
+        )
 
 
 def _fits(path: Path, fields: Mapping[str, str]) -> bool:

@@ -6,7 +6,8 @@ in the class that loads them and in the layer that is read, and both stand in th
 tiny encoder of the demo goes through this same door.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class HuggingFace:
                 f"text encoder {name!r}: found dtype={dtype}, expected one of {', '.join(DTYPES)} "
                 "(float16 overflows in T5)"
             )
+        if max_length < 1:
+            raise ValueError(f"text encoder {name!r}: found max_length={max_length}, expected >= 1")
         self.name, self.path, self.load = name, path, load
         self.width, self.max_length, self.layer = width, max_length, layer
         self.device = _accelerator() if device == "auto" else device
@@ -51,12 +54,13 @@ class HuggingFace:
     def model(self) -> nn.Module:
         self._require_files()
         logging.disable_progress_bar()
-        model, found = self.load(
-            self.path,
-            dtype=getattr(torch, self.dtype),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # named below, with those that are missing
-        )
+        with self._reading("weights"):
+            model, found = self.load(
+                self.path,
+                dtype=getattr(torch, self.dtype),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # named below, with those that are missing
+            )
         unset = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
         if unset:
             raise ValueError(
@@ -69,12 +73,32 @@ class HuggingFace:
                 f"text encoder {self.name!r} in {self.path} has width {model.config.hidden_size}, "
                 f"its configuration says {self.width}: set text.width={model.config.hidden_size}"
             )
+        longest = getattr(model.config, "max_position_embeddings", self.max_length)
+        if self.max_length > longest:
+            raise ValueError(
+                f"text encoder {self.name!r} has positions for {longest} tokens, and "
+                f"max_length={self.max_length}: set text.max_length={longest}"
+            )
         return model.eval().requires_grad_(False).to(self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         self._require_files(weights=False)
-        return AutoTokenizer.from_pretrained(self.path)
+        with self._reading("tokenizer"):
+            return AutoTokenizer.from_pretrained(self.path)
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Each format fails in its own way on a file that is broken; all mean the same."""
+        try:
+            yield
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ValueError(
+                f"text encoder {self.name!r}: its {what} in {self.path} cannot be read "
+                f"({said}); if a file was cut short, delete it, and bring it anew: "
+                f"{self.made_by or 'from where it came'}"
+            ) from error
 
     def lengths(self, captions: list[str]) -> list[int]:
         """Tokens of each caption, as `encode` will count them."""

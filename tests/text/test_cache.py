@@ -120,6 +120,19 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert fill(shards, tmp_path / "text") == [True] * 3
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(
+    shards: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Letters()
+    fill(shards, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        with pytest.raises(PermissionError, match="give folder="):
+            fill(shards, tmp_path / "text", encoder)
+        assert fill(shards, tmp_path / "whole") == [False] * 3
+    assert encoder.asked == [] and not (tmp_path / "text").exists()
+
+
 def test_tasks_share_the_work(shards: Collection, tmp_path: Path) -> None:
     fill(shards, tmp_path / "whole")
     assert fill(shards, tmp_path / "text", task=1, tasks=2) == [True]
@@ -127,6 +140,8 @@ def test_tasks_share_the_work(shards: Collection, tmp_path: Path) -> None:
     assert contents(tmp_path / "text") == contents(tmp_path / "whole")
     with pytest.raises(ValueError, match="numbered from 0"):
         fill(shards, tmp_path / "text", task=2, tasks=2)
+    with pytest.raises(ValueError, match="budget=0: expected"):
+        fill(shards, tmp_path / "text", budget=0)
 
 
 def test_a_cut_sidecar_is_made_again(shards: Collection, tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ def test_what_slurm_did_not_say_is_named(unset: str) -> None:
         embed_text.share(None, None, told)
 
 
+def test_words_are_no_share() -> None:
+    with pytest.raises(ValueError, match="expected whole numbers"):
+        embed_text.share("a", 2, {})  # type: ignore[arg-type]
+
+
 def test_outside_an_array_all_work_is_mine() -> None:
     assert embed_text.share(None, None, {}) == (0, 1)
 

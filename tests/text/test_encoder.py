@@ -172,6 +172,23 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, option: str, fault:
         encoder.encode(CAPTIONS)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
+def test_a_file_that_was_cut_short_is_told_in_words(tmp_path: Path, file: str, kept: float) -> None:
+    encoder = saved("t5_small", tmp_path)
+    whole = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(ValueError, match=r"cannot be read .* cut short.* anew: hf download"):
+        encoder.encode(CAPTIONS)
+
+
+def test_more_tokens_than_there_are_positions_are_refused(tmp_path: Path) -> None:
+    encoder = saved("clip_l14", tmp_path)
+    encoder.max_length = 128
+    with pytest.raises(ValueError, match=r"set text.max_length=77"):
+        encoder.encode(CAPTIONS)
+
+
 def test_weights_in_torchs_own_format_serve_too(tmp_path: Path) -> None:
     encoder = saved("bert_base", tmp_path)
     expected, _ = encoder.encode(CAPTIONS)
