@@ -145,7 +145,7 @@ def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -
         tensors |= {"channel": [channel], "token": [token for _, token in pairs]}
         rows = [q for q, _ in pairs]
     tensors["embeddings"] = [row.to(getattr(torch, fields["stored"])) for row in rows]
-    said = fields | {f"error.{k}": f"{v:.6g}" for k, v in measured.items()}
+    said = dict(fields) | {f"error.{k}": f"{v:.6g}" for k, v in measured.items()}
     places = sidecar_header.layout(fields["stored"], len(rows), int(offsets[-1]), width)
     with aside(path) as file:
         file.write(sidecar_header.text(said, places))

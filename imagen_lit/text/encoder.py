@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class HuggingFace:
         self,
         name: str,
         path: str,
-        load: Callable[..., nn.Module],
+        load: Callable[..., Any],
         width: int,
         max_length: int = 128,
         layer: int = -1,

@@ -20,8 +20,15 @@ TOKENIZER = (
     "added_tokens.json",
 )
 SETTINGS = ("config.json", "tokenizer_config.json")
-NOTES = ("_name_or_path", "name_or_path", "transformers_version", "is_local", "local_files_only")
-NOTES += ("dtype", "torch_dtype")  # of the weights as stored; the encoder's own word decides
+NOTES = (
+    "_name_or_path",
+    "name_or_path",
+    "transformers_version",
+    "is_local",
+    "local_files_only",
+    "dtype",  # of the weights as stored; what they are computed in, the encoder decides
+    "torch_dtype",
+)
 
 
 def of(here: Path) -> dict[str, str]:
