@@ -59,6 +59,8 @@ def fill(
             captions = [shard.caption(row) for row in range(len(shard))]
             kept = torch.float32 if stored == "float32" else torch.bfloat16
             rows = embed(encoder, captions, budget, kept)
+            missing = not _fits(path, fields)  # somebody else may have made it meanwhile
+        if missing:
             sidecar.write(path, rows, fields)
         yield path, missing
 

@@ -144,6 +144,27 @@ def test_tasks_share_the_work(shards: Collection, tmp_path: Path) -> None:
         fill(shards, tmp_path / "text", budget=0)
 
 
+@pytest.mark.parametrize("stored", ["bfloat16", "int8"])
+def test_what_another_made_meanwhile_is_not_overwritten(
+    shards: Collection, tmp_path: Path, stored: str
+) -> None:
+    theirs: dict[str, bytes] = {}
+
+    class Slow(Letters):
+        def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+            if not theirs:
+                fill(shards, tmp_path / "text", stored=stored)
+                theirs.update(contents(tmp_path / "text"))
+            return super().encode(captions)
+
+    if stored == "bfloat16":
+        assert fill(shards, tmp_path / "text", Slow()) == [False] * 3
+    else:
+        with pytest.raises(ValueError, match=r"stored \(file: int8, wanted: bfloat16\)"):
+            fill(shards, tmp_path / "text", Slow())
+    assert contents(tmp_path / "text") == theirs
+
+
 def test_a_cut_sidecar_is_made_again(shards: Collection, tmp_path: Path) -> None:
     fill(shards, tmp_path / "text")
     whole = contents(tmp_path / "text")
