@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, door, machine, run_folder
 from imagen_lit.cascade import Cascade
-from imagen_lit.data import build
+from imagen_lit.data import build, sidecar
 from imagen_lit.data.aside import aside
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import evaluate, tell, told
@@ -117,7 +117,8 @@ def _make_data(cfg: DictConfig, plan: Plan) -> None:
     ):
         encoder = door.build(captions.text)
         shards = Path(captions.shards)
-        for done, _, count in embed(encoder, shards, captions.stored, captions.budget, 0, 1):
+        folder = sidecar.folder(shards, encoder.name)
+        for done, _, count in embed(encoder, shards, folder, captions.stored, captions.budget):
             _count("sidecars", done, count)
 
 

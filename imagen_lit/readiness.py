@@ -37,9 +37,7 @@ def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | Non
         return
     if made_by is not None and not (Path(encoder) / "config.json").is_file():
         yield f"the weights of the text encoder are not in {encoder}: type {made_by}"
-    yield f"there are no text embeddings in {cache}: type {sidecar.COMMAND} shards={folder}" + (
-        f" text={text}" if named else ""
-    )
+    yield f"there are no text embeddings in {cache}: type {sidecar.command(folder, cache)}"
 
 
 def _of_the_machine(accelerator: str) -> Iterator[str]:

@@ -77,7 +77,10 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
         raise FileNotFoundError(f"{folder} has no text.json: is it the folder of a trained run?")
     theirs = json.loads(file.read_text())
     differing = [k for k in sorted({*theirs, *fingerprint}) if theirs.get(k) != fingerprint.get(k)]
-    return "; ".join(f"{k} {theirs.get(k)} there, {fingerprint.get(k)} now" for k in differing)
+    none = "not written down"
+    return "; ".join(
+        f"{k} {theirs.get(k, none)} there, {fingerprint.get(k, none)} now" for k in differing
+    )
 
 
 def config(folder: Path) -> DictConfig:

@@ -22,6 +22,7 @@ from imagen_lit import (
     slurm,
     status,
 )
+from imagen_lit.data import sidecar
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
 
@@ -48,6 +49,7 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     stage.flops = flops
     data: Data = door.build(cfg.data)
     data.setup()
+    _refuse_other_text(str(cfg.data.text), data.encoder, door.build(cfg.text).settings())
     run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
     run_folder.remember_text(folder, data.encoder)
     state = checkpoint.newest_good(folder)
@@ -69,6 +71,14 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     trainer.fit(stage, datamodule=data, ckpt_path=state, weights_only=True)
     if int(stage.images_seen) < stage.images:
         raise KeyboardInterrupt
+
+
+def _refuse_other_text(text: str, found: dict[str, str], asked: dict[str, str]) -> None:
+    if different := sidecar.differences(found, asked):
+        raise ValueError(
+            f"the text embeddings {text} were made with other settings than text=... has now: "
+            f"{different}; give text.* as they were made with, or embed the captions anew"
+        )
 
 
 def _trainer(node: DictConfig) -> Trainer:

@@ -231,11 +231,13 @@ def _encoder(shards: Collection, text: Path) -> dict[str, str]:
     first: dict[str, str] = {}
     for number, path in enumerate(shards.paths):
         file = sidecar.open_checked(text / f"{path.stem}.safetensors", shards.open(number))
-        fields = {name: v for name, v in file.fields.items() if name.startswith("encoder.")}
+        told = file.fields.items()
+        fields = {name: v for name, v in told if name.startswith("encoder.") or name == "stored"}
         if different := sidecar.differences(fields, first or fields):
             raise ValueError(
-                f"{text} mixes encoders: {file.path.name} differs from the first file in "
-                f"{different}. Delete the folder and make it again: {sidecar.COMMAND}"
+                f"{text} mixes encoders or precisions: {file.path.name} differs from "
+                f"{shards.paths[0].stem}.safetensors in {different}. Delete the files of one kind, "
+                f"then make these shards' anew: {sidecar.command(shards.folder, text)}"
             )
         first = first or fields
-    return {name.removeprefix("encoder."): value for name, value in first.items()}
+    return {n.removeprefix("encoder."): v for n, v in first.items() if n != "stored"}
