@@ -4,6 +4,7 @@ The commands come in the order in which they have to be typed. Whether what is t
 together, its data say when they are opened.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def lacking(
 
 
 def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | None) -> Iterator[str]:
-    if shards is not None and "://" in shards:
-        return  # an object store, which says itself what it lacks
+    if shards is not None and re.match(r"[\w+.-]+:", shards):
+        return  # an address; who opens it says what it lacks
     folder = Path(shards or "<folder>")
     if not any(folder.glob("*.tar")):
         named = "no shards are named" if shards is None else f"there are no shards in {folder}"
