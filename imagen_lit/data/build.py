@@ -64,10 +64,15 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     ):
         entries[path.stem] = planned.get(path.stem, {}) | entry
         yield done, len(paths)
+    samples = sum(entry["samples"] for entry in entries.values())
+    if not samples:
+        reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
+        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        raise ValueError(f"{folder} holds no samples. Left out were: {listed or 'none'}.")
     for name in planned.keys() - entries.keys():
         raise FileNotFoundError(f"{folder / name}.tar is missing. Repeat the command that made it.")
     manifest |= {
-        "samples": sum(entry["samples"] for entry in entries.values()),
+        "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
         "shards": entries,
     }
@@ -114,10 +119,6 @@ def samples(
     for number in range(start, end):
         try:
             sample = source[number]
-            if len(sample["image"]) > shard.LIMIT[sample["extension"]]:
-                raise Unusable("its file is too large")
-            if len(sample["caption"].encode()) > shard.LIMIT["txt"]:
-                raise Unusable("its caption is too long")
         except Unusable as error:
             left_out[str(error)] += 1
         else:
@@ -126,14 +127,16 @@ def samples(
 
 def _survey(path: Path) -> dict[str, Any]:
     index, known = shard.index(path), facts.of(path)
-    left_out = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    before = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    left_out = Counter(json.loads(before.read_text()) if before.is_file() else {})
+    left_out.update(json.loads(index.left_out))
     sides = np.minimum(known["width"], known["height"])
     return {
         "samples": len(index.keys),
         "bytes": path.stat().st_size,
         "keys_sha256": index.keys_sha256,
         "captions_sha256": index.captions_sha256,
-        "left_out": json.loads(left_out.read_text()) if left_out.is_file() else {},
+        "left_out": left_out,
         "unreadable": int((sides < 1).sum()),
         "median_side": int(np.median(sides)) if len(sides) else 0,
         "median_caption": int(np.median(known["caption_length"])) if len(sides) else 0,
