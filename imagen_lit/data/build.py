@@ -6,7 +6,6 @@ whatever tars a folder holds, ours or img2dataset's, without changing them, find
 every sample, and writes the manifest.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -27,16 +26,19 @@ class Source(Protocol):
 
     def __getitem__(self, number: int) -> dict[str, Any]: ...
 
+    def state(self) -> Any:
+        """What changes whenever an entry does; None where none ever can."""
+
 
 def build(
     source: Source, identity: Any, folder: Path, per_shard: int, workers: int
 ) -> Iterator[tuple[int, int]]:
     """Write what is missing; yield (shards finished, shards in all), the first time before any.
 
-    `identity` says what the source is: a folder made from another one is refused.
+    `identity` says what the source is: a folder made from another one, or from this one before it
+    changed, is refused.
     """
-    said = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    manifest = collection.plan(folder, len(source), per_shard, said)
+    manifest = collection.plan(folder, len(source), per_shard, identity, source.state())
     names = list(manifest["shards"])
     owed = [i for i, name in enumerate(names) if not (folder / f"{name}.tar").exists()]
     done = len(names) - len(owed)

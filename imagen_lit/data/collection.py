@@ -8,6 +8,7 @@ their `_stats.json` tell their sample counts. Where a manifest tells size and co
 index is opened: forty thousand shards are ready at once.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def plan(folder: Path, entries: int, per_shard: int, source_sha256: str) -> dict[str, Any]:
+def plan(folder: Path, entries: int, per_shard: int, source: Any, state: Any) -> dict[str, Any]:
     """The manifest of shards still to be made; one made before must be of the same entries."""
     starts = range(0, entries, per_shard)
     manifest = {
         "entries": entries,
         "per_shard": per_shard,
-        "source_sha256": source_sha256,
+        "source_sha256": _sha256(source),
+        "state_sha256": state and _sha256(state),
         "shards": {
             f"{number:05d}": {"entries": min(per_shard, entries - start)}
             for number, start in enumerate(starts)
@@ -76,18 +78,25 @@ def plan(folder: Path, entries: int, per_shard: int, source_sha256: str) -> dict
     if before is None and any(folder.glob("*.tar")):
         raise ValueError(f"{folder} already holds shards of another origin. Choose another folder.")
     if before is not None:
-        named = ("entries", "per_shard", "source_sha256")
-        if different := [name for name in named if before.get(name) != manifest[name]]:
-            listed = ", ".join(
-                f"{name} was {before.get(name)}, is {manifest[name]}" for name in different
-            )
+        different = [
+            f"{name} was {before.get(name)}, is {manifest[name]}"
+            for name in ("entries", "per_shard", "source_sha256")
+            if before.get(name) != manifest[name]
+        ]
+        if before.get("state_sha256") != manifest["state_sha256"]:
+            different.append("its files have changed since")
+        if different:
             raise ValueError(
-                f"{folder} was made from another source ({listed}). Choose another folder, or "
-                f"delete {folder} and {meta(folder)}."
+                f"{folder} was made from another source ({', '.join(different)}). Choose another "
+                f"folder, or delete {folder} and {meta(folder)}."
             )
         return before
     write_manifest(folder, manifest)
     return manifest
+
+
+def _sha256(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.data import shard
 from imagen_lit.data.entry import sample
 from imagen_lit.data.transform import Unusable
 
@@ -35,6 +36,15 @@ class Folder:
         known = _object(beside) if beside.is_file() else {}
         caption = _text(text) if text.is_file() else known.get(self.caption)
         return sample(number, file.read_bytes(), caption, {**known, "path": self.files[number]})
+
+    def state(self) -> list[list[Any]]:
+        """Names, sizes and times of all files that the entries are made of."""
+        files = [self.root / name for name in self.files]
+        beside = [file.with_suffix(suffix) for file in files for suffix in (".txt", ".json")]
+        return [
+            [str(file.relative_to(self.root)), *shard.state(file)]
+            for file in (*files, *(file for file in beside if file.is_file()))
+        ]
 
 
 def _text(file: Path) -> str:

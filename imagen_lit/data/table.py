@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
+from imagen_lit.data import shard
 from imagen_lit.data.entry import sample
 from imagen_lit.data.transform import Unusable
 
@@ -61,6 +62,10 @@ class Table:
         if not isinstance(image, bytes):
             raise Unusable("it has no picture")
         return sample(number, image, caption, row)
+
+    def state(self) -> list[int]:
+        """Size and time of the table; the pictures it names are taken to stay."""
+        return shard.state(self.path)
 
     def _bytes(self, name: str) -> bytes:
         if "://" in name:

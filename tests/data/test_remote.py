@@ -1,5 +1,6 @@
 """Streamed shards: the same samples with their text, in a mixed order, and never a stranger's."""
 
+import json
 import logging
 from collections.abc import Callable
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_world import embedding, jpeg, sample
+from tiny_world import add_text, embedding, jpeg, sample
 
 from imagen_lit.data import shard, sidecar, transform
 from imagen_lit.data.remote import Remote
@@ -72,9 +73,37 @@ def test_the_same_seed_streams_the_same_and_a_resumed_run_says_what_it_is(
 
 
 def test_a_shard_of_other_samples_than_its_text_is_an_error(folder: Path) -> None:
-    shard.write(folder / "00001.tar", [sample(n) for n in range(50, 56)])
-    with pytest.raises(ValueError, match=r"00001\.safetensors is of other samples"):
-        seen(opened(folder), 12)
+    before = (folder / "00001.tar").read_bytes()
+    others = {
+        "keys": [sample(n) for n in range(50, 56)],
+        "captions": [sample(n, caption="of another") for n in range(9, 15)],
+        "samples": [sample(n) for n in range(9, 14)],
+    }
+    for field, samples in others.items():
+        shard.write(folder / "00001.tar", samples)
+        said = rf"00001\.safetensors is of other samples .*{field}"
+        with pytest.raises(ValueError, match=said):
+            seen(opened(folder), 12)
+    (folder / "00001.tar").write_bytes(before)
+
+
+def test_a_picture_whose_json_remembers_that_it_lay_is_turned(tmp_path: Path) -> None:
+    exif = json.dumps({"Image Orientation": "Rotated 90 CW"})
+    shard.write(tmp_path / "set" / "00000.tar", [sample(1, known={"exif": exif})])
+    add_text(tmp_path / "set")
+    text = str(sidecar.folder(tmp_path / "set", "fake"))
+    data = Remote(f"file:{tmp_path}/set/00000.tar", text, size=16, batch_size=1)
+    data.setup()
+    upright = transform.resize(transform.decode(jpeg(1), 16, 6), 16)
+    assert torch.equal(seen(data, 1)[0]["image"][0], transform.signed(upright))
+
+
+def test_shards_that_are_all_empty_are_an_error(tmp_path: Path) -> None:
+    shard.write(tmp_path / "set" / "00000.tar", [])
+    add_text(tmp_path / "set")
+    text = str(sidecar.folder(tmp_path / "set", "fake"))
+    with pytest.raises(ValueError, match="no samples in any of 1 shards"):
+        Remote(f"file:{tmp_path}/set/00000.tar", text, size=16, batch_size=1).setup()
 
 
 def test_a_shard_cut_short_is_an_error(folder: Path) -> None:

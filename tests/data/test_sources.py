@@ -149,6 +149,24 @@ def test_what_was_left_out_stands_in_the_manifest(album: Path, tmp_path: Path) -
         assert reasons == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
 
 
+@pytest.mark.parametrize("changed", ["b.txt", "b.jpg", "a.json", "table.csv"])
+def test_a_source_that_has_changed_is_refused(album: Path, tmp_path: Path, changed: str) -> None:
+    as_csv(album, ROWS)
+
+    def made() -> list:
+        table = changed == "table.csv"
+        source = Table(str(album / changed)) if table else Folder(str(album))
+        return list(build.build(source, {"a": 1}, tmp_path / "set", 2, 1))
+
+    assert made() and len(made()) == 1, "as it was, it goes on"
+    before = {path: path.read_bytes() for path in (tmp_path / "set").iterdir()}
+    file = album / changed
+    file.write_bytes(file.read_bytes().replace(b"bee", b"BEE"))  # as long, and as many entries
+    with pytest.raises(ValueError, match="its files have changed since"):
+        made()
+    assert before == {path: path.read_bytes() for path in (tmp_path / "set").iterdir()}
+
+
 def test_an_unusable_entry_says_why(album: Path) -> None:
     source = Folder(str(album))
     with pytest.raises(Unusable, match="no caption"):
