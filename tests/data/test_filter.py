@@ -143,6 +143,47 @@ def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
         select(Collection(folder), Filter(min_side=5000), 0)
 
 
-def test_bounds_the_wrong_way_round_are_an_error() -> None:
-    with pytest.raises(ValueError, match="no \\[lowest, highest\\]"):
-        Filter(fields={"aesthetic": [5, 3]})
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"fields": {"aesthetic": [5, 3]}},
+        {"fields": {"aesthetic": 5}},
+        {"fields": {"aesthetic": ["a", None]}},
+        {"fields": {"aesthetic": [1, 2, 3]}},
+        {"fields": [5]},
+        {"caption_length": ["a", "b"]},
+        {"caption_length": [float("nan"), None]},
+        {"caption_length": "ab"},
+        {"min_side": "a"},
+        {"min_side": None},
+        {"min_side": True},
+        {"max_aspect": [3]},
+        {"distinct_captions": 1},
+    ],
+    ids=str,
+)
+def test_a_bound_that_is_none_is_an_error_in_words(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no \[lowest, highest\]|expected") as found:
+        Filter(**asked)
+    assert next(iter(asked)) in str(found.value) or "aesthetic" in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"shards": "x", "wieght": 0.2}, "'wieght': expected shards, text, weight, filter"),
+        ({"shards": "x", "fitler": {"min_side": 9}}, "'fitler': expected shards, text"),
+        ({"shards": "x", "filter": {"min_sied": 9}}, "'min_sied': expected min_side, max_aspect"),
+        ({"shards": "x", "filter": {"min_side": "a"}}, "min_side='a': expected a number"),
+        ({"shards": "x", "filter": [1]}, r"filter=\[1\]: expected"),
+        ({"shards": "x", "weight": "a"}, "weight='a': expected a number above zero"),
+        ({"shards": "x", "weight": -1}, "weight=-1: expected a number above zero"),
+        ({"shards": "x", "weight": float("nan")}, "weight=nan: expected a number above zero"),
+        ({"weight": 1.0}, "shards=None: expected a name"),
+        ({"shards": "x", "text": 3}, "text=3: expected a name"),
+        ("x", "'x' as a folder of data.mixed_with"),
+    ],
+)
+def test_a_mixture_that_is_misspelt_is_an_error_in_words(words: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Data("nowhere", "fake", 16, 12, mixed_with=[words])
