@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imagen_lit.data import collection, facts, shard
+from imagen_lit.data import collection, facts, shard, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.transform import Unusable
 
@@ -80,6 +80,7 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     }
     if manifest != collection.read_manifest(folder):
         collection.write_manifest(folder, manifest)
+    summary.column(paths, "counts")  # now, and not by every process of the first run
 
 
 _source: Source | None = None  # of this worker process

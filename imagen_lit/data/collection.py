@@ -4,8 +4,8 @@
 folder was made or surveyed by `python -m imagen_lit.build_shards`, its manifest
 (`<folder>.meta/manifest.json`) says which shards there must be, and how large; it is written before
 the first shard (the plan) and again after the last. Shards made by img2dataset need no manifest:
-their `_stats.json` tell their sample counts. Where a manifest tells size and count, no tar and no
-index is opened: forty thousand shards are ready at once.
+their `_stats.json` tell their sample counts. No tar is opened, nor an index after the first time
+(`data.summary`).
 """
 
 import hashlib
@@ -13,8 +13,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.data import summary
 from imagen_lit.data.aside import aside
-from imagen_lit.data.shard import Shard, index, meta
+from imagen_lit.data.shard import Shard, meta
 
 COMMAND = "python -m imagen_lit.build_shards"
 
@@ -30,12 +31,11 @@ class Collection:
             raise FileNotFoundError(
                 f"There are no shards in {self.folder}. To make the demo's, type: {COMMAND}"
             )
-        self.counts = [
-            _surveyed(path, manifest["shards"][path.stem])
-            if manifest and "bytes" in manifest["shards"][path.stem]
-            else _counted(path, manifest["shards"][path.stem].get("samples") if manifest else None)
-            for path in self.paths
-        ]
+        entries = manifest["shards"] if manifest else {}
+        if manifest and all("bytes" in entries[path.stem] for path in self.paths):
+            self.counts = [_surveyed(path, entries[path.stem]) for path in self.paths]
+        else:
+            self.counts = _counted(self.paths, entries)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -113,16 +113,17 @@ def _surveyed(path: Path, entry: dict[str, Any]) -> int:
     return entry["samples"]
 
 
-def _counted(path: Path, expected: int | None) -> int:
-    expected = _downloaded(path) if expected is None else expected
-    of = index(path)
-    found, left_out = len(of.keys), sum(json.loads(of.left_out).values())
-    if expected is not None and not found <= expected <= found + left_out:
-        raise ValueError(
-            f"{path} holds {found} samples where {expected} were written: it was cut short "
-            "or replaced. Delete it, then make or copy it again."
-        )
-    return found
+def _counted(paths: list[Path], entries: dict[str, Any]) -> list[int]:
+    counts, left_out = (summary.column(paths, name).tolist() for name in ("counts", "left_out"))
+    for path, found, out in zip(paths, counts, left_out, strict=True):
+        told = entries.get(path.stem, {}).get("samples")
+        expected = _downloaded(path) if told is None else told
+        if expected is not None and not found <= expected <= found + out:
+            raise ValueError(
+                f"{path} holds {found} samples where {expected} were written: it was cut short "
+                "or replaced. Delete it, then make or copy it again."
+            )
+    return counts
 
 
 def _downloaded(path: Path) -> int | None:

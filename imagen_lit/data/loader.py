@@ -22,6 +22,7 @@ from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
 from imagen_lit.data.portion import Portion, portion, positive
 from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
+from imagen_lit.data.remembered import remembered
 from imagen_lit.data.selection import select
 from imagen_lit.data.stream import Order, Slices, pieces, share
 
@@ -94,12 +95,7 @@ class Data(LightningDataModule):
                 text = sidecar.folder(shards.folder, each.text)
             held_back = self.held_back if number == 0 else 0
             chosen = select(shards, each.filter, held_back)
-            if held_back and not chosen.held.sum():
-                raise ValueError(
-                    f"validation={held_back} holds back none of the {sum(shards.counts)} samples "
-                    f"of {shards.folder}: give a whole number of samples."
-                )
-            self._agree(_encoder(shards, text), text)
+            self._agree(remembered(_encoder, shards, text), text)
             parts.append(Part(shards, text, chosen, held=False))
         samples = sum(sum(part.shards.counts) for part in parts)
         keeps = self.keep_mib > 0 and self.crop is None

@@ -109,7 +109,10 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
 
 def meta(folder: Path) -> Path:
     """What we know about a folder of shards is kept beside it; the folder stays untouched."""
-    return folder.with_name(folder.name + ".meta")
+    named = folder if folder.name.strip(".") else folder.resolve()  # "." and ".." have no name
+    if not named.name:
+        raise ValueError(f"{folder} cannot be a folder of shards: nothing can lie beside it.")
+    return named.with_name(named.name + ".meta")
 
 
 def state(path: Path) -> list[int]:
