@@ -49,10 +49,11 @@ def photos(count: int, edge: int) -> Iterator[bytes]:
 def make(folder: Path, count: int, per_shard: int, edge: int, width: int, tokens: int) -> None:
     """The same samples twice: `ours` with sidecars, `theirs` with an .npy in the tar."""
     g = torch.Generator().manual_seed(0)
-    pictures = list(photos(per_shard, edge))
-    for number in range(count // per_shard):
+    all_pictures = list(photos(min(count, per_shard), edge))
+    for number in range(-(-count // per_shard)):
+        pictures = all_pictures[: count - number * per_shard]
         rows = [torch.randn(tokens, width, generator=g).bfloat16() for _ in pictures]
-        keys = [f"{number:05d}{i:05d}" for i in range(per_shard)]
+        keys = [f"{number:05d}{i:05d}" for i in range(len(pictures))]
         path = folder / "ours" / f"{number:05d}.tar"
         shard.write(
             path,
@@ -183,10 +184,11 @@ def main(cfg: DictConfig) -> None:
         raw = best(
             {"ours": partial(ours_raw, folder), "theirs": partial(theirs_raw, folder)}, cfg.rounds
         )
+        batch = min(cfg.batch, cfg.count)
         whole = best(
             {
-                "ours": partial(ours, folder, cfg.size, cfg.batch, cfg.count),
-                "theirs": partial(theirs, folder, cfg.size, cfg.batch, cfg.count),
+                "ours": partial(ours, folder, cfg.size, batch, cfg.count),
+                "theirs": partial(theirs, folder, cfg.size, batch, cfg.count),
             },
             cfg.rounds,
         )

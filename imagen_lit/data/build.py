@@ -72,7 +72,10 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         raise ValueError(f"{folder} holds no samples. Left out were: {listed or 'none'}.")
     for name in planned.keys() - entries.keys():
-        raise FileNotFoundError(f"{folder / name}.tar is missing. Repeat the command that made it.")
+        raise FileNotFoundError(
+            f"{folder / name}.tar is missing. Repeat the command that made it, or bring the shard "
+            f"back; if it is to be gone, {collection.anew(folder)}"
+        )
     manifest |= {
         "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),

@@ -10,6 +10,7 @@ their `_stats.json` tell their sample counts. No tar is opened, nor an index aft
 
 import hashlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ class Collection:
     def __len__(self) -> int:
         return len(self.paths)
 
+    @cached_property
+    def stamp(self) -> str:
+        """What changes whenever any of the shards does."""
+        return summary.stamp(self.paths)
+
     def open(self, shard: int) -> Shard:
         return Shard(self.paths[shard])
 
@@ -48,12 +54,22 @@ class Collection:
         if missing := sorted(expected - found):
             raise FileNotFoundError(
                 f"{self.folder} has {len(found & expected)} of its {len(expected)} shards "
-                f"({missing[0]}.tar is missing). Repeat the command that made it: {COMMAND} …"
+                f"({missing[0]}.tar is missing). Repeat the command that made it, {COMMAND} …, or "
+                f"bring the shard back; if it is to be gone, {anew(self.folder)}"
             )
         if foreign := sorted(found - expected):
             raise ValueError(
-                f"{self.folder}/{foreign[0]}.tar is not in the manifest. Move it elsewhere."
+                f"{self.folder}/{foreign[0]}.tar is not in the manifest. Move it elsewhere; if it "
+                f"belongs there, {anew(self.folder)}"
             )
+
+
+def anew(folder: Path) -> str:
+    """How the shards that there are become a collection."""
+    return (
+        f"delete {meta(folder) / 'manifest.json'}, then type: "
+        f"{COMMAND} data/source=shards source.path={folder}"
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -107,8 +123,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 def _surveyed(path: Path, entry: dict[str, Any]) -> int:
     if (size := path.stat().st_size) != entry["bytes"]:
         raise ValueError(
-            f"{path} has {size} bytes where the manifest says {entry['bytes']}: it was cut short "
-            "or replaced. Delete it, then make or copy it again."
+            f"{path} has {size} bytes where the manifest says {entry['bytes']}: it was cut short or "
+            f"replaced. Delete it, then make or copy it again; if it is right, {anew(path.parent)}"
         )
     return entry["samples"]
 

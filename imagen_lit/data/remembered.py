@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from imagen_lit.data import summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.shard import meta
@@ -42,5 +41,5 @@ def _stamp(shards: Collection, text: Path) -> str | None:
         except OSError:
             return None
         states.append([found.st_size, found.st_mtime_ns])
-    said = [VERSION, summary.stamp(shards.paths), states]
+    said = [VERSION, shards.stamp, states]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -116,7 +116,7 @@ def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) 
 def _stamp(shards: Collection, chosen: Filter | None, validation: float) -> str:
     said = [
         VERSION,
-        summary.stamp(shards.paths),
+        shards.stamp,
         chosen.identity() if chosen else None,
         validation,
     ]

@@ -116,10 +116,11 @@ def meta(folder: Path) -> Path:
 
 
 def state(path: Path) -> list[int]:
-    """What changes whenever a tar does: size and time."""
-    if not path.is_file():
-        raise FileNotFoundError(f"The shard {path} is missing.")
-    found = path.stat()
+    """What changes whenever a file does: size and time."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} is missing.") from error
     return [found.st_size, found.st_mtime_ns]
 
 
