@@ -123,8 +123,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 def _surveyed(path: Path, entry: dict[str, Any]) -> int:
     if (size := path.stat().st_size) != entry["bytes"]:
         raise ValueError(
-            f"{path} has {size} bytes where the manifest says {entry['bytes']}: it was cut short or "
-            f"replaced. Delete it, then make or copy it again; if it is right, {anew(path.parent)}"
+            f"{path} has {size} bytes where the manifest says {entry['bytes']}: it was cut short "
+            f"or replaced. Delete it and make or copy it again; if it is right, {anew(path.parent)}"
         )
     return entry["samples"]
 

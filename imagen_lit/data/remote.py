@@ -13,8 +13,10 @@ is not the one its sidecar was made for is an error at its last sample at the la
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 import numpy as np
@@ -29,6 +31,7 @@ from imagen_lit.data.reader import Tally, collate, padded
 from imagen_lit.data.stream import pieces, share
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
+EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # what must be installed besides: imagen-lit[s3], [gs]
 SHUFFLE = 1000  # samples in the buffer, as bytes, not yet decoded
 
 log = logging.getLogger(__name__)
@@ -189,7 +192,7 @@ class Numbered:
 def members(url: str) -> Iterator[dict[str, Any]]:
     """{key, image, caption (bytes), turn, shard} of each sample of a tar, read once from front to
     back; what is no sample is left out, as in `shard.index`."""
-    with fsspec.open(url, "rb") as file:
+    with _opened(url) as file:
         parts: dict[int, bytes] = {}
         key = None
         for member in tar.members(url, file, "r|"):
@@ -201,6 +204,22 @@ def members(url: str) -> Iterator[dict[str, Any]]:
         yield from _whole(url, key, parts)
 
 
+@contextmanager
+def _opened(url: str) -> Iterator[BinaryIO]:
+    try:
+        file = fsspec.open(url, "rb").open()
+    except MemoryError:
+        raise
+    except Exception as error:  # each store has errors of its own
+        said = "nothing was found there" if isinstance(error, FileNotFoundError) else repr(error)
+        raise ValueError(
+            f"{url} cannot be opened ({said}): are the address and the network right, and may you "
+            "read there?"
+        ) from error
+    with file:
+        yield file
+
+
 def _whole(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[str, Any]]:
     if not shard.lacks(0 in parts, parts.get(1)):
         found = {"image": parts[0], "caption": parts[1], "turn": turn(parts.get(2, b""))}
@@ -208,9 +227,12 @@ def _whole(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[
 
 
 def _check(url: str) -> None:
-    scheme = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
-    if scheme and scheme[1].lower() not in SCHEMES:
+    found = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
+    scheme = found[1].lower() if found else "file"
+    if scheme not in SCHEMES or "::" in url:  # fsspec would chain addresses
         raise ValueError(f"found the address {url!r}: expected one of {', '.join(SCHEMES)}")
+    if scheme in EXTRA and not find_spec(EXTRA[scheme]):
+        raise ValueError(f"{url} needs {EXTRA[scheme]}: type pip install 'imagen-lit[{scheme}]'")
 
 
 def _stem(url: str) -> str:

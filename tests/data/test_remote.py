@@ -2,6 +2,7 @@
 
 import json
 import logging
+import tomllib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 import torch
 from tiny_world import add_text, embedding, jpeg, sample
 
-from imagen_lit.data import shard, sidecar, transform
+from imagen_lit.data import remote, shard, sidecar, transform
 from imagen_lit.data.remote import Remote
 
 Make = Callable[..., Path]
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -113,7 +115,26 @@ def test_a_shard_cut_short_is_an_error(folder: Path) -> None:
         seen(opened(folder), 12)
 
 
-@pytest.mark.parametrize("url", ["pipe:touch pwned", "PIPE:id", "ftp://host/x.tar", "gopen:x"])
+@pytest.mark.parametrize(
+    "url", ["pipe:touch pwned", "PIPE:id", "ftp://host/x.tar", "gopen:x", "file::http:x"]
+)
 def test_an_address_that_runs_something_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="expected one of https"):
         Remote(url, str(tmp_path), 16, 4)
+
+
+@pytest.mark.parametrize(("scheme", "package"), [("s3", "s3fs"), ("gs", "gcsfs")])
+def test_a_store_whose_package_is_not_there_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str
+) -> None:
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=rf"needs {package}: .*'imagen-lit\[{scheme}\]'"):
+        Remote(f"{scheme}://bucket/00000.tar", "text", 16, 4)
+    asked = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    assert asked["optional-dependencies"][scheme][0].startswith(package)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/00000.tar", "file:/nowhere/00000.tar"])
+def test_a_shard_that_cannot_be_opened_is_named_in_a_sentence(url: str) -> None:
+    with pytest.raises(ValueError, match=rf"{url} cannot be opened \(.+\): are the address"):
+        list(remote.members(url))
