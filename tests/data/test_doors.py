@@ -79,3 +79,5 @@ def test_the_benchmark_makes_as_many_samples_as_it_is_told(
 ) -> None:
     bench_data.make(tmp_path, count, per_shard, edge=16, width=4, tokens=2)
     assert sum(Collection(tmp_path / "ours").counts) == count == bench_data.theirs_raw(tmp_path)
+    assert min(bench_data.start(tmp_path, 3)) > 0
+    assert Collection(tmp_path / "many").counts == [min(count, per_shard)] * 3
