@@ -229,7 +229,7 @@ def _whole(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[
 def _check(url: str) -> None:
     found = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
     scheme = found[1].lower() if found else "file"
-    if scheme not in SCHEMES or "::" in url:  # fsspec would chain addresses
+    if scheme not in SCHEMES:
         raise ValueError(f"found the address {url!r}: expected one of {', '.join(SCHEMES)}")
     if scheme in EXTRA and not find_spec(EXTRA[scheme]):
         raise ValueError(f"{url} needs {EXTRA[scheme]}: type pip install 'imagen-lit[{scheme}]'")

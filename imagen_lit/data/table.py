@@ -32,7 +32,7 @@ class Table:
         for column in (image, caption):
             if column not in self._columns:
                 raise ValueError(
-                    f"{path} has no column {column!r}, it has {', '.join(self._columns)}: "
+                    f"{path} has no column {column!r}, it has {', '.join(self._columns) or 'none'}: "
                     f"type source.image=... source.caption=..."
                 )
         with suppress(Unusable):
