@@ -31,8 +31,9 @@ class Table:
             raise ValueError(f"{path} is none of .csv, .jsonl and .parquet.")
         for column in (image, caption):
             if column not in self._columns:
+                has = ", ".join(self._columns) or "none"
                 raise ValueError(
-                    f"{path} has no column {column!r}, it has {', '.join(self._columns) or 'none'}: "
+                    f"{path} has no column {column!r}, it has {has}: "
                     f"type source.image=... source.caption=..."
                 )
         with suppress(Unusable):
