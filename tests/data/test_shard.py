@@ -245,3 +245,14 @@ class TestCollection:
         (tmp_path / "laion" / "00000_stats.json").write_text('{"successes": 3}')
         with pytest.raises(ValueError, match="holds 2 samples where 3 were written"):
             collection.Collection(tmp_path / "laion")
+
+    def test_what_img2dataset_counted_may_be_left_out_but_not_be_missing(
+        self, tmp_path: Path
+    ) -> None:
+        members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
+        stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
+        stats.write_text('{"successes": 2}')
+        assert collection.Collection(tmp_path / "x").counts == [1]
+        stats.write_text('{"successes": 3}')
+        with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
+            collection.Collection(tmp_path / "x")
