@@ -20,7 +20,9 @@ from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
+from imagen_lit.data.portion import Portion, portion, positive
 from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
+from imagen_lit.data.remembered import remembered
 from imagen_lit.data.selection import select
 from imagen_lit.data.stream import Order, Slices, pieces, share
 
@@ -64,8 +66,8 @@ class Data(LightningDataModule):
         if crop is not None and crop > size:
             raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
         self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
-        first = {"shards": shards, "weight": weight, "filter": filter}
-        self.sets = [{"text": text, "filter": None} | dict(each) for each in (first, *mixed_with)]
+        self.sets = [Portion(shards, text, positive(weight), filter)]
+        self.sets += [portion(words, text) for words in mixed_with]
         self.workers, self.seed, self.held_back = workers, seed, validation
         self.window, self.keep_mib, self.mirror = window, keep_mib, mirror
         self.tally = Tally(tolerate)  # of the pictures seen and replaced, while training
@@ -87,21 +89,13 @@ class Data(LightningDataModule):
             return
         parts = []
         for number, each in enumerate(self.sets):
-            shards = Collection(each["shards"])
-            text = Path(each["text"])
+            shards = Collection(each.shards)
+            text = Path(each.text)
             if len(text.parts) == 1:  # an encoder's name
-                text = sidecar.folder(shards.folder, each["text"])
+                text = sidecar.folder(shards.folder, each.text)
             held_back = self.held_back if number == 0 else 0
-            wanted = each["filter"]
-            if isinstance(wanted, Mapping):  # of a folder mixed in, in its own words
-                wanted = Filter(**wanted)
-            chosen = select(shards, wanted, held_back)
-            if held_back and not chosen.held.sum():
-                raise ValueError(
-                    f"validation={held_back} holds back none of the {sum(shards.counts)} samples "
-                    f"of {shards.folder}: give a whole number of samples."
-                )
-            self._agree(_encoder(shards, text), text)
+            chosen = select(shards, each.filter, held_back)
+            self._agree(remembered(_encoder, shards, text), text)
             parts.append(Part(shards, text, chosen, held=False))
         samples = sum(sum(part.shards.counts) for part in parts)
         keeps = self.keep_mib > 0 and self.crop is None
@@ -117,7 +111,7 @@ class Data(LightningDataModule):
         self.setup()
         rank, world = self._place()
         orders = [Order(part.counts, self.seed, self.window) for part in self._parts]
-        order = Mixture(orders, [each["weight"] for each in self.sets], self.seed)
+        order = Mixture(orders, [each.weight for each in self.sets], self.seed)
         reader = self._reader(self._parts, self.mirror, self.seed, self.tally)
         batches = Slices(order, self.batch_size, rank, world, self._images_seen, self.pieces(world))
         return Endless(reader, batches, self.workers)
