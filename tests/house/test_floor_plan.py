@@ -36,6 +36,7 @@ ROOMS = {
     "checkpoint": {"data"},
     "callbacks": {"stage", "machine", "checkpoint", "slurm", "owner", "status"},
     "run_folder": {"data", "stage", "door", "checkpoint"},
+    "mirror": {"run_folder"},
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
