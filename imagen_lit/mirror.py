@@ -5,10 +5,12 @@ collide and never run backwards; a run is known there by its name. Online, a run
 what the server has not heard yet. Offline it begins its file anew and tells everything: there is
 always one file, and it holds the whole run.
 
-A mirror that breaks is said aloud, once, and costs the run nothing.
+A mirror that breaks is said aloud, once, and costs the run nothing; so W&B is imported where it is
+first used, within what is forgiven. With WANDB_MODE=disabled it is not imported at all.
 """
 
 import hashlib
+import os
 import re
 import shutil
 import warnings
@@ -17,10 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import wandb
 from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit import run_folder
+
+PATIENCE = 30  # seconds: for the server to answer at the start, and to take the rest at the end
 
 
 class Mirror(run_folder.Journal):
@@ -68,13 +71,25 @@ class Mirror(run_folder.Journal):
 
     @rank_zero_only
     def _open(self) -> None:
-        if self._there is not None or self._broken:
+        off = os.environ.get("WANDB_MODE") == "disabled"
+        if off or self._there is not None or self._broken:
             return
         with self._forgiving():
-            (self.folder / "wandb").mkdir(parents=True, exist_ok=True)  # or W&B goes elsewhere
-            mode = _mode()
-            settings = run_folder.settings(self.folder)
-            self._there = wandb.init(
+            self._there = self._begin(mode())
+            self._there.define_metric("*", step_metric="images")
+            self._line, self._heard = 0, self._there.starting_step
+            for row in run_folder.metrics(self.folder):
+                self._tell(row)
+            self._say()
+
+    def _begin(self, mode: str) -> Any:
+        """W&B's run, in that mode; offline where the server does not answer."""
+        import wandb
+
+        (self.folder / "wandb").mkdir(parents=True, exist_ok=True)  # or W&B goes elsewhere
+        settings = run_folder.settings(self.folder)
+        try:
+            return wandb.init(
                 project=self.project,
                 entity=self.entity,
                 id=identity(self.run),
@@ -88,32 +103,38 @@ class Mirror(run_folder.Journal):
                 resume="allow" if mode == "online" else None,
                 reinit="create_new",
                 settings=wandb.Settings(
+                    init_timeout=PATIENCE,
+                    finish_timeout=PATIENCE,
                     x_transaction_log_flush_interval=1,  # seconds; a kill loses no more
-                    finish_timeout=60,
                     console="off",
                     silent=True,
                 ),
             )
-            self._there.define_metric("*", step_metric="images")
-            self._line, self._heard = 0, self._there.starting_step
-            for row in run_folder.metrics(self.folder):
-                self._tell(row)
-            self._say(mode)
+        except wandb.Error as error:
+            if mode != "online":
+                raise
+            warnings.warn(
+                f"W&B is offline until the next start, because its server did not take the run "
+                f"({_words(error)})",
+                stacklevel=2,
+            )
+            wandb.teardown()  # its other process still holds on to the run
+            return self._begin("offline")
 
     def _tell(self, row: Mapping[str, Any]) -> None:
         line, self._line = self._line, self._line + 1
         if line >= self._heard:
             self._there.log(shown(row, self.folder), step=line)
 
-    def _say(self, mode: str) -> None:
-        if mode == "offline":
-            files = Path(self._there.settings.sync_dir)
-            for older in files.parent.glob("offline-run-*"):
-                if older.name != files.name:
-                    shutil.rmtree(older)
-            print(f"W&B is offline; to upload what it keeps: wandb sync {files}", flush=True)
-        elif mode == "online":
+    def _say(self) -> None:
+        if not self._there.offline:
             print(f"W&B shows it at {self._there.url}", flush=True)
+            return
+        files = Path(self._there.settings.sync_dir)
+        for older in files.parent.glob("offline-run-*"):
+            if older.name != files.name:
+                shutil.rmtree(older)
+        print(f"W&B is offline; to upload what it keeps: wandb sync {files}", flush=True)
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
@@ -121,10 +142,9 @@ class Mirror(run_folder.Journal):
             yield
         except Exception as error:
             self._there, self._broken = None, True
-            said = " ".join(str(error).split())
             warnings.warn(
-                f"W&B is left out until the next start ({type(error).__name__}: {said}); training "
-                f"goes on, and {self.file} has every row",
+                f"W&B is left out until the next start ({_words(error)}); training goes on, and "
+                f"{self.file} has every row",
                 stacklevel=2,
             )
 
@@ -148,6 +168,8 @@ def stage(settings: Mapping[str, Any]) -> str:
 
 def shown(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A row as W&B draws it: intervals as three curves, a sheet of pictures as the picture."""
+    import wandb
+
     said: dict[str, Any] = {}
     for name, value in row.items():
         if name.startswith("score/"):
@@ -159,9 +181,15 @@ def shown(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return said
 
 
-def _mode() -> str:
-    """Without a prompt, and without the network."""
-    mode = wandb.setup().settings.mode
-    if mode == "online" and not wandb.login(prompt=False, verify=False):
+def mode() -> str:
+    """online where the user is logged in, or what WANDB_MODE says. Neither prompt nor network."""
+    import wandb
+
+    wanted = wandb.setup().settings.mode
+    if wanted == "online" and not wandb.login(prompt=False, verify=False):
         return "offline"
-    return {"dryrun": "offline", "run": "online"}.get(mode, mode)
+    return {"dryrun": "offline", "run": "online"}.get(wanted, wanted)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
