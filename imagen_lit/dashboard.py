@@ -68,7 +68,9 @@ def of_sweep(configs: Sequence[Mapping[str, Any]], entity: str) -> page.Workspac
         raise ValueError("runs without a common name are no sweep: expected runs/sweep/<name>")
     bars = [panel.BarPlot(title=f"{name}, the last", metrics=[name]) for name in BEST]
     against = [
-        panel.ScatterPlot(title=f"{name} by {axis}", x=expr.Config(axis), y=expr.Summary(name))
+        panel.ScatterPlot(
+            title=f"{name} by {axis}", x=panel.Config(axis), y=panel.SummaryMetric(name)
+        )
         for axis in axes(configs)
         for name in BEST
     ]
