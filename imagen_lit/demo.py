@@ -76,7 +76,8 @@ def demo(cfg: DictConfig) -> Path:
     _make_text_encoder(cfg, plan)
     _make_data(cfg, plan)
     precision = _precision(plan)
-    overrides = {s: [f"stage={s}", *common, f"trainer.precision={precision}"] for s in STAGES}
+    stages = [*common, "logger=files", f"trainer.precision={precision}"]  # W&B hears of no demo
+    overrides = {s: [f"stage={s}", *stages] for s in STAGES}
     evaluation = door.compose("evaluate", [*common, f"examiner.count={cfg.prompts}"])
     reserve = _drawing_seconds(overrides, evaluation, plan)
     for number, name in enumerate(STAGES):

@@ -7,8 +7,8 @@
     status.json      how it stands: running, finished, failed, stopped, preempted (status.py)
     owner.json       under SLURM: which start of which job may write here (owner.py)
 
-Metric names: train/{loss,gradient,skipped}, val/{loss,loss_t0..9}, score/alignment_*, health/*
-(imagen_lit/callbacks/health.py), speed/* (imagen_lit/callbacks/speed.py).
+What the rows of metrics.jsonl may hold is METRICS. A score is [value, low, high]; `preview` names a
+sheet of pictures in the folder; `skipped` lists keys of pictures.
 """
 
 import json
@@ -24,11 +24,29 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import checkpoint, door
 from imagen_lit.data.aside import aside
-from imagen_lit.stage.training import Stage
+from imagen_lit.stage.training import TIME_BINS, Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
 FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
 FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
+
+METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
+METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
+METRICS += tuple(f"score/alignment_{category}" for category in ("all", "one", "two", "count"))
+METRICS += (  # imagen_lit/callbacks/health.py
+    "health/text_gap",
+    "health/shuffled_gap",
+    "health/ema_lag",
+    "health/lowres_error",
+    "health/channel_drift",
+)
+METRICS += (  # imagen_lit/callbacks/speed.py
+    "speed/images_per_second",
+    "speed/data_wait",
+    "speed/share_of_peak",
+    "speed/memory_gib",
+    "speed/hours_left",
+)
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
@@ -92,6 +110,11 @@ def config(folder: Path) -> DictConfig:
             "train that stage first"
         )
     return OmegaConf.load(file)
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """The same as plain Python."""
+    return _plain(config(folder))
 
 
 def images_seen(folder: Path) -> int:

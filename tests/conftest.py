@@ -9,7 +9,7 @@ import torch
 
 # Before any test module imports a library that reads these when it is imported.
 _CACHES = tempfile.TemporaryDirectory(prefix="imagen_lit_test_")
-os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "MPLBACKEND": "Agg"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled", "MPLBACKEND": "Agg"}
 os.environ |= {
     name: os.path.join(_CACHES.name, name.lower())
     for name in (

@@ -59,8 +59,9 @@ class Preview(Callback):
         for category, found in self.examiner.score(marks).items():
             low, high = found["interval"]
             row[f"score/alignment_{category}"] = [found["exact"], low, high]
+        row["preview"] = f"preview_{seen:09d}.png"
+        _sheet(shown, self.folder / row["preview"])
         trainer.logger.write(row)
-        _sheet(shown, self.folder / f"preview_{seen:09d}.png")
 
 
 def _sheet(pictures: np.ndarray, file: Path, columns: int = 12, edge: int = 64) -> None:

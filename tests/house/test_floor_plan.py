@@ -36,6 +36,7 @@ ROOMS = {
     "checkpoint": {"data"},
     "callbacks": {"stage", "machine", "checkpoint", "slurm", "owner", "status"},
     "run_folder": {"data", "stage", "door", "checkpoint"},
+    "mirror": {"run_folder"},
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
@@ -50,6 +51,7 @@ DOORS = {  # each may import `door` and `assets` too
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
+    "dashboard": {"run_folder", "mirror"},
     "demo": {"data", "machine", "evaluation", "run_folder", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
 }
