@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from jobs import BATCH, TINY, TWO_RANKS, Jobs, until
+from offline import Kept
 
 from imagen_lit import run_folder
 
@@ -80,6 +81,8 @@ def test_the_papers_sweeps_run_here_too_with_several_tasks_for_a_member(jobs: Jo
         name = f"sweep/text_encoder/{encoder}"
         assert jobs.status(name)["state"] == "finished"
         assert jobs.journal(name) == [16, 32, 48, 64], "two tasks, and one line for each update"
+        kept = Kept(jobs.home / "runs" / name)
+        assert kept.run["run_group"] == "sweep/text_encoder" and kept.exits, "W&B's, and finished"
     assert header(newest(jobs))["ntasks-per-node"] == "2"
 
     driver = jobs.sweep(
