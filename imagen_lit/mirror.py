@@ -17,11 +17,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit import run_folder
+
+Mode = Literal["online", "offline", "disabled"]
 
 PATIENCE = 30  # seconds: for the server to answer at the start, and to take the rest at the end
 
@@ -82,7 +84,7 @@ class Mirror(run_folder.Journal):
                 self._tell(row)
             self._say()
 
-    def _begin(self, mode: str) -> Any:
+    def _begin(self, how: Mode) -> Any:
         """W&B's run, in that mode; offline where the server does not answer."""
         import wandb
 
@@ -99,8 +101,8 @@ class Mirror(run_folder.Journal):
                 tags=self.tags,
                 config=settings,
                 dir=str(self.folder),
-                mode=mode,
-                resume="allow" if mode == "online" else None,
+                mode=how,
+                resume="allow" if how == "online" else None,
                 reinit="create_new",
                 settings=wandb.Settings(
                     init_timeout=PATIENCE,
@@ -111,7 +113,7 @@ class Mirror(run_folder.Journal):
                 ),
             )
         except wandb.Error as error:
-            if mode != "online":
+            if how != "online":
                 raise
             warnings.warn(
                 f"W&B is offline until the next start, because its server did not take the run "
@@ -128,7 +130,8 @@ class Mirror(run_folder.Journal):
 
     def _say(self) -> None:
         if not self._there.offline:
-            print(f"W&B shows it at {self._there.url}", flush=True)
+            if self._there.url:  # none where it is disabled by its own settings
+                print(f"W&B shows it at {self._there.url}", flush=True)
             return
         files = Path(self._there.settings.sync_dir)
         for older in files.parent.glob("offline-run-*"):
@@ -181,14 +184,16 @@ def shown(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return said
 
 
-def mode() -> str:
+def mode() -> Mode:
     """online where the user is logged in, or what WANDB_MODE says. Neither prompt nor network."""
     import wandb
 
     wanted = wandb.setup().settings.mode
-    if wanted == "online" and not wandb.login(prompt=False, verify=False):
+    if wanted == "disabled":
+        return "disabled"
+    if wanted in ("offline", "dryrun"):
         return "offline"
-    return {"dryrun": "offline", "run": "online"}.get(wanted, wanted)
+    return "online" if wandb.login(prompt=False, verify=False) else "offline"
 
 
 def _words(error: Exception) -> str:

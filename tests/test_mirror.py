@@ -172,7 +172,7 @@ def test_of_several_ranks_only_the_first_writes(
 def test_who_is_not_logged_in_is_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import wandb
 
-    wandb.teardown()
+    wandb.teardown()  # it has read the environment once and for all
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
