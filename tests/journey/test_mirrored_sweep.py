@@ -9,13 +9,14 @@ from offline import Kept, flat, journal
 from imagen_lit.run_folder import METRICS
 
 WORDS = ["-m", "+sweep=demo", *SMALL, "data.validation=16", "trainer.log_every_n_steps=2"]
+WORDS += ["runs=mirrored"]  # the sweep's own name belongs to another journey
 
 
 def test_each_member_of_a_sweep_is_one_run_however_often_it_is_started(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    folders = [home / "runs/sweep/demo" / member for member in ("drop-0.0", "drop-0.1")]
+    folders = [home / "mirrored/sweep/demo" / member for member in ("drop-0.0", "drop-0.1")]
     run("train", *WORDS, "stage.images=128", folder=home)
     first = [Kept(folder) for folder in folders]
     run("train", *WORDS, "stage.images=192", folder=home)
