@@ -157,7 +157,7 @@ def start_from(stage: Stage, folder: Path) -> None:
 def rewind(folder: Path, images: int) -> None:
     """Take back what was written down after the state that a run goes on from: it comes again."""
     file = Path(folder) / "metrics.jsonl"
-    if not file.exists():
+    if not file.is_file():
         return
     rows = [row for row in _rows(file) if row["images"] <= images]
     _write(file, "".join(json.dumps(row) + "\n" for row in rows))

@@ -71,6 +71,7 @@ def test_the_papers_sweeps_run_here_too_with_several_tasks_for_a_member(jobs: Jo
     """Encoders by training on two ranks; then guidance against thresholds, on what was trained."""
     for words in (["pretrain_text", "documents=0"], ["embed_text"]):
         jobs.here(*words, "text=t5_nano_16")
+    jobs.environment["WANDB_MODE"] = "offline"  # tests have it off elsewhere
     driver = jobs.sweep(
         "+sweep=text_encoder", "text=t5_nano,t5_nano_16", *TINY, *TWO_RANKS, "trainer.devices=2",
         "stage.images=64",
