@@ -1,7 +1,8 @@
-"""Assets: where `conf/` and `sweeps/` are, in a checkout and in an installed wheel alike.
+"""Assets: where `conf/`, `sweeps/` and `slurm/` are, in a checkout and in an installed wheel alike.
 
 They stand beside the package in a checkout and travel inside it, under `_assets/`, in a wheel
-(pyproject.toml, force-include). Both are found from this file, never from the working directory.
+(pyproject.toml, force-include). All are found from this file, never from the working directory;
+a config says `${asset:slurm/early}`.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def root() -> Path:
-    """The folder that holds `conf/` and `sweeps/`."""
+    """The folder that holds `conf/`, `sweeps/` and `slurm/`."""
     # The wheel first: beside an installed package any other project may have put a `conf/`.
     inside = PACKAGE / "_assets"
     return inside if inside.is_dir() else PACKAGE.parent
@@ -23,6 +24,9 @@ def root() -> Path:
 def conf() -> str:
     """The absolute path of `conf/`, as Hydra wants it."""
     return str(root() / "conf")
+
+
+OmegaConf.register_new_resolver("asset", lambda name: str(root() / name))
 
 
 def register_sweeps() -> None:

@@ -5,11 +5,12 @@ The peak is measured in the same run, as the best of square matrix products in t
 FLOPs are counted by torch for one training step. The data are part of what is timed.
 """
 
+import json
 import os
-import resource
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,27 +18,11 @@ from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from torch.utils.flop_counter import FlopCounterMode
 
-from imagen_lit import door
+from imagen_lit import door, machine, outlook
+from imagen_lit.data.aside import aside
 from imagen_lit.diffusion import noise
 from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
-
-
-def matrix_peak(
-    dtype: torch.dtype, device: str = "cpu", edge: int = 1536, seconds: float = 1.0
-) -> float:
-    """The best rate of a square matrix product, in FLOP/s."""
-    if device != "cpu":
-        edge *= 4
-    a, b = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
-    best, until = 0.0, time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        start = time.perf_counter()
-        torch.mm(a, b)
-        if device != "cpu":
-            torch.accelerator.synchronize()
-        best = max(best, 2 * edge**3 / (time.perf_counter() - start))
-    return best
 
 
 class Clock(Callback):
@@ -51,17 +36,20 @@ class Clock(Callback):
 
 
 def speed(cfg: DictConfig, batches: int) -> float:
-    """Images a second of training as `train` does it, after four batches of warming up; nothing is
-    kept."""
-    clock = Clock()
+    """Images a second of training as `train` does it, in pieces of `data.at_once`, after four of
+    them to warm up; nothing is kept."""
+    clock, data = Clock(), door.build(cfg.data)
     torch.manual_seed(cfg.seed)
     stage: Stage = door.build(cfg.stage)
+    stage.images = sys.maxsize  # it ends by its batches, however short the training is meant to be
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
-    length = {"max_steps": batches + 4, "limit_val_batches": 0}
+    length = {"max_epochs": 1, "limit_train_batches": batches + 4, "limit_val_batches": 0}
     trainer: Trainer = door.build({**cfg.trainer, **quiet, **length})
     trainer.callbacks.append(clock)
-    trainer.fit(stage, datamodule=door.build(cfg.data))
-    return batches * cfg.data.batch_size / (clock.ended[-1] - clock.ended[3])
+    trainer.accumulate_grad_batches = data.pieces(1)
+    trainer.fit(stage, datamodule=data)
+    images = batches * cfg.data.batch_size / data.pieces(1)
+    return images / (clock.ended[-1] - clock.ended[3])
 
 
 def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
@@ -119,17 +107,29 @@ def call_seconds(cfg: DictConfig, pictures: int = 16) -> float:
 def main(cfg: DictConfig) -> None:
     precision = str(cfg.trainer.precision)
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    peak, an_image, rate = matrix_peak(dtype), flops(cfg), speed(cfg, cfg.batches)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    device = "cpu" if cfg.trainer.accelerator == "cpu" else torch.accelerator.current_accelerator()
+    peak, an_image = machine.matrix_peak(dtype, device), flops(cfg)
+    rate, memory = speed(cfg, cfg.batches), machine.memory(device)
     weights = sum(p.numel() for p in door.build(cfg.network).parameters())
     print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")
+    held = "of the process" if str(device) == "cpu" else "of the device"
     threads, batch = torch.get_num_threads(), cfg.data.batch_size
     print(f"precision          {precision}, {threads} threads, batch {batch}")
     print(f"speed              {rate:.1f} images/s, data included")
     print(f"work               {an_image / 1e9:.3f} GFLOP an image (forward and backward)")
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
     print(f"share of the peak  {rate * an_image / peak:.1%}")
-    print(f"memory             {memory:.2f} GiB resident at most")
+    print(f"memory             {memory:.2f} GiB at most, {held}")
+    if cfg.keep:
+        found = {"device": _device(cfg), "images_per_second": rate, "batch_size": batch}
+        with aside(Path(cfg.runs) / cfg.name / outlook.PROBE) as file:
+            file.write(json.dumps(found, indent=2).encode())
+
+
+def _device(cfg: DictConfig) -> str:
+    if cfg.trainer.accelerator == "cpu":
+        return f"CPU of {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name()
 
 
 if __name__ == "__main__":

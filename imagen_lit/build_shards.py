@@ -2,11 +2,12 @@
 
 From a folder, a table or the demo world, shards are written; shards that img2dataset made are
 indexed where they lie. What a filter would leave is counted either way, and with `--dry-run`
-nothing is written but indexes.
+no shard is written: of shards that exist already, only their indexes are.
 """
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit import door
 from imagen_lit.data import build, facts
 from imagen_lit.data.collection import Collection, read_manifest
+from imagen_lit.data.demo import Demo
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.selection import select
 from imagen_lit.data.shards import Shards
@@ -25,24 +27,42 @@ def main(cfg: DictConfig) -> None:
     chosen: Filter = door.build(cfg.filter)
     source = door.build(cfg.source)
     if isinstance(source, Shards):
+        if cfg.folder is not None:
+            raise ValueError(f"shards stay where they are, in {source.path}: leave folder= out")
         folder = source.path
     elif cfg.dry_run:
         print(_told(*_previewed(source, chosen)))
         return
     else:
-        folder = Path(cfg.folder)
+        folder = _target(cfg.folder, source)
         identity = OmegaConf.to_container(cfg.source, resolve=True)
-        for done, count in build.build(source, identity, folder, cfg.per_shard, cfg.workers):
-            print(f"\r{folder}: {done}/{count} shards written", end="", flush=True)
-        print()
-    for done, count in build.survey(folder, cfg.workers):
-        print(f"\r{folder}: {done}/{count} shards indexed", end="", flush=True)
-    print("\n" + _summary(folder))
+        written = build.build(source, identity, folder, cfg.per_shard, cfg.workers)
+        _show(written, folder, "written")
+    _show(build.survey(folder, cfg.workers), folder, "indexed")
+    print(_summary(folder))
     if chosen.asks:
         shards = Collection(folder)
         selection = select(shards, chosen, 0)
         print(_told(sum(shards.counts), selection.reasons))
         print(f"to train on these, type data.shards={folder} and each filter.… as data.filter.…")
+
+
+def _target(folder: str | None, source: Any) -> Path:
+    if folder is None and not isinstance(source, Demo):
+        raise ValueError("found no place for the shards: type folder=datasets/<name>")
+    return Path(folder or "datasets/demo")
+
+
+def _show(progress: Iterable[tuple[int, int]], folder: Path, what: str) -> None:
+    """One line that counts, and ends even where an error follows."""
+    begun = False
+    try:
+        for done, count in progress:
+            begun = True
+            print(f"\r{folder}: {done}/{count} shards {what}", end="", flush=True)
+    finally:
+        if begun:
+            print(flush=True)
 
 
 def _previewed(source: Any, chosen: Filter) -> tuple[int, Counter[str]]:

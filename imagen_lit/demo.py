@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import bench, door, run_folder
+from imagen_lit import bench, door, machine, run_folder
 from imagen_lit.cascade import Cascade
-from imagen_lit.data import build
+from imagen_lit.data import build, sidecar
 from imagen_lit.data.aside import aside
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import evaluate, tell, told
@@ -76,7 +76,8 @@ def demo(cfg: DictConfig) -> Path:
     _make_text_encoder(cfg, plan)
     _make_data(cfg, plan)
     precision = _precision(plan)
-    overrides = {s: [f"stage={s}", *common, f"trainer.precision={precision}"] for s in STAGES}
+    stages = [*common, "logger=files", f"trainer.precision={precision}"]  # W&B hears of no demo
+    overrides = {s: [f"stage={s}", *stages] for s in STAGES}
     evaluation = door.compose("evaluate", [*common, f"examiner.count={cfg.prompts}"])
     reserve = _drawing_seconds(overrides, evaluation, plan)
     for number, name in enumerate(STAGES):
@@ -117,7 +118,8 @@ def _make_data(cfg: DictConfig, plan: Plan) -> None:
     ):
         encoder = door.build(captions.text)
         shards = Path(captions.shards)
-        for done, _, count in embed(encoder, shards, captions.stored, captions.budget, 0, 1):
+        folder = sidecar.folder(shards, encoder.name)
+        for done, _, count in embed(encoder, shards, folder, captions.stored, captions.budget):
             _count("sidecars", done, count)
 
 
@@ -131,7 +133,7 @@ def _count(what: str, done: int, count: int) -> None:
 def _precision(plan: Plan) -> str:
     """bf16 where this machine multiplies it clearly faster, by measurement; decided once a demo."""
     if "precision" not in plan.said:
-        speeds = {dtype: bench.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+        speeds = {dtype: machine.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
         gain = speeds[torch.bfloat16] / speeds[torch.float32]
         plan.said["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
         plan.write()

@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, get_origin
@@ -94,6 +95,8 @@ def _hush() -> None:
     """Warnings are seen, ours above all; Lightning's hints about what it found are not."""
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for hint in ("The `srun` command is available", r"`isinstance\(treespec, LeafSpec\)`"):
+        warnings.filterwarnings("ignore", hint)
 
 
 def _refuse_strays() -> None:

@@ -1,29 +1,35 @@
 """What an encoder says about every caption of a folder of shards: one sidecar a shard.
 
 Several processes share the work: task i of n, from the arguments or from SLURM's array. To run it
-again is the recovery. With plan=true nothing is written: it says what disk and time it would take.
+again is the recovery. With plan=true nothing is encoded for good: it says what disk and time that
+would take.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
 
-from imagen_lit import bench, door
+from imagen_lit import door, machine
 from imagen_lit.data import sidecar
 from imagen_lit.data.collection import Collection
-from imagen_lit.text import cache
-from imagen_lit.text.plan import probe
+from imagen_lit.data.shard import meta
+from imagen_lit.text import cache, plan
 
 
 def embed(
-    encoder: cache.Encoder, shards: Path, stored: str, budget: int, task: int, tasks: int
+    encoder: cache.Encoder,
+    shards: Path,
+    folder: Path,
+    stored: str,
+    budget: int,
+    task: int = 0,
+    tasks: int = 1,
 ) -> Iterator[tuple[int, int, int]]:
     """Yield (sidecars finished, written just now, in all) as each is finished."""
-    collection = Collection(shards)
-    folder, written = sidecar.folder(shards, encoder.name), 0
+    collection, written = Collection(shards), 0
     count = len(range(task, len(collection), tasks))
     filled = cache.fill(encoder, collection, folder, stored, budget, task, tasks)
     for done, (_, new) in enumerate(filled, 1):
@@ -31,32 +37,61 @@ def embed(
         yield done, written, count
 
 
-def share(task: int | None, tasks: int | None) -> tuple[int, int]:
+def share(
+    task: int | None, tasks: int | None, env: Mapping[str, str] = os.environ
+) -> tuple[int, int]:
     """(task, tasks): as told; else this member of SLURM's array; else all of it."""
     if (task is None) != (tasks is None):
         raise ValueError(f"found task={task} and tasks={tasks}: give both, or neither")
-    if task is not None:
+    if isinstance(task, int) and isinstance(tasks, int):
         return task, tasks
-    if "SLURM_ARRAY_TASK_ID" not in os.environ:
+    if task is not None:
+        raise ValueError(f"found task={task} and tasks={tasks}: expected whole numbers")
+    if "SLURM_ARRAY_TASK_ID" not in env:
         return 0, 1
-    said = {name: int(os.environ[f"SLURM_ARRAY_TASK_{name}"]) for name in ("ID", "MIN", "COUNT")}
-    step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", 1))
-    return (said["ID"] - said["MIN"]) // step, said["COUNT"]
+    names = [f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "MIN", "MAX", "STEP", "COUNT")]
+    said = [env.get(name, "unset") for name in names]
+    if "unset" not in said:
+        here, least, most, step, count = map(int, said)
+        # SLURM tells no more, so the ids are known only where they are evenly spaced.
+        if least + (count - 1) * step == most and (here - least) % step == 0:
+            return (here - least) // step, count
+    listed = ", ".join(f"{name}={value}" for name, value in zip(names, said, strict=True))
+    raise ValueError(
+        f"which share of the work is this task's cannot be known from {listed}: ask for an array "
+        "of evenly spaced numbers, such as --array=0-15, or give task=<from 0> tasks=<how many>"
+    )
 
 
 def _plan(cfg: DictConfig) -> None:
-    encoder, shards = door.build(cfg.text), Collection(cfg.shards)
     if cfg.gpu not in cfg.gpus:
         raise ValueError(f"found gpu={cfg.gpu}: expected one of {', '.join(cfg.gpus)}")
+    encoder, kept = door.build(cfg.text), meta(Path(cfg.shards))
+    before = set(kept.glob("*"))
+    shards = Collection(cfg.shards)
+    captions, count = _some(shards, cfg.tried), sum(shards.counts)
+    if lacks := encoder.lacks():
+        print("\n".join(plan.without_weights(encoder, captions, count, cfg.stored)))
+        print(f"hours    need the weights; {lacks}")
+    else:
+        peak = machine.matrix_peak(getattr(torch, encoder.dtype), encoder.device)
+        found = plan.probe(encoder, captions, count, cfg.stored, peak, cfg.seconds)
+        gpu = cfg.gpus[cfg.gpu] * 1e12
+        print("\n".join(found.lines(encoder.name, cfg.gpu, gpu, cfg.train_gflops)))
+    if new := len({*kept.glob("*")} - before):
+        print(f"written  {new} files in {kept}: the shards were new here, and are now indexed")
+
+
+def _some(shards: Collection, wanted: int) -> list[str]:
     captions: list[str] = []
     for number in range(len(shards)):
         opened = shards.open(number)
-        captions += [opened.caption(row) for row in range(len(opened))][: cfg.tried - len(captions)]
-        if len(captions) >= cfg.tried:
+        captions += [opened.caption(row) for row in range(len(opened))][: wanted - len(captions)]
+        if len(captions) >= wanted:
             break
-    peak = bench.matrix_peak(getattr(torch, encoder.dtype), encoder.device)
-    plan = probe(encoder, captions, sum(shards.counts), cfg.stored, peak, cfg.seconds)
-    print("\n".join(plan.lines(encoder.name, cfg.gpu, cfg.gpus[cfg.gpu] * 1e12, cfg.train_gflops)))
+    if not captions:
+        raise ValueError(f"the shards in {shards.folder} hold no captions to plan for")
+    return captions
 
 
 @door.main("embed_text")
@@ -65,13 +100,15 @@ def main(cfg: DictConfig) -> None:
         _plan(cfg)
         return
     encoder, shards = door.build(cfg.text), Path(cfg.shards)
-    task, tasks = share(cfg.task, cfg.tasks)
-    new = 0
-    for done, written, count in embed(encoder, shards, cfg.stored, cfg.budget, task, tasks):
-        new = written
-        print(f"\r{shards}: {done}/{count} sidecars", end="", flush=True)
-    folder = sidecar.folder(shards, encoder.name)
-    print(f"\n{new} new sidecars are in {folder}")
+    folder = sidecar.folder(shards, encoder.name) if cfg.folder is None else Path(cfg.folder)
+    mine, new = share(cfg.task, cfg.tasks), 0
+    try:
+        for done, written, count in embed(encoder, shards, folder, cfg.stored, cfg.budget, *mine):
+            new = written
+            print(f"\r{shards}: {done}/{count} sidecars", end="", flush=True)
+    finally:
+        print()  # what is said next has a line of its own
+    print(f"{new} new sidecars are in {folder}")
     if cfg.stored == "int8":
         print(f"measured error: {_worst(folder)}")
 

@@ -11,11 +11,17 @@ from imagen_lit import door
 from imagen_lit.text import nano
 
 
-def pretrain(folder: Path, documents: int, seed: int, tell: Callable[[int, float], None]) -> bool:
+def pretrain(
+    folder: Path,
+    documents: int,
+    seed: int,
+    tell: Callable[[int, float], None],
+    width: int = 128,
+) -> bool:
     """Write the encoder, unless it is there; whether it was made just now."""
     if (folder / "config.json").is_file():
         return False
-    for seen, loss, model, pieces in nano.pretrain(seed=seed, documents_seen=documents):
+    for seen, loss, model, pieces in nano.pretrain(seed, documents, width=width):
         tell(seen, loss)
         made = model, pieces
     nano.save(*made, str(folder))
@@ -42,7 +48,7 @@ def progress(documents: int) -> Callable[[int, float], None]:
 @door.main("pretrain_text")
 def main(cfg: DictConfig) -> None:
     folder = Path(cfg.folder)
-    made = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents))
+    made = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     print(f"the encoder {'is' if made else 'was already'} in {folder}")
 
 

@@ -1,38 +1,65 @@
 """What a run leaves behind, both ways: the folder is the run, and its name is the run's name.
 
     config.yaml      the settings that claimed the folder; a start with others is refused
-    last.ckpt        tensors and numbers only; opens under weights_only=True
+    checkpoints/     its states, tensors and numbers only (imagen_lit/checkpoint.py)
     metrics.jsonl    one JSON object a line; `images` is the clock. The truth; dashboards mirror it
     text.json        the fingerprint of the text encoder that the run learnt with
+    status.json      how it stands: running, finished, failed, stopped, preempted (status.py)
+    owner.json       under SLURM: which start of which job may write here (owner.py)
 
-Metric names: train/loss, val/loss, val/loss_t{0..9}, score/alignment.
+What the rows of metrics.jsonl may hold is METRICS. A score is [value, low, high]; `preview` names a
+sheet of pictures in the folder; `skipped` lists keys of pictures.
 """
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import door
+from imagen_lit import checkpoint, door
 from imagen_lit.data.aside import aside
-from imagen_lit.stage.training import Stage
+from imagen_lit.stage.training import TIME_BINS, Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
-FREE = ("stage.images", "trainer", "callbacks", "logger", "runs", "data.workers", "data.keep_mib")
+FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
+FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
+
+METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
+METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
+METRICS += tuple(f"score/alignment_{category}" for category in ("all", "one", "two", "count"))
+METRICS += (  # imagen_lit/callbacks/health.py
+    "health/text_gap",
+    "health/shuffled_gap",
+    "health/ema_lag",
+    "health/lowres_error",
+    "health/channel_drift",
+)
+METRICS += (  # imagen_lit/callbacks/speed.py
+    "speed/images_per_second",
+    "speed/data_wait",
+    "speed/share_of_peak",
+    "speed/memory_gib",
+    "speed/hours_left",
+)
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
     """Make the folder this run's own, or refuse it to another run."""
-    wanted = OmegaConf.to_container(cfg, resolve=True)
+    refuse_another(folder, cfg)
+    _write(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_plain(cfg))))
+
+
+def refuse_another(folder: Path, cfg: DictConfig) -> None:
+    """Raise if a run with other settings has claimed the folder."""
     file = folder / "config.yaml"
     if file.exists():
-        theirs, ours = _flat(OmegaConf.to_container(OmegaConf.load(file))), _flat(wanted)
+        theirs, ours = _flat(OmegaConf.to_container(OmegaConf.load(file))), _flat(_plain(cfg))
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
         differing = [k for k in differing if not any(k == f or k.startswith(f + ".") for f in FREE)]
         if differing:
@@ -43,7 +70,10 @@ def claim(folder: Path, cfg: DictConfig) -> None:
                 f"the run folder {folder} belongs to a run with other settings ({said}): "
                 f"choose another name=..., or remove the folder"
             )
-    _write(file, OmegaConf.to_yaml(OmegaConf.create(wanted)))
+
+
+def _plain(cfg: DictConfig) -> Any:
+    return OmegaConf.to_container(cfg, resolve=True)
 
 
 def remember_text(folder: Path, fingerprint: Mapping[str, str]) -> None:
@@ -65,7 +95,10 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
         raise FileNotFoundError(f"{folder} has no text.json: is it the folder of a trained run?")
     theirs = json.loads(file.read_text())
     differing = [k for k in sorted({*theirs, *fingerprint}) if theirs.get(k) != fingerprint.get(k)]
-    return "; ".join(f"{k} {theirs.get(k)} there, {fingerprint.get(k)} now" for k in differing)
+    none = "not written down"
+    return "; ".join(
+        f"{k} {theirs.get(k, none)} there, {fingerprint.get(k, none)} now" for k in differing
+    )
 
 
 def config(folder: Path) -> DictConfig:
@@ -79,41 +112,66 @@ def config(folder: Path) -> DictConfig:
     return OmegaConf.load(file)
 
 
-def checkpoint(folder: Path) -> Path | None:
-    """The newest state of a run, None before there is any."""
-    file = Path(folder) / "last.ckpt"
-    return file if file.is_file() else None
+def settings(folder: Path) -> dict[str, Any]:
+    """The same as plain Python."""
+    return _plain(config(folder))
 
 
 def images_seen(folder: Path) -> int:
-    """How far a run has come."""
-    file = checkpoint(folder)
-    return 0 if file is None else int(_read(file)["state_dict"]["images_seen"])
+    """How far a run has come, by its newest good state."""
+    state = checkpoint.newest_good(folder)
+    return 0 if state is None else checkpoint.images(state)
 
 
 def load(folder: Path) -> Stage:
     """The trained stage in a run folder; `.ema` is the denoiser to draw with."""
     stage: Stage = door.build(config(folder).stage)
-    file = checkpoint(folder)
-    if file is None:
+    state = checkpoint.newest_good(folder)
+    if state is None:
         raise FileNotFoundError(
-            f"the run {folder} has no last.ckpt yet: let python -m imagen_lit.train finish first"
+            f"the run {folder} has no checkpoint yet: let python -m imagen_lit.train finish first"
         )
-    stage.load_state_dict(_read(file)["state_dict"])
+    stage.load_state_dict(checkpoint.read(state)["state_dict"])
     return stage.eval()
 
 
-def metrics(folder: Path) -> list[dict[str, float]]:
-    """The rows of metrics.jsonl, the last word where a resumed run repeats itself."""
+def start_from(stage: Stage, folder: Path) -> None:
+    """Give a new stage the weights that another run would draw with; its clock stays at zero."""
+    theirs = load(folder).ema.state_dict()
+    ours = stage.denoiser.state_dict()
+    differing = [
+        key
+        for key in sorted({*theirs, *ours})
+        if key not in theirs or key not in ours or theirs[key].shape != ours[key].shape
+    ]
+    if differing:
+        raise ValueError(
+            f"start_from={folder} has another network: {len(differing)} weights differ, among "
+            f"them {', '.join(differing[:3])}; compare network: in its config.yaml"
+        )
+    for denoiser in (stage.denoiser, stage.ema):
+        denoiser.load_state_dict(theirs)
+
+
+@rank_zero_only
+def rewind(folder: Path, images: int) -> None:
+    """Take back what was written down after the state that a run goes on from: it comes again."""
     file = Path(folder) / "metrics.jsonl"
-    rows: dict[tuple[Any, ...], dict[str, float]] = {}
+    if not file.is_file():
+        return
+    rows = [row for row in _rows(file) if row["images"] <= images]
+    _write(file, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    """The rows of metrics.jsonl in the order of images."""
+    return sorted(_rows(Path(folder) / "metrics.jsonl"), key=lambda row: row["images"])
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
     for line in file.read_text().splitlines() if file.is_file() else ():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # the last line of a run that was killed while writing
-            continue
-        rows[(row["images"], *sorted(row))] = row
-    return sorted(rows.values(), key=lambda row: row["images"])
+        with suppress(json.JSONDecodeError):  # the last line of a run that was killed while writing
+            yield json.loads(line)
 
 
 class Journal(Logger):
@@ -148,16 +206,6 @@ class Journal(Logger):
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"the checkpoint {file} cannot be read ({type(error).__name__}): it is damaged; "
-            "remove it and train again"
-        ) from error
 
 
 def _write(file: Path, text: str) -> None:

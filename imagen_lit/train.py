@@ -1,43 +1,133 @@
-"""Fit one stage. The same command goes on where the run stopped: resume, or else from scratch."""
+"""Fit one stage. The same command goes on where the run stopped.
+
+Which weights a run begins with: its own newest good state; or else those of `start_from`, another
+run; or else new ones.
+"""
 
 from pathlib import Path
 
 import torch
 from lightning import Trainer
-from omegaconf import DictConfig
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from imagen_lit import door, run_folder
+from imagen_lit import (
+    checkpoint,
+    complaint,
+    door,
+    outlook,
+    owner,
+    readiness,
+    run_folder,
+    slurm,
+    status,
+)
+from imagen_lit.data import sidecar
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
+
+_say = rank_zero_only(print)
 
 
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` pictures were seen; the run folder."""
     folder = Path(cfg.runs) / cfg.name
+    ahead, lacks = foretell(cfg, whole=cfg.trainer.accelerator != "cpu")
+    if lacks:
+        more = f" (and {len(lacks) - 1} more, listed above in order)" if lacks[1:] else ""
+        raise ValueError(f"{lacks[0]}{more}")
+    run_folder.refuse_another(folder, cfg)
+    owner.take(folder)
+    with status.told(folder, _sentence):
+        _train(cfg, folder, ahead.flops)
+    return folder
+
+
+def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
+    stage.flops = flops
     data: Data = door.build(cfg.data)
     data.setup()
+    _refuse_other_text(str(cfg.data.text), data.encoder, door.build(cfg.text).settings())
     run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
     run_folder.remember_text(folder, data.encoder)
-    seen = run_folder.images_seen(folder)
+    state = checkpoint.newest_good(folder)
+    seen = 0 if state is None else checkpoint.images(state)
     if seen >= stage.images:
-        print(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
-        return folder
+        _say(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
+        return
     if seen:
-        print(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
-    trainer: Trainer = door.build(cfg.trainer)
-    file = run_folder.checkpoint(folder)
-    trainer.fit(stage, datamodule=data, ckpt_path=file, weights_only=True)
-    trainer.save_checkpoint(folder / "last.ckpt")
+        _say(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
+    elif cfg.start_from is not None:
+        run_folder.start_from(stage, Path(cfg.start_from))
+    run_folder.rewind(folder, seen)
+    trainer = _trainer(cfg.trainer)
+    trainer.accumulate_grad_batches = data.pieces(trainer.world_size)
+    trainer.val_check_interval *= trainer.accumulate_grad_batches  # it counts batches; we, updates
+    if cfg.compile:
+        for denoiser in (stage.denoiser, stage.ema):
+            denoiser.network.compile()
+    trainer.fit(stage, datamodule=data, ckpt_path=state, weights_only=True)
     if int(stage.images_seen) < stage.images:
         raise KeyboardInterrupt
-    return folder
+
+
+def _refuse_other_text(text: str, found: dict[str, str], asked: dict[str, str]) -> None:
+    if different := sidecar.differences(found, asked):
+        raise ValueError(
+            f"the text embeddings {text} were made with other settings than text=... has now: "
+            f"{different}; give text.* as they were made with, or embed the captions anew"
+        )
+
+
+def _trainer(node: DictConfig) -> Trainer:
+    """The trainer. In a job of SLURM it has to be as large as the job, and Lightning's own
+    requeueing is off: callbacks.preemption does that."""
+    if not slurm.inside():
+        return door.build(node)
+    if type(node.devices) is int:  # Lightning says it too, but not what to type
+        slurm.refuse_other_size(node.devices * node.get("num_nodes", 1))
+    environment = {"_target_": "lightning.pytorch.plugins.environments.SLURMEnvironment"}
+    with open_dict(node):
+        node.plugins = [*(node.get("plugins") or []), environment | {"auto_requeue": False}]
+    trainer: Trainer = door.build(node)
+    slurm.refuse_other_size(trainer.world_size)
+    return trainer
+
+
+def _sentence(error: Exception) -> str:
+    return complaint.of(error, list) or f"{type(error).__name__}: {error}"
+
+
+def foretell(cfg: DictConfig, whole: bool) -> tuple[outlook.Outlook, list[str]]:
+    """Say what this training will take, the whole screen or a line, and what it lacks."""
+    shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
+    with torch.device("meta"):
+        stage: Stage = door.build(cfg.stage)
+    edge = cfg.data.crop or cfg.data.size
+    ahead = outlook.foresee(stage, cfg.data.batch_size, edge, cfg.text.width)
+    said = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
+    if whole:
+        found = outlook.probe(Path(cfg.runs) / cfg.name), outlook.captions(shards)
+        said = "\n".join([said, *ahead.lines(cfg.text.width, *found)])
+    else:
+        said = f"{said}; {ahead.brief()}"
+    lacks = readiness.lacking(
+        shards, str(cfg.data.text), cfg.text.path, cfg.text.made_by, cfg.trainer.accelerator
+    )
+    notes = [cfg.notice] if cfg.notice else []
+    notes += [f"missing {n}  {each}" for n, each in enumerate(lacks, 1) if whole or len(lacks) > 1]
+    _say("\n".join([said, *notes]))
+    return ahead, lacks
 
 
 @door.main("train")
 def main(cfg: DictConfig) -> None:
-    print(f"the run is in {train(cfg)}")
+    if cfg.plan:
+        foretell(cfg, whole=True)
+        return
+    _say(f"the run is in {train(cfg)}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""What every test stands on: two threads, no network, no cache of the person who runs it."""
+"""What every test stands on: two cores, no network, no cache of the person who runs it."""
 
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
 # Before any test module imports a library that reads these when it is imported.
 _CACHES = tempfile.TemporaryDirectory(prefix="imagen_lit_test_")
-os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "MPLBACKEND": "Agg"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled", "MPLBACKEND": "Agg"}
 os.environ |= {
     name: os.path.join(_CACHES.name, name.lower())
     for name in (
@@ -21,7 +22,23 @@ os.environ |= {
         "MPLCONFIGDIR",
     )
 }
+if "PYTEST_XDIST_WORKER" in os.environ:  # two of them run at once, and what they start is theirs
+    os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+
+TESTS = Path(__file__).parent
+LONG = ("slurm", "journey")  # begun first, so that no core is idle at the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that share the one
+    cluster."""
+    for item in items:
+        file = item.path.relative_to(TESTS)
+        group = "slurm" if file.parts[0] == "slurm" else str(file)
+        item.add_marker(pytest.mark.xdist_group(group))
+    folders = {name: order for order, name in enumerate(LONG)}
+    items.sort(key=lambda item: folders.get(item.path.relative_to(TESTS).parts[0], len(LONG)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -35,26 +35,33 @@ class Preview(Callback):
         self.examiner, self.encoder, self.recipe = examiner, encoder, recipe
         self.size, self.every, self.folder = size, every, Path(folder)
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._condition = Condition(*self.encoder.encode(self.examiner.prompts))
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._drawn = int(pl_module.images_seen) // self.every
+        text, mask = self.encoder.encode(self.examiner.prompts)
+        self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         seen = int(pl_module.images_seen)
-        whole = len(batch["position"]) * trainer.world_size
-        if seen // self.every == (seen - whole) // self.every or not trainer.is_global_zero:
+        if seen // self.every == self._drawn:
             return
+        self._drawn = seen // self.every
+        if not trainer.is_global_zero and pl_module.device_mesh is None:
+            return  # one draws for all, unless each holds a part of the follower
         with torch.inference_mode():
             drawn = self.recipe.draw(pl_module.ema, self._condition, self.examiner.seeds, self.size)
-        shown = ((drawn.float() + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        if not trainer.is_global_zero:
+            return
+        shown = ((drawn.float() + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         marks = [self.examiner.mark(i, picture) for i, picture in enumerate(shown)]
         row: dict[str, Any] = {"images": seen}
         for category, found in self.examiner.score(marks).items():
             low, high = found["interval"]
             row[f"score/alignment_{category}"] = [found["exact"], low, high]
+        row["preview"] = f"preview_{seen:09d}.png"
+        _sheet(shown, self.folder / row["preview"])
         trainer.logger.write(row)
-        _sheet(shown, self.folder / f"preview_{seen:09d}.png")
 
 
 def _sheet(pictures: np.ndarray, file: Path, columns: int = 12, edge: int = 64) -> None:

@@ -31,6 +31,8 @@ class Progress(Callback):
         while len(self._seen) > 2 and self._seen[0][0] < now - 60:
             self._seen.popleft()
         done = images >= pl_module.images
+        if not trainer.is_global_zero:
+            return
         if done or now - self._told >= (0.5 if sys.stderr.isatty() else self.every):
             self._told = now
             self._tell(images, pl_module.images, trainer.callback_metrics.get("train/loss"), done)

@@ -6,7 +6,6 @@ whatever tars a folder holds, ours or img2dataset's, without changing them, find
 every sample, and writes the manifest.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imagen_lit.data import collection, facts, shard
+from imagen_lit.data import collection, facts, shard, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.transform import Unusable
 
@@ -27,16 +26,19 @@ class Source(Protocol):
 
     def __getitem__(self, number: int) -> dict[str, Any]: ...
 
+    def state(self) -> Any:
+        """What changes whenever an entry does; None where none ever can."""
+
 
 def build(
     source: Source, identity: Any, folder: Path, per_shard: int, workers: int
 ) -> Iterator[tuple[int, int]]:
     """Write what is missing; yield (shards finished, shards in all), the first time before any.
 
-    `identity` says what the source is: a folder made from another one is refused.
+    `identity` says what the source is: a folder made from another one, or from this one before it
+    changed, is refused.
     """
-    said = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    manifest = collection.plan(folder, len(source), per_shard, said)
+    manifest = collection.plan(folder, len(source), per_shard, identity, source.state())
     names = list(manifest["shards"])
     owed = [i for i, name in enumerate(names) if not (folder / f"{name}.tar").exists()]
     done = len(names) - len(owed)
@@ -64,15 +66,24 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     ):
         entries[path.stem] = planned.get(path.stem, {}) | entry
         yield done, len(paths)
+    samples = sum(entry["samples"] for entry in entries.values())
+    if not samples:
+        reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
+        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        raise ValueError(f"{folder} holds no samples. Left out were: {listed or 'none'}.")
     for name in planned.keys() - entries.keys():
-        raise FileNotFoundError(f"{folder / name}.tar is missing. Repeat the command that made it.")
+        raise FileNotFoundError(
+            f"{folder / name}.tar is missing. Repeat the command that made it, or bring the shard "
+            f"back; if it is to be gone, {collection.anew(folder)}"
+        )
     manifest |= {
-        "samples": sum(entry["samples"] for entry in entries.values()),
+        "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
         "shards": entries,
     }
     if manifest != collection.read_manifest(folder):
         collection.write_manifest(folder, manifest)
+    summary.column(paths, "counts")  # now, and not by every process of the first run
 
 
 _source: Source | None = None  # of this worker process
@@ -114,10 +125,6 @@ def samples(
     for number in range(start, end):
         try:
             sample = source[number]
-            if len(sample["image"]) > shard.LIMIT[sample["extension"]]:
-                raise Unusable("its file is too large")
-            if len(sample["caption"].encode()) > shard.LIMIT["txt"]:
-                raise Unusable("its caption is too long")
         except Unusable as error:
             left_out[str(error)] += 1
         else:
@@ -126,14 +133,16 @@ def samples(
 
 def _survey(path: Path) -> dict[str, Any]:
     index, known = shard.index(path), facts.of(path)
-    left_out = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    before = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    left_out = Counter(json.loads(before.read_text()) if before.is_file() else {})
+    left_out.update(json.loads(index.left_out))
     sides = np.minimum(known["width"], known["height"])
     return {
         "samples": len(index.keys),
         "bytes": path.stat().st_size,
         "keys_sha256": index.keys_sha256,
         "captions_sha256": index.captions_sha256,
-        "left_out": json.loads(left_out.read_text()) if left_out.is_file() else {},
+        "left_out": left_out,
         "unreadable": int((sides < 1).sum()),
         "median_side": int(np.median(sides)) if len(sides) else 0,
         "median_caption": int(np.median(known["caption_length"])) if len(sides) else 0,

@@ -4,16 +4,19 @@
 folder was made or surveyed by `python -m imagen_lit.build_shards`, its manifest
 (`<folder>.meta/manifest.json`) says which shards there must be, and how large; it is written before
 the first shard (the plan) and again after the last. Shards made by img2dataset need no manifest:
-their `_stats.json` tell their sample counts. Where a manifest tells size and count, no tar and no
-index is opened: forty thousand shards are ready at once.
+their `_stats.json` tell their sample counts. No tar is opened, nor an index after the first time
+(`data.summary`).
 """
 
+import hashlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.data import summary
 from imagen_lit.data.aside import aside
-from imagen_lit.data.shard import Shard, index, meta
+from imagen_lit.data.shard import Shard, meta
 
 COMMAND = "python -m imagen_lit.build_shards"
 
@@ -29,15 +32,19 @@ class Collection:
             raise FileNotFoundError(
                 f"There are no shards in {self.folder}. To make the demo's, type: {COMMAND}"
             )
-        self.counts = [
-            _surveyed(path, manifest["shards"][path.stem])
-            if manifest and "bytes" in manifest["shards"][path.stem]
-            else _counted(path, manifest["shards"][path.stem].get("samples") if manifest else None)
-            for path in self.paths
-        ]
+        entries = manifest["shards"] if manifest else {}
+        if manifest and all("bytes" in entries[path.stem] for path in self.paths):
+            self.counts = [_surveyed(path, entries[path.stem]) for path in self.paths]
+        else:
+            self.counts = _counted(self.paths, entries)
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @cached_property
+    def stamp(self) -> str:
+        """What changes whenever any of the shards does."""
+        return summary.stamp(self.paths)
 
     def open(self, shard: int) -> Shard:
         return Shard(self.paths[shard])
@@ -47,12 +54,22 @@ class Collection:
         if missing := sorted(expected - found):
             raise FileNotFoundError(
                 f"{self.folder} has {len(found & expected)} of its {len(expected)} shards "
-                f"({missing[0]}.tar is missing). Repeat the command that made it: {COMMAND} …"
+                f"({missing[0]}.tar is missing). Repeat the command that made it, {COMMAND} …, or "
+                f"bring the shard back; if it is to be gone, {anew(self.folder)}"
             )
         if foreign := sorted(found - expected):
             raise ValueError(
-                f"{self.folder}/{foreign[0]}.tar is not in the manifest. Move it elsewhere."
+                f"{self.folder}/{foreign[0]}.tar is not in the manifest. Move it elsewhere; if it "
+                f"belongs there, {anew(self.folder)}"
             )
+
+
+def anew(folder: Path) -> str:
+    """How the shards that there are become a collection."""
+    return (
+        f"delete {meta(folder) / 'manifest.json'}, then type: "
+        f"{COMMAND} data/source=shards source.path={folder}"
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -60,13 +77,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def plan(folder: Path, entries: int, per_shard: int, source_sha256: str) -> dict[str, Any]:
+def plan(folder: Path, entries: int, per_shard: int, source: Any, state: Any) -> dict[str, Any]:
     """The manifest of shards still to be made; one made before must be of the same entries."""
     starts = range(0, entries, per_shard)
     manifest = {
         "entries": entries,
         "per_shard": per_shard,
-        "source_sha256": source_sha256,
+        "source_sha256": _sha256(source),
+        "state_sha256": state and _sha256(state),
         "shards": {
             f"{number:05d}": {"entries": min(per_shard, entries - start)}
             for number, start in enumerate(starts)
@@ -76,18 +94,25 @@ def plan(folder: Path, entries: int, per_shard: int, source_sha256: str) -> dict
     if before is None and any(folder.glob("*.tar")):
         raise ValueError(f"{folder} already holds shards of another origin. Choose another folder.")
     if before is not None:
-        named = ("entries", "per_shard", "source_sha256")
-        if different := [name for name in named if before.get(name) != manifest[name]]:
-            listed = ", ".join(
-                f"{name} was {before.get(name)}, is {manifest[name]}" for name in different
-            )
+        different = [
+            f"{name} was {before.get(name)}, is {manifest[name]}"
+            for name in ("entries", "per_shard", "source_sha256")
+            if before.get(name) != manifest[name]
+        ]
+        if before.get("state_sha256") != manifest["state_sha256"]:
+            different.append("its files have changed since")
+        if different:
             raise ValueError(
-                f"{folder} was made from another source ({listed}). Choose another folder, or "
-                f"delete {folder} and {meta(folder)}."
+                f"{folder} was made from another source ({', '.join(different)}). Choose another "
+                f"folder, or delete {folder} and {meta(folder)}."
             )
         return before
     write_manifest(folder, manifest)
     return manifest
+
+
+def _sha256(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -99,20 +124,22 @@ def _surveyed(path: Path, entry: dict[str, Any]) -> int:
     if (size := path.stat().st_size) != entry["bytes"]:
         raise ValueError(
             f"{path} has {size} bytes where the manifest says {entry['bytes']}: it was cut short "
-            "or replaced. Delete it, then make or copy it again."
+            f"or replaced. Delete it and make or copy it again; if it is right, {anew(path.parent)}"
         )
     return entry["samples"]
 
 
-def _counted(path: Path, expected: int | None) -> int:
-    expected = _downloaded(path) if expected is None else expected
-    found = len(index(path).keys)
-    if expected is not None and found != expected:
-        raise ValueError(
-            f"{path} holds {found} samples where {expected} were written: it was cut short "
-            "or replaced. Delete it, then make or copy it again."
-        )
-    return found
+def _counted(paths: list[Path], entries: dict[str, Any]) -> list[int]:
+    counts, left_out = (summary.column(paths, name).tolist() for name in ("counts", "left_out"))
+    for path, found, out in zip(paths, counts, left_out, strict=True):
+        told = entries.get(path.stem, {}).get("samples")
+        expected = _downloaded(path) if told is None else told
+        if expected is not None and not found <= expected <= found + out:
+            raise ValueError(
+                f"{path} holds {found} samples where {expected} were written: it was cut short "
+                "or replaced. Delete it, then make or copy it again."
+            )
+    return counts
 
 
 def _downloaded(path: Path) -> int | None:

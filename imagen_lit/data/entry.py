@@ -1,8 +1,10 @@
 """An entry of a folder or a table becomes a sample `{key, image, extension, caption, known}`, or is
 `Unusable` for one of a few reasons, by which it is counted."""
 
+import json
 from typing import Any
 
+from imagen_lit.data.tar import LIMIT
 from imagen_lit.data.transform import Unusable
 
 MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
@@ -21,12 +23,24 @@ def extension(image: bytes) -> str:
 def sample(number: int, image: bytes, caption: Any, known: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(caption, str) or not caption.strip():
         raise Unusable("it has no caption")
+    try:
+        long = len(caption.encode()) > LIMIT["txt"]
+    except UnicodeEncodeError as error:
+        raise Unusable("its caption is not UTF-8") from error
+    if long:
+        raise Unusable("its caption is too long")
+    kind = extension(image)
+    if len(image) > LIMIT[kind]:
+        raise Unusable("its file is too large")
+    known = {name: value for name, value in known.items() if _plain(value)}
+    if len(json.dumps(known)) > LIMIT["json"]:
+        raise Unusable("too much is known of it")
     return {
         "key": f"{number:09d}",
         "image": image,
-        "extension": extension(image),
+        "extension": kind,
         "caption": caption.strip(),
-        "known": {name: value for name, value in known.items() if _plain(value)},
+        "known": known,
     }
 
 

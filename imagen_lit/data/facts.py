@@ -3,12 +3,14 @@
 `width`, `height` (before any resizing, where a .json remembers them as `original_width` and
 `original_height`; else the picture's own, and 0 where it has none), `caption_length` in characters,
 `caption_hash`, `contrast` (the standard deviation of its grey levels, 0 to 127; pictures of one
-colour are broken downloads), and every number of the .json under its own name.
+colour are broken downloads), and the numbers of the .json under their own names: at most `NAMES` in
+a shard, and none of a .json that has more.
 
 Found once and kept beside the folder, `datasets/laion.meta/00000.facts.npz`, made anew when the tar
 has changed.
 """
 
+import json
 import math
 import zipfile
 from collections.abc import Iterable
@@ -21,8 +23,10 @@ import torch.nn.functional as F
 from imagen_lit.data import shard, transform
 from imagen_lit.data.aside import aside
 
-VERSION = 1
+VERSION = 2
 OWN = ("width", "height", "caption_length", "caption_hash", "contrast")
+NAMES = 256
+WIDEST = 1 << 31  # pixels; who remembers more is not believed
 THUMB = 32
 
 Facts = dict[str, np.ndarray]
@@ -35,43 +39,57 @@ def of(path: Path) -> Facts:
     try:
         with np.load(kept, allow_pickle=False) as arrays:
             if arrays["stamp"].tolist() == stamp:
-                return {name: arrays[name] for name in arrays.files if name != "stamp"}
+                names = json.loads(str(arrays["names"]))
+                numbers = dict(zip(names, arrays["numbers"], strict=True))
+                return {name: arrays[name] for name in OWN} | numbers
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         pass
     tar = shard.Shard(path)
     rows = ((tar.known(row), tar.caption(row), tar.image(row)) for row in range(len(tar)))
-    found = _columns([_row(*row) for row in rows])
-    with aside(kept) as file:
-        np.savez(file, stamp=np.array(stamp), **found)
+    found = _columns(rows)
+    names = [name for name in found if name not in OWN]
+    numbers = np.array([found[name] for name in names]).reshape(len(names), len(tar))
+    own = {name: found[name] for name in OWN}
+    with aside(kept) as file:  # names of a stranger's choice are never names of arrays
+        np.savez(file, stamp=np.array(stamp), names=json.dumps(names), numbers=numbers, **own)
     return found
 
 
 def of_samples(samples: Iterable[dict[str, Any]]) -> Facts:
     """The columns of samples that are not in a tar yet."""
-    return _columns([_row(s["known"], s["caption"], s["image"]) for s in samples])
+    return _columns((s["known"], s["caption"], s["image"]) for s in samples)
 
 
-def _columns(rows: list[dict[str, Any]]) -> Facts:
-    named = sorted({name for row in rows for name in row} - set(OWN))
-    facts = {
-        name: np.array([row[name] for row in rows], np.int64) for name in OWN if name != "contrast"
-    }
-    facts["contrast"] = np.array([row["contrast"] for row in rows], np.float32)
+def _columns(samples: Iterable[tuple[dict[str, Any], str, bytes]]) -> Facts:
+    own: list[tuple[float, ...]] = []
+    columns: dict[str, list[float]] = {}  # by name, as they come
+    for known, caption, image in samples:
+        for name, number in _numbers(known).items():
+            if name in columns or len(columns) < NAMES:
+                column = columns.setdefault(name, [])
+                column += [math.nan] * (len(own) - len(column)) + [number]
+        own.append(_own(known, caption, image))
+    kinds = dict.fromkeys(OWN, np.int64) | {"contrast": np.float32}
+    facts = {name: np.array([row[i] for row in own], kinds[name]) for i, name in enumerate(OWN)}
     return facts | {
-        name: np.array([row.get(name, math.nan) for row in rows], np.float64) for name in named
+        name: np.array(column + [math.nan] * (len(own) - len(column)))
+        for name, column in sorted(columns.items())
     }
 
 
-def _row(known: dict[str, Any], caption: str, image: bytes) -> dict[str, Any]:
+def _own(known: dict[str, Any], caption: str, image: bytes) -> tuple[float, ...]:
     width, height, contrast = _picture(image)
+    if width:  # what cannot be seen has no size, whatever it is said to have had
+        width = _whole(known.get("original_width"), width)
+        height = _whole(known.get("original_height"), height)
+    words = " ".join(caption.lower().split())
+    return width, height, len(caption), shard.key_hash(words.encode()), contrast
+
+
+def _numbers(known: dict[str, Any]) -> dict[str, float]:
     numbers = {name: _number(value) for name, value in known.items() if name not in OWN}
-    return {name: value for name, value in numbers.items() if value is not None} | {
-        "width": _whole(known.get("original_width"), width),
-        "height": _whole(known.get("original_height"), height),
-        "caption_length": len(caption),
-        "caption_hash": shard.key_hash(" ".join(caption.lower().split()).encode()),
-        "contrast": contrast,
-    }
+    found = {name: value for name, value in numbers.items() if value is not None}
+    return found if len(found) <= NAMES else {}
 
 
 def _picture(data: bytes) -> tuple[int, int, float]:
@@ -91,10 +109,10 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _whole(value: Any, otherwise: int) -> int:
     number = _number(value)
-    return int(number) if number is not None and math.isfinite(number) else otherwise
+    return int(number) if number is not None and 1 <= number < WIDEST else otherwise

@@ -28,8 +28,16 @@ class Filter:
         distinct_captions: bool = False,
     ) -> None:
         self.min_side, self.max_aspect, self.min_contrast = min_side, max_aspect, min_contrast
+        for name in ("min_side", "max_aspect", "min_contrast"):
+            none = vars(self)[name] is None and name != "max_aspect"
+            if none or not _is_bound(vars(self)[name]):
+                raise ValueError(f"found {name}={vars(self)[name]!r}: expected a number")
         self.caption_length = _bounds("caption_length", caption_length)
+        if not isinstance(fields, Mapping | None):
+            raise ValueError(f"found fields={fields!r}: expected {{aesthetic: [5, null]}}")
         self.fields = {name: _bounds(name, bounds) for name, bounds in (fields or {}).items()}
+        if not isinstance(distinct_captions, bool):
+            raise ValueError(f"found distinct_captions={distinct_captions!r}: expected true, false")
         self.distinct_captions = distinct_captions
 
     @property
@@ -80,11 +88,15 @@ class Filter:
         return keep, counts
 
 
-def _bounds(name: str, bounds: Bounds) -> tuple[float | None, float | None]:
-    found = list(bounds)
-    if len(found) != 2 or (None not in found and found[0] > found[1]):
-        raise ValueError(f"The bounds {name}={found} are no [lowest, highest]; null: no bound.")
-    return found[0], found[1]
+def _bounds(name: str, bounds: Any) -> tuple[float | None, float | None]:
+    pair = list(bounds) if isinstance(bounds, (list, tuple)) else [bounds]
+    if len(pair) != 2 or not all(map(_is_bound, pair)) or (None not in pair and pair[0] > pair[1]):
+        raise ValueError(f"The bounds {name}={bounds} are no [lowest, highest]; null: no bound.")
+    return pair[0], pair[1]
+
+
+def _is_bound(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and value == value)
 
 
 def _said(bound: float | None) -> str:

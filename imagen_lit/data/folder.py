@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.data import shard
 from imagen_lit.data.entry import sample
 from imagen_lit.data.transform import Unusable
 
@@ -33,14 +34,30 @@ class Folder:
         file = self.root / self.files[number]
         text, beside = file.with_suffix(".txt"), file.with_suffix(".json")
         known = _object(beside) if beside.is_file() else {}
-        caption = text.read_text() if text.is_file() else known.get(self.caption)
+        caption = _text(text) if text.is_file() else known.get(self.caption)
         return sample(number, file.read_bytes(), caption, {**known, "path": self.files[number]})
+
+    def state(self) -> list[list[Any]]:
+        """Names, sizes and times of all files that the entries are made of."""
+        files = [self.root / name for name in self.files]
+        beside = [file.with_suffix(suffix) for file in files for suffix in (".txt", ".json")]
+        return [
+            [str(file.relative_to(self.root)), *shard.state(file)]
+            for file in (*files, *(file for file in beside if file.is_file()))
+        ]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unusable("its caption is not UTF-8") from error
 
 
 def _object(file: Path) -> dict[str, Any]:
     try:
-        known = json.loads(file.read_text())
-    except ValueError as error:
+        known = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise Unusable("its .json cannot be read") from error
     if not isinstance(known, dict):
         raise Unusable("its .json is not an object")

@@ -20,9 +20,11 @@ from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
+from imagen_lit.data.portion import Portion, portion, positive
 from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
+from imagen_lit.data.remembered import remembered
 from imagen_lit.data.selection import select
-from imagen_lit.data.stream import Order, Slices, share
+from imagen_lit.data.stream import Order, Slices, pieces, share
 
 Batch = dict[str, Any]
 
@@ -31,12 +33,14 @@ class Data(LightningDataModule):
     """`text` is an encoder's name (its sidecars lie in `<shards>.text/<name>`) or a folder of them.
 
     Pictures are resized to `size`; then a random square of `crop` is taken, or, without it, the
-    square in the middle. `batch_size` counts the pictures of all ranks together. `filter` says
-    which samples are wanted; `mixed_with` adds further folders, each {shards, weight} and, by
-    choice, a text and a filter of its own, beside this one with its `weight`. `validation` is a
-    share, or a number, of samples of the first folder that are held back. `keep_mib`: decoded
-    pictures kept in memory, where they are used whole. `mirror` is off because captions speak of
-    left and right. Above a share of `tolerate`, pictures that cannot be used are an error.
+    square in the middle. `batch_size` counts the pictures of all ranks together, those of one
+    update; `at_once`, where memory is short, how many of them a rank takes in one forward pass:
+    the update is the same. `filter` says which samples are wanted; `mixed_with` adds further
+    folders, each {shards, weight} and, by choice, a text and a filter of its own, beside this one
+    with its `weight`. `validation` is a share, or a number, of samples of the first folder that
+    are held back. `keep_mib`: decoded pictures kept in memory, where they are used whole. `mirror`
+    is off because captions speak of left and right. Above a share of `tolerate`, pictures that
+    cannot be used are an error.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Data(LightningDataModule):
         size: int,
         batch_size: int,
         crop: int | None = None,
+        at_once: int | None = None,
         workers: int = 0,
         seed: int = 0,
         validation: float = 0.02,
@@ -60,9 +65,9 @@ class Data(LightningDataModule):
         super().__init__()
         if crop is not None and crop > size:
             raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
-        self.size, self.crop, self.batch_size = size, crop, batch_size
-        first = {"shards": shards, "weight": weight, "filter": filter}
-        self.sets = [{"text": text, "filter": None} | dict(each) for each in (first, *mixed_with)]
+        self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
+        self.sets = [Portion(shards, text, positive(weight), filter)]
+        self.sets += [portion(words, text) for words in mixed_with]
         self.workers, self.seed, self.held_back = workers, seed, validation
         self.window, self.keep_mib, self.mirror = window, keep_mib, mirror
         self.tally = Tally(tolerate)  # of the pictures seen and replaced, while training
@@ -74,27 +79,23 @@ class Data(LightningDataModule):
         """Open the training stream at this position, from the next `train_dataloader()` on."""
         self._images_seen = int(images_seen)
 
+    def pieces(self, world: int) -> int:
+        """How many forward passes of each rank make one update."""
+        return pieces(share(self.batch_size, world), self.at_once)
+
     def setup(self, stage: str | None = None) -> None:
         """Open and check everything; an error comes here, before the first step."""
         if self._parts:
             return
         parts = []
         for number, each in enumerate(self.sets):
-            shards = Collection(each["shards"])
-            text = Path(each["text"])
+            shards = Collection(each.shards)
+            text = Path(each.text)
             if len(text.parts) == 1:  # an encoder's name
-                text = sidecar.folder(shards.folder, each["text"])
+                text = sidecar.folder(shards.folder, each.text)
             held_back = self.held_back if number == 0 else 0
-            wanted = each["filter"]
-            if isinstance(wanted, Mapping):  # of a folder mixed in, in its own words
-                wanted = Filter(**wanted)
-            chosen = select(shards, wanted, held_back)
-            if held_back and not chosen.held.sum():
-                raise ValueError(
-                    f"validation={held_back} holds back none of the {sum(shards.counts)} samples "
-                    f"of {shards.folder}: give a whole number of samples."
-                )
-            self._agree(_encoder(shards, text), text)
+            chosen = select(shards, each.filter, held_back)
+            self._agree(remembered(_encoder, shards, text), text)
             parts.append(Part(shards, text, chosen, held=False))
         samples = sum(sum(part.shards.counts) for part in parts)
         keeps = self.keep_mib > 0 and self.crop is None
@@ -110,9 +111,9 @@ class Data(LightningDataModule):
         self.setup()
         rank, world = self._place()
         orders = [Order(part.counts, self.seed, self.window) for part in self._parts]
-        order = Mixture(orders, [each["weight"] for each in self.sets], self.seed)
+        order = Mixture(orders, [each.weight for each in self.sets], self.seed)
         reader = self._reader(self._parts, self.mirror, self.seed, self.tally)
-        batches = Slices(order, self.batch_size, rank, world, self._images_seen)
+        batches = Slices(order, self.batch_size, rank, world, self._images_seen, self.pieces(world))
         return Endless(reader, batches, self.workers)
 
     def val_dataloader(self) -> "list[Fixed]":
@@ -162,8 +163,9 @@ class Endless:
     def __iter__(self) -> Iterator[Batch]:
         batches = worker.start(_loader(self.reader, self.batches, self.workers))
         try:
-            for batch in batches:
-                self.batches.start += self.batches.batch_size
+            for number, batch in enumerate(batches, start=1):
+                if number % self.batches.pieces == 0:
+                    self.batches.start += self.batches.batch_size
                 yield batch
         finally:
             worker.end(batches)
@@ -223,11 +225,13 @@ def _encoder(shards: Collection, text: Path) -> dict[str, str]:
     first: dict[str, str] = {}
     for number, path in enumerate(shards.paths):
         file = sidecar.open_checked(text / f"{path.stem}.safetensors", shards.open(number))
-        fields = {name: v for name, v in file.fields.items() if name.startswith("encoder.")}
+        told = file.fields.items()
+        fields = {name: v for name, v in told if name.startswith("encoder.") or name == "stored"}
         if different := sidecar.differences(fields, first or fields):
             raise ValueError(
-                f"{text} mixes encoders: {file.path.name} differs from the first file in "
-                f"{different}. Delete the folder and make it again: {sidecar.COMMAND}"
+                f"{text} mixes encoders or precisions: {file.path.name} differs from "
+                f"{shards.paths[0].stem}.safetensors in {different}. Delete the files of one kind, "
+                f"then make these shards' anew: {sidecar.command(shards.folder, text)}"
             )
         first = first or fields
-    return {name.removeprefix("encoder."): value for name, value in first.items()}
+    return {n.removeprefix("encoder."): v for n, v in first.items() if n != "stored"}

@@ -12,10 +12,11 @@ is not the one its sidecar was made for is an error at its last sample at the la
 
 import logging
 import re
-import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 import numpy as np
@@ -24,11 +25,13 @@ import webdataset
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import shard, sidecar, transform
+from imagen_lit.data import shard, sidecar, tar, transform
+from imagen_lit.data.known import turn
 from imagen_lit.data.reader import Tally, collate, padded
-from imagen_lit.data.stream import share
+from imagen_lit.data.stream import pieces, share
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
+EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # what must be installed besides: imagen-lit[s3], [gs]
 SHUFFLE = 1000  # samples in the buffer, as bytes, not yet decoded
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class Remote(LightningDataModule):
         size: int,
         batch_size: int,
         crop: int | None = None,
+        at_once: int | None = None,
         workers: int = 0,
         seed: int = 0,
         tolerate: float = 0.01,
@@ -53,10 +57,14 @@ class Remote(LightningDataModule):
         for url in self.urls:
             _check(url)
         self.text, self.size, self.crop = Path(text), size, crop
-        self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        self.batch_size, self.at_once, self.workers, self.seed = batch_size, at_once, workers, seed
         self.tally = Tally(tolerate)
         self.encoder: dict[str, str] = {}
         self._images_seen = 0
+
+    def pieces(self, world: int) -> int:
+        """How many forward passes of each rank make one update."""
+        return pieces(share(self.batch_size, world), self.at_once)
 
     def start_at(self, images_seen: int) -> None:
         self._images_seen = int(images_seen)
@@ -68,12 +76,18 @@ class Remote(LightningDataModule):
             )
 
     def setup(self, stage: str | None = None) -> None:
+        samples = 0
         for url in self.urls:
-            found = sidecar.Sidecar(self._sidecar(url)).fields
+            text = sidecar.Sidecar(self._sidecar(url))
+            samples, found = samples + len(text), text.fields
             fields = {n: value for n, value in found.items() if n.startswith("encoder.")}
             if different := sidecar.differences(fields, self.encoder or fields):
                 raise ValueError(f"{self.text} mixes encoders, at {_stem(url)}: {different}.")
             self.encoder = fields
+        if not samples:
+            raise ValueError(
+                f"found no samples in any of {len(self.urls)} shards, {self.urls[0]} …"
+            )
         self.encoder = {n.removeprefix("encoder."): value for n, value in self.encoder.items()}
 
     def train_dataloader(self) -> "Numbered":
@@ -90,12 +104,12 @@ class Remote(LightningDataModule):
         )
         loader = DataLoader(
             pipeline,
-            batch_size=share(self.batch_size, world),
+            batch_size=share(self.batch_size, world) // self.pieces(world),
             num_workers=self.workers,
             collate_fn=collate,
             generator=torch.Generator().manual_seed(seed),
         )
-        return Numbered(loader, self._images_seen, self.batch_size, rank)
+        return Numbered(loader, self._images_seen, self.batch_size, rank, self.pieces(world))
 
     def val_dataloader(self) -> list[Any]:
         """None: what is held back must be found again, which streams cannot."""
@@ -111,20 +125,26 @@ class Remote(LightningDataModule):
         for url in urls:
             address = url["url"] if isinstance(url, dict) else url
             text = sidecar.Sidecar(self._sidecar(address))
-            keys = []
+            keys, captions = [], []
             for row, found in enumerate(members(address)):
                 keys.append(found["key"].encode())
+                captions.append(found["caption"])
                 if row >= len(text):
                     break
-                yield found | {"text": text.row(row)}
-            found_keys = {"samples": str(len(keys)), "keys_sha256": shard.digest(keys)}
-            if different := sidecar.differences(text.fields, found_keys):
+                yield found | {"text": text.row(row), "caption": found["caption"].decode()}
+            of = {
+                "samples": str(len(keys)),
+                "keys_sha256": shard.digest(keys),
+                "captions_sha256": shard.digest(captions),
+            }
+            if different := sidecar.differences(text.fields, of):
                 raise ValueError(f"{text.path} is of other samples than {address}: {different}.")
 
     def _decoded(self, samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for found in samples:
             try:
-                picture = transform.resize(transform.decode(found["image"], self.size), self.size)
+                picture = transform.decode(found["image"], self.size, found["turn"])
+                picture = transform.resize(picture, self.size)
             except transform.Unusable as error:
                 self.tally.replace(f"{found['shard']} holds {found['key']!r}, but {error}")
                 continue
@@ -147,15 +167,19 @@ class Numbered:
     """Batches get their positions as they arrive in the main process: whatever the workers did,
     positions, and with them the noise, go on without gap."""
 
-    def __init__(self, loader: DataLoader, start: int, batch_size: int, rank: int) -> None:
-        self.loader, self.start, self.batch_size, self.rank = loader, start, batch_size, rank
+    def __init__(
+        self, loader: DataLoader, start: int, batch_size: int, rank: int, pieces: int
+    ) -> None:
+        self.loader, self.start, self.batch_size = loader, start, batch_size
+        self.rank, self.pieces = rank, pieces
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in self.loader:
-            mine = len(batch["position"])
-            first = self.start + self.rank * mine
+        for number, batch in enumerate(self.loader):
+            mine, piece = len(batch["position"]), number % self.pieces
+            first = self.start + (self.rank * self.pieces + piece) * mine
             batch["position"] = torch.arange(first, first + mine)
-            self.start += self.batch_size
+            if piece == self.pieces - 1:
+                self.start += self.batch_size
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
@@ -166,44 +190,49 @@ class Numbered:
 
 
 def members(url: str) -> Iterator[dict[str, Any]]:
-    """{key, image, caption, shard} of each sample of a tar, read once from front to back."""
-    with fsspec.open(url, "rb") as file:
-        try:
-            with tarfile.open(fileobj=file, mode="r|") as tar:  # "r|": nothing unpacks
-                sample: dict[str, Any] = {}
-                for member in tar:
-                    if member.isdir():
-                        continue
-                    place = shard.place(url, member)
-                    if place.key != sample.get("key"):
-                        if sample:
-                            yield _whole(sample)
-                        sample = {"key": place.key, "shard": url}
-                    if place.kind in (0, 1):
-                        data = tar.extractfile(member).read()
-                        sample["image" if place.kind == 0 else "caption"] = data
-                if sample:
-                    yield _whole(sample)
-        except (tarfile.TarError, EOFError) as error:
-            raise ValueError(f"{url} is cut short or is not a plain tar ({error}).") from error
+    """{key, image, caption (bytes), turn, shard} of each sample of a tar, read once from front to
+    back; what is no sample is left out, as in `shard.index`."""
+    with _opened(url) as file:
+        parts: dict[int, bytes] = {}
+        key = None
+        for member in tar.members(url, file, "r|"):
+            if member.key != key:
+                yield from _whole(url, key, parts)
+                key, parts = member.key, {}
+            if member.kind is not None:
+                parts[member.kind] = member.read()
+        yield from _whole(url, key, parts)
 
 
-def _whole(sample: dict[str, Any]) -> dict[str, Any]:
-    for part in ("image", "caption"):
-        if part not in sample:
-            raise ValueError(
-                f"Sample {sample['key']!r} in {sample['shard']} has no {part}: was it cut short?"
-            )
+@contextmanager
+def _opened(url: str) -> Iterator[BinaryIO]:
     try:
-        return sample | {"caption": sample["caption"].decode()}
-    except UnicodeDecodeError as error:
-        raise ValueError(f"The caption of {sample['key']!r} is not UTF-8: {error}.") from error
+        file = fsspec.open(url, "rb").open()
+    except MemoryError:
+        raise
+    except Exception as error:  # each store has errors of its own
+        said = "nothing was found there" if isinstance(error, FileNotFoundError) else repr(error)
+        raise ValueError(
+            f"{url} cannot be opened ({said}): are the address and the network right, and may you "
+            "read there?"
+        ) from error
+    with file:
+        yield file
+
+
+def _whole(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[str, Any]]:
+    if not shard.lacks(0 in parts, parts.get(1)):
+        found = {"image": parts[0], "caption": parts[1], "turn": turn(parts.get(2, b""))}
+        yield {"key": key, "shard": url} | found
 
 
 def _check(url: str) -> None:
-    scheme = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
-    if scheme and scheme[1].lower() not in SCHEMES:
+    found = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
+    scheme = found[1].lower() if found else "file"
+    if scheme not in SCHEMES:
         raise ValueError(f"found the address {url!r}: expected one of {', '.join(SCHEMES)}")
+    if scheme in EXTRA and not find_spec(EXTRA[scheme]):
+        raise ValueError(f"{url} needs {EXTRA[scheme]}: type pip install 'imagen-lit[{scheme}]'")
 
 
 def _stem(url: str) -> str:

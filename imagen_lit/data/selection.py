@@ -2,10 +2,10 @@
 
 A row passes the filter or is never seen. Of those that pass, the ones are held back whose key's
 hash lies below a threshold: a choice that depends on keys alone, not on the order of shards nor on
-the seed, and is the same at every resolution.
+the seed, and is the same at every resolution. A share holds back at least `FEW`, or half of fewer.
 
-To know this, every index is read once; the answer (a bit a sample, and counts) is kept beside the
-folder, so that a thousand processes of a cluster read one small file.
+The answer (a bit a sample, and counts) is kept beside the folder, so that a thousand processes of a
+cluster read one small file.
 """
 
 import hashlib
@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imagen_lit.data import facts
+from imagen_lit.data import facts, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
-from imagen_lit.data.shard import HASHES, index, meta, state
+from imagen_lit.data.shard import HASHES, meta
 
-VERSION = 1
+VERSION = 2
+FEW = 4
 
 
 class Selection(NamedTuple):
@@ -70,7 +71,7 @@ def select(shards: Collection, chosen: Filter | None, validation: float) -> Sele
 
 def _select(shards: Collection, chosen: Filter | None, validation: float) -> Selection:
     keeps, reasons, captions = [], Counter(), set()
-    hashes = [index(path).hashes for path in shards.paths]
+    hashes = np.split(summary.column(shards.paths, "hashes"), np.cumsum(shards.counts)[:-1])
     for path in shards.paths if chosen else ():
         keep, counts = chosen.keep(facts.of(path), captions)
         keeps.append(keep)
@@ -95,23 +96,27 @@ def _select(shards: Collection, chosen: Filter | None, validation: float) -> Sel
 
 
 def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) -> int:
-    if validation < 1:
-        return int(validation * HASHES)
-    count, lowest = int(validation), np.zeros(0, np.int64)
+    """The hash below which lie as many as asked for, or the share asked for."""
+    samples = sum(map(len, hashes))
+    share = int(validation * HASHES) if validation < 1 else 0
+    count = int(validation) or min(FEW, samples // 2)
+    if validation == 0 or sum(int((found < share).sum()) for found in hashes) >= count:
+        return share
+    if not 0 < count < samples:
+        raise ValueError(
+            f"validation={validation:g} must leave some of the {samples} samples of "
+            f"{shards.folder} that the filter leaves: type data.validation=0, or a number of them."
+        )
+    lowest = np.zeros(0, np.int64)
     for found in hashes:
         lowest = np.sort(np.concatenate([lowest, found]))[: count + 1]
-    if len(lowest) <= count:
-        raise ValueError(
-            f"validation={count} must be fewer than the {len(lowest)} samples of {shards.folder} "
-            "that the filter leaves."
-        )
     return int(lowest[count])
 
 
 def _stamp(shards: Collection, chosen: Filter | None, validation: float) -> str:
     said = [
         VERSION,
-        [[path.name, *state(path)] for path in shards.paths],
+        shards.stamp,
         chosen.identity() if chosen else None,
         validation,
     ]

@@ -6,40 +6,29 @@ is known of it). `write(path, samples)` makes a shard; `Shard(path)` reads any r
 kept beside the folder: `datasets/demo/00000.tar` is indexed by
 `datasets/demo.meta/00000.index.npz`, made anew whenever the tar's size or time has changed.
 
-A tar is a stranger's file: plain regular members only, of known kinds and bounded size, and a key
-is a name, never a path. A tar that is cut short is an error even where the cut falls between two
-members.
+A tar is a stranger's file, read with the caution of `data.tar`; a key is a name, never a path.
+Members that are no sample (a README, a picture without its caption) are left out and counted.
 """
 
 import hashlib
 import json
 import os
 import re
-import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from imagen_lit.data import tar
 from imagen_lit.data.aside import aside
+from imagen_lit.data.known import said, turn
+from imagen_lit.data.tar import IMAGES
 
-IMAGES = ("jpg", "jpeg", "png", "webp")
-LIMIT = dict.fromkeys(IMAGES, 32 << 20) | {"txt": 64 << 10, "json": 1 << 20}  # bytes of one member
-COLUMN = dict.fromkeys(IMAGES, 0) | {"txt": 1, "json": 2}
-BLOCK = 512  # a tar is made of such blocks, and ends with two of zeros
-VERSION = 2
+VERSION = 3
 HASHES = 1 << 62  # key hashes are spread evenly over [0, HASHES)
-TURNS = {  # exifread's words, which img2dataset writes
-    "Mirrored horizontal": 2,
-    "Rotated 180": 3,
-    "Mirrored vertical": 4,
-    "Mirrored horizontal then rotated 90 CCW": 5,
-    "Rotated 90 CW": 6,
-    "Mirrored horizontal then rotated 90 CW": 7,
-    "Rotated 90 CCW": 8,
-}
 KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -53,6 +42,7 @@ class Index(NamedTuple):
     turns: np.ndarray  # [n] Exif's orientation that the .json remembers, 1 where it does not
     keys_sha256: str
     captions_sha256: str
+    left_out: str  # how many keys are no sample, by reason: a JSON object
 
 
 class Shard:
@@ -84,7 +74,7 @@ class Shard:
         return int(self.index.turns[row])
 
     def known(self, row: int) -> dict[str, Any]:
-        return json.loads(self._member(row, 2)) if self.index.sizes[row, 2] >= 0 else {}
+        return said(self._member(row, 2)) if self.index.sizes[row, 2] >= 0 else {}
 
     def _member(self, row: int, column: int) -> bytes:
         offset, size = int(self.index.offsets[row, column]), int(self.index.sizes[row, column])
@@ -99,7 +89,7 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
     from webdataset import TarWriter  # here, because reading must not need it
 
     seen = set()
-    with aside(path) as file, TarWriter(file, encoder=False, mtime=0.0) as tar:
+    with aside(path) as file, TarWriter(file, encoder=False, mtime=0.0) as writer:
         for sample in samples:
             key, extension = sample["key"], sample["extension"]
             if not KEY.fullmatch(key) or key in seen:
@@ -113,20 +103,24 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
             known = json.dumps(sample["known"], sort_keys=True).encode()
             members = {extension: sample["image"], "txt": sample["caption"].encode(), "json": known}
             for kind, data in members.items():
-                _check_size(path, f"{key}.{kind}", kind, len(data))
-            tar.write({"__key__": key, **members})
+                tar.check_size(path, f"{key}.{kind}", kind, len(data))
+            writer.write({"__key__": key, **members})
 
 
 def meta(folder: Path) -> Path:
     """What we know about a folder of shards is kept beside it; the folder stays untouched."""
-    return folder.with_name(folder.name + ".meta")
+    named = folder if folder.name.strip(".") else folder.resolve()  # "." and ".." have no name
+    if not named.name:
+        raise ValueError(f"{folder} cannot be a folder of shards: nothing can lie beside it.")
+    return named.with_name(named.name + ".meta")
 
 
 def state(path: Path) -> list[int]:
-    """What changes whenever a tar does: size and time."""
-    if not path.is_file():
-        raise FileNotFoundError(f"The shard {path} is missing.")
-    found = path.stat()
+    """What changes whenever a file does: size and time."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} is missing.") from error
     return [found.st_size, found.st_mtime_ns]
 
 
@@ -150,90 +144,52 @@ def index(path: Path) -> Index:
 def _scan(path: Path) -> Index:
     """Read every header once, and every caption for its hash."""
     rows: dict[str, list[tuple[int, int]]] = {}
-    end = 0
-    try:
-        with tarfile.open(path, "r:", errors="backslashreplace") as tar:  # "r:": nothing unpacks
-            for member in tar:
-                end = member.offset_data + -(-member.size // BLOCK) * BLOCK
-                if member.isdir():
-                    continue
-                key, column = place(path, member)
-                row = rows.setdefault(key, [(-1, -1)] * 3)
-                if column is not None:
-                    if row[column][0] >= 0:
-                        raise ValueError(f"{path} holds {member.name!r} or its like twice.")
-                    row[column] = (member.offset_data, member.size)
-    except tarfile.TarError as error:
-        raise ValueError(
-            f"{path} is cut short or is not a plain tar ({error}). Make or copy it again."
-        ) from error
+    left_out: Counter[str] = Counter()
     with open(path, "rb") as file:
-        file.seek(end)
-        if file.read(2 * BLOCK) != bytes(2 * BLOCK):
-            raise ValueError(
-                f"{path} is cut short after {len(rows)} samples (it has no end-of-archive mark). "
-                "Make or copy it again."
-            )
+        for member in tar.members(path, file, "r:"):
+            row = rows.setdefault(member.key, [(-1, -1)] * 3)
+            if member.kind is not None:
+                if row[member.kind][0] >= 0:
+                    raise ValueError(f"{path} holds {member.name!r} or its like twice.")
+                row[member.kind] = (member.start, member.size)
+        keys, captions, turns, places = [], [], [], []
         for key, row in rows.items():
-            if row[0][0] < 0 or row[1][0] < 0:
-                lacks = "image" if row[0][0] < 0 else "caption (.txt)"
-                raise ValueError(f"Sample {key!r} in {path} has no {lacks}.")
-        places = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3, 2)
-        captions = [os.pread(file.fileno(), size, offset) for offset, size in places[:, 1].tolist()]
-        known = [
-            os.pread(file.fileno(), size, offset) if size > 0 else b""
-            for offset, size in places[:, 2].tolist()
-        ]
-    keys = [key.encode() for key in rows]
-    for key, caption in zip(rows, captions, strict=True):
-        try:
-            caption.decode()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"The caption of {key!r} in {path} is not UTF-8: {error}.") from error
+            caption, known = (_read(file, *place) for place in row[1:])
+            if reason := lacks(row[0][0] >= 0, caption):
+                left_out[reason] += 1
+                continue
+            keys.append(key.encode())
+            captions.append(caption)
+            turns.append(turn(known or b""))
+            places.append(row)
+    found = np.array(places, dtype=np.int64).reshape(-1, 3, 2)
     return Index(
         keys=np.array(keys, dtype="S") if keys else np.zeros(0, "S1"),
-        offsets=places[..., 0],
-        sizes=places[..., 1],
+        offsets=found[..., 0],
+        sizes=found[..., 1],
         hashes=np.array([key_hash(key) for key in keys], dtype=np.int64),
-        turns=np.array([_turn(text) for text in known], dtype=np.int8),
+        turns=np.array(turns, dtype=np.int8),
         keys_sha256=digest(keys),
         captions_sha256=digest(captions),
+        left_out=json.dumps(left_out),
     )
 
 
-class Place(NamedTuple):
-    key: str
-    kind: int | None  # 0 image, 1 caption, 2 json; unknown kinds have none
+def _read(file: BinaryIO, start: int, size: int) -> bytes | None:
+    return os.pread(file.fileno(), size, start) if start >= 0 else None
 
 
-def place(path: str | Path, member: tarfile.TarInfo) -> Place:
-    """What a member is, by webdataset's rule: a key ends at the first dot of the name. Anything but
-    a plain file of bounded size is an error."""
-    if not member.isreg() or member.issparse():
-        raise ValueError(f"{path} holds {member.name!r}, which is not a plain file.")
-    folder, slash, name = member.name.rpartition("/")
-    stem, _, kind = name.partition(".")
-    kind = kind.lower()
-    if kind in LIMIT:
-        _check_size(path, member.name, kind, member.size)
-    return Place(folder + slash + stem, COLUMN.get(kind))
-
-
-def _turn(known: bytes) -> int:
-    """img2dataset stores a picture that was taken sideways as it is and drops its Exif; what it
-    was stands in the .json, as text in a text."""
-    if b"Image Orientation" not in known:
-        return 1
+def lacks(image: bool, caption: bytes | None) -> str | None:
+    """Why members under one key are no sample; None if they are one."""
+    if caption is None:
+        return "it has no caption" if image else "it belongs to no sample"
+    if not image:
+        return "it has no picture"
     try:
-        said = json.loads(json.loads(known)["exif"])["Image Orientation"]
-    except (ValueError, KeyError, TypeError):
-        return 1
-    return TURNS.get(said, 1)
-
-
-def _check_size(path: str | Path, name: str, kind: str, size: int) -> None:
-    if not 0 <= size <= LIMIT[kind]:
-        raise ValueError(f"{name!r} in {path} has {size} bytes; a .{kind} may have {LIMIT[kind]}.")
+        caption.decode()
+    except UnicodeDecodeError:
+        return "its caption is not UTF-8"
+    return None
 
 
 def key_hash(key: bytes) -> int:

@@ -11,7 +11,6 @@ Written and read here by hand, which is a few lines for this format: the library
 by chance, and the same captions should give the same bytes; and rows are read singly, by `pread`.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,15 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from imagen_lit.data import quantised
+from imagen_lit.data import quantised, sidecar_header
 from imagen_lit.data.aside import aside
 from imagen_lit.data.shard import Shard
 
 COMMAND = "python -m imagen_lit.embed_text"
-FORMAT = "imagen_lit sidecar 1"
-STORED = {"bfloat16": "BF16", "float32": "F32", "int8": "I8"}  # torch's name -> the format's
-KINDS = {getattr(torch, name): code for name, code in STORED.items()} | {torch.int64: "I64"}
-LONGEST_HEADER = 1 << 20
 
 
 class Sidecar:
@@ -38,17 +33,14 @@ class Sidecar:
         if not path.is_file():
             raise FileNotFoundError(f"The text embeddings {path} are missing.")
         self._descriptor = os.open(path, os.O_RDONLY)
-        header, start = self._header()
-        self.fields: dict[str, str] = header.pop("__metadata__", {})
-        if self.fields.get("format") != FORMAT:
-            raise ValueError(f"{path} is not a file of text embeddings of ours.")
-        end = start + max(entry["data_offsets"][1] for entry in header.values())
-        if (size := os.fstat(self._descriptor).st_size) != end:
-            raise ValueError(f"{path} was cut short: it has {size} bytes of {end}.")
-        self.width = int(header["embeddings"]["shape"][1])
+        self.fields, header, start = sidecar_header.read(self._descriptor, path)
+        tokens, self.width = header["embeddings"]["shape"]
         self._dtype = getattr(torch, self.fields["stored"])
         self._starts = {name: start + entry["data_offsets"][0] for name, entry in header.items()}
         self._offsets = self._numbers("offsets", header["offsets"]["shape"][0], np.int64)
+        first, last = self._offsets[0], self._offsets[-1]
+        if first or last != tokens or (self._offsets[1:] < self._offsets[:-1]).any():
+            raise ValueError(f"{path} has rows that lie outside it: {sidecar_header.CURE}")
         if "channel" in header:
             self._channel = torch.from_numpy(self._numbers("channel", self.width, np.float32))
 
@@ -79,19 +71,11 @@ class Sidecar:
         start = self._starts[name] + first * each
         return np.frombuffer(bytearray(os.pread(self._descriptor, count * each, start)), dtype)
 
-    def _header(self) -> tuple[dict, int]:
-        length = int.from_bytes(os.pread(self._descriptor, 8, 0), "little")
-        text = os.pread(self._descriptor, min(length, LONGEST_HEADER), 8)
-        try:
-            return json.loads(text), 8 + length
-        except ValueError as error:
-            raise ValueError(f"{self.path} was cut short or is not a safetensors file.") from error
-
 
 def wanted(shard: Shard) -> dict[str, str]:
     """What a header must say for its rows to be those of this shard's captions."""
     return {
-        "format": FORMAT,
+        "format": sidecar_header.FORMAT,
         "samples": str(len(shard)),
         "keys_sha256": shard.index.keys_sha256,
         "captions_sha256": shard.index.captions_sha256,
@@ -107,27 +91,41 @@ def differences(found: Mapping[str, str], expected: Mapping[str, str]) -> str:
     )
 
 
+def row_bytes(tokens: float, width: int, stored: str) -> float:
+    """Disk that a row takes: its tokens, their scales in int8, and its offset."""
+    each = getattr(torch, stored).itemsize * width + (4 if stored == "int8" else 0)
+    return tokens * each + 8
+
+
+def command(shards: Path, text: Path) -> str:
+    """What makes the sidecars in the folder `text`; one elsewhere may have any name."""
+    if text == folder(shards, text.name):
+        return f"{COMMAND} shards={shards} text={text.name}"
+    return f"{COMMAND} shards={shards} text=<encoder> folder={text}"
+
+
 def open_checked(path: Path, shard: Shard) -> Sidecar:
     """The sidecar at `path`, provided that it belongs to this very shard."""
-    shards, name = shard.path.parent, path.parent.name
-    command = f"{COMMAND} shards={shards} text={name}"
-    if path.parent != folder(shards, name):
-        command += f" folder={path.parent}"
+    cure = command(shard.path.parent, path.parent)
     try:
         sidecar = Sidecar(path)
     except (FileNotFoundError, ValueError) as error:
-        raise type(error)(f"{error} To make it, type: {command}") from error
-    if different := differences(sidecar.fields, wanted(shard)):
+        raise type(error)(f"{error} To make it, type: {cure}") from error
+    different = differences(sidecar.fields, wanted(shard))
+    if len(sidecar) != len(shard):
+        different = different or f"{len(sidecar)} rows for {len(shard)} samples"
+    if different:
         raise ValueError(
             f"{path} holds the text of other samples than {shard.path}: {different}. "
-            f"Delete {path.parent}, then type: {command}"
+            f"Delete {path.parent}, then type: {cure}"
         )
     return sidecar
 
 
 def folder(shards: Path, encoder: str) -> Path:
     """Where the sidecars of a folder of shards lie, unless told otherwise."""
-    return shards.with_name(shards.name + ".text") / encoder
+    named = shards if shards.name.strip(".") else shards.resolve()  # "." and ".." have no name
+    return named.with_name(named.name + ".text") / encoder
 
 
 def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -> dict[str, float]:
@@ -137,7 +135,6 @@ def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -
     """
     width = rows[0].shape[1] if rows else 0
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    # The offsets first: eight-byte numbers on an eight-byte boundary.
     tensors: dict[str, list[torch.Tensor]] = {"offsets": [torch.from_numpy(offsets)]}
     measured: dict[str, float] = {}
     if fields["stored"] == "int8" and rows:
@@ -148,22 +145,11 @@ def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -
         tensors |= {"channel": [channel], "token": [token for _, token in pairs]}
         rows = [q for q, _ in pairs]
     tensors["embeddings"] = [row.to(getattr(torch, fields["stored"])) for row in rows]
-    shapes = {name: [sum(map(len, parts))] for name, parts in tensors.items()}
-    shapes["embeddings"].append(width)
-    header: dict[str, dict] = {
-        "__metadata__": fields | {f"error.{k}": f"{v:.6g}" for k, v in measured.items()}
-    }
-    end = 0
-    for name, parts in tensors.items():
-        start, end = end, end + sum(part.nbytes for part in parts)
-        dtype = KINDS[parts[0].dtype] if parts else STORED[fields["stored"]]
-        header[name] = {"dtype": dtype, "shape": shapes[name], "data_offsets": [start, end]}
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    said = dict(fields) | {f"error.{k}": f"{v:.6g}" for k, v in measured.items()}
+    places = sidecar_header.layout(fields["stored"], len(rows), int(offsets[-1]), width)
     with aside(path) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for parts in tensors.values():
-            for part in parts:
+        file.write(sidecar_header.text(said, places))
+        for name in places:
+            for part in tensors[name]:
                 file.write(part.contiguous().view(torch.uint8).numpy().tobytes())
     return measured

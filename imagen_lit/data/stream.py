@@ -89,24 +89,38 @@ class Places(Protocol):
 class Slices:
     """One rank's slices of the global batches from position `start` on: a batch sampler, endless.
 
-    It lives in the main process and is told its rank, so it cannot be misled by what a worker
-    process believes about ranks.
+    A slice comes in so many equal `pieces`, one forward each. It lives in the main process and is
+    told its rank, so it cannot be misled by what a worker process believes about ranks.
     """
 
-    def __init__(self, order: Places, batch_size: int, rank: int, world: int, start: int) -> None:
+    def __init__(
+        self, order: Places, batch_size: int, rank: int, world: int, start: int, pieces: int = 1
+    ) -> None:
         self.order = order
         self.batch_size = batch_size
         self.share = share(batch_size, world)
         self.rank = rank
         self.start = start
+        self.pieces = pieces
 
     def __iter__(self) -> Iterator[list[tuple[int, ...]]]:
         first = self.start + self.rank * self.share
         while True:
             positions = np.arange(first, first + self.share)
             places = self.order.places(positions).tolist()
-            yield [(p, *place) for p, place in zip(positions.tolist(), places, strict=True)]
+            slice_ = [(p, *place) for p, place in zip(positions.tolist(), places, strict=True)]
+            piece = self.share // self.pieces
+            yield from (slice_[i : i + piece] for i in range(0, self.share, piece))
             first += self.batch_size
+
+
+def pieces(share: int, at_once: int | None) -> int:
+    """Into how few equal pieces a slice falls when at most `at_once` pictures fit into one."""
+    if at_once is None:
+        return 1
+    if at_once < 1:
+        raise ValueError(f"at_once={at_once}: at least one picture must fit into a forward pass.")
+    return next(n for n in range(1, share + 1) if share % n == 0 and share // n <= at_once)
 
 
 def share(batch_size: int, world: int) -> int:

@@ -3,11 +3,13 @@ work, whose shards are read as they are."""
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from imagen_lit.data import shard
 from imagen_lit.data.entry import sample
 from imagen_lit.data.transform import Unusable
 
@@ -17,7 +19,8 @@ class Table:
 
     `image` names the column of the picture: its bytes (Parquet; also Hugging Face's {bytes, path}),
     or its path, counted from the table's folder and never leading out of it. `caption` names the
-    column of the text. The other columns are kept with the sample.
+    column of the text. The other columns are kept with the sample. A row that cannot be a sample is
+    `Unusable`, and the others are not.
     """
 
     def __init__(self, path: str, image: str = "image", caption: str = "caption") -> None:
@@ -28,9 +31,17 @@ class Table:
             raise ValueError(f"{path} is none of .csv, .jsonl and .parquet.")
         for column in (image, caption):
             if column not in self._columns:
+                has = ", ".join(self._columns) or "none"
                 raise ValueError(
-                    f"{path} has no column {column!r}, it has {', '.join(self._columns)}: "
+                    f"{path} has no column {column!r}, it has {has}: "
                     f"type source.image=... source.caption=..."
+                )
+        with suppress(Unusable):
+            first = self._row(0).get(image) if len(self) else None
+            if isinstance(first, str) and "://" in first:
+                raise ValueError(
+                    f"{path} names addresses ({first}): fetch them with img2dataset, then type "
+                    "data/source=shards source.path=<its folder>"
                 )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -43,27 +54,32 @@ class Table:
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         row = dict(self._row(number))
-        image, caption = row.pop(self.image), row.pop(self.caption)
+        image, caption = row.pop(self.image, None), row.pop(self.caption, None)
         if isinstance(image, Mapping):
             image = image.get("bytes") or image.get("path")
-        if isinstance(image, str):
+        if isinstance(image, str) and image:
             row["path"] = image
             image = self._bytes(image)
         if not isinstance(image, bytes):
             raise Unusable("it has no picture")
         return sample(number, image, caption, row)
 
+    def state(self) -> list[int]:
+        """Size and time of the table; the pictures it names are taken to stay."""
+        return shard.state(self.path)
+
     def _bytes(self, name: str) -> bytes:
         if "://" in name:
-            raise ValueError(
-                f"{self.path} names the address {name}: fetch it with img2dataset, then type "
-                "build_shards source=shards source.path=..."
-            )
+            raise Unusable("its picture is an address, which only img2dataset fetches")
         root = self.path.parent.resolve()
-        file = (root / name).resolve()
+        try:
+            file = (root / name).resolve()
+            missing = not file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
+            raise Unusable("its path can be none") from error
         if not file.is_relative_to(root):
-            raise ValueError(f"{self.path} names {name}, which lies outside of {root}.")
-        if not file.is_file():
+            raise Unusable("its path leads out of the table's folder")
+        if missing:
             raise Unusable("its file is missing")
         return file.read_bytes()
 
@@ -71,23 +87,14 @@ class Table:
     def _columns(self) -> list[str]:
         if self.path.suffix == ".parquet":
             return list(self._parquet.schema_arrow.names)
-        return list(self._rows[0]) if self._rows else []
+        return list(dict.fromkeys(name for row in self._rows for name in row or () if name))
 
     @cached_property
-    def _rows(self) -> list[dict[str, Any]]:
-        with self.path.open(newline="") as file:
-            if self.path.suffix == ".csv":
-                return list(csv.DictReader(file))
-            rows = []
-            for number, line in enumerate(file, 1):
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise ValueError(f"{self.path}, line {number}: {error}.") from error
-                if not isinstance(row, dict):
-                    raise ValueError(f"{self.path}, line {number} is not a JSON object.")
-                rows.append(row)
-            return rows
+    def _rows(self) -> list[dict[str, Any] | None]:
+        """None for a row that cannot be read; bytes that are no UTF-8 stay, to be noticed later."""
+        read = _csv if self.path.suffix == ".csv" else _jsonl
+        with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            return list(read(file))
 
     @cached_property
     def _parquet(self) -> Any:
@@ -97,7 +104,15 @@ class Table:
             raise ValueError(
                 f"{self.path} needs pyarrow to be read: type pip install 'imagen-lit[parquet]'"
             ) from error
-        return parquet.ParquetFile(self.path)
+        with self._in_words():
+            return parquet.ParquetFile(self.path)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # pyarrow raises half a dozen kinds
+            raise ValueError(f"{self.path} cannot be read as Parquet: {error}") from error
 
     @cached_property
     def _group_ends(self) -> list[int]:
@@ -108,9 +123,36 @@ class Table:
 
     def _row(self, number: int) -> Mapping[str, Any]:
         if self.path.suffix != ".parquet":
+            if self._rows[number] is None:
+                raise Unusable("its row cannot be read")
             return self._rows[number]
         group = next(i for i, end in enumerate(self._group_ends) if number < end)
         if getattr(self, "_open", (None, None))[0] != group:  # neighbours come from one group
-            self._open = (group, self._parquet.read_row_group(group))
+            with self._in_words():
+                self._open = (group, self._parquet.read_row_group(group))
         start = self._group_ends[group - 1] if group else 0
-        return self._open[1].slice(number - start, 1).to_pylist()[0]
+        try:
+            return self._open[1].slice(number - start, 1).to_pylist()[0]
+        except (ValueError, OverflowError) as error:  # no UTF-8, a date beyond all years
+            raise Unusable("its row cannot be read") from error
+
+
+def _csv(file: TextIO) -> Iterator[dict[str, Any] | None]:
+    rows = csv.DictReader(file)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:  # a cell without end; the next line begins a row again
+            yield None
+
+
+def _jsonl(file: TextIO) -> Iterator[dict[str, Any] | None]:
+    for line in file:
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            yield row if isinstance(row, dict) else None

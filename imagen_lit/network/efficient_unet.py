@@ -4,10 +4,16 @@ Same contract as `unet.UNet`. Three things differ: a level halves its input *bef
 doubles its output *after* them, so that all blocks work on the smaller picture; the blocks stand
 mostly at low resolution; and skips are scaled by 1/sqrt(2). The last level attends: to itself and
 the text, or, where the picture is too large for that, to the text only (`self_attention=False`).
+
+`skips` says how many of a level's results, counted from its end, wait for the way up: 1 as the
+figures draw it, as many as there are blocks as in ADM. `heads` times `head_width` may be more than
+the level is wide. No norm's group has less than `group_width` channels. `checkpointing` spends work
+to save memory.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +27,7 @@ from imagen_lit.network.layers import (
     TextPool,
     enlarge,
     group_norm,
+    worked,
     zeroed,
 )
 
@@ -39,6 +46,10 @@ class EfficientUNet(nn.Module):
         embedding: int | None = None,
         picture_channels: int = 3,
         lowres_channels: int = 3,
+        heads: int | None = None,
+        skips: Sequence[int] | None = None,
+        group_width: int = 16,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         embedding = embedding if embedding is not None else 4 * channels[0]
@@ -48,32 +59,26 @@ class EfficientUNet(nn.Module):
         self.first = nn.Conv2d(picture_channels + lowres_channels, first_channels, 3, padding=1)
         attention = SelfTextAttention if self_attention else TextAttention
         deepest = len(channels) - 1
+        self.waiting = list(skips) if skips is not None else [1] * len(channels)
 
         def attend(level: int) -> nn.Module | None:
-            wanted = level == deepest
-            return attention(channels[level], text_width, head_width) if wanted else None
+            if level != deepest:
+                return None
+            return attention(channels[level], text_width, head_width, heads, group_width)
 
+        residual = partial(ResidualBlock, embedding=embedding, least=group_width)
         widths = [first_channels, *channels]
-        self.down = nn.ModuleDict(
-            {
-                f"level{i}": DownBlock(widths[i], widths[i + 1], blocks[i], embedding, attend(i))
-                for i in range(len(channels))
-            }
-        )
-        self.up = nn.ModuleDict(
-            {
-                f"level{i}": UpBlock(
-                    widths[i + 1] * (1 if i == deepest else 2),
-                    widths[i + 1],
-                    widths[i],
-                    blocks[i],
-                    embedding,
-                    attend(i),
-                )
-                for i in reversed(range(len(channels)))
-            }
-        )
-        self.last_norm = group_norm(2 * first_channels)
+        self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
+        for i, width in enumerate(channels):
+            self.down[f"level{i}"] = DownBlock(
+                widths[i], width, blocks[i], residual, attend(i), checkpointing
+            )
+        for i, width in reversed(list(enumerate(channels))):
+            taken = self.waiting[i] - (i == deepest)  # its last result is handed straight on
+            self.up[f"level{i}"] = UpBlock(
+                width, widths[i], blocks[i], taken, residual, attend(i), checkpointing
+            )
+        self.last_norm = group_norm(2 * first_channels, group_width)
         # The last convolution also sees the input itself. Norms forget how bright and how coloured
         # a picture is as a whole, and super-resolution that has only norms drifts in colour.
         seen = 2 * first_channels + picture_channels + lowres_channels
@@ -94,58 +99,79 @@ class EfficientUNet(nn.Module):
             + self.embed_text(text, mask)
         )
         given = torch.cat([z, enlarge(lowres, z)], dim=1)
-        x = self.first(given)
-        skips = [x]
-        for block in self.down.values():
-            x = block(x, embedding, text, mask)
-            skips.append(x)
-        skips.pop()  # the deepest level hands its result straight on
+        x = first = self.first(given)
+        skips: list[list[Tensor]] = []
+        for block, waiting in zip(self.down.values(), self.waiting, strict=True):
+            results = block(x, embedding, text, mask)
+            x = results[-1]
+            skips.append(results[-waiting:])
+        skips[-1].pop()
         for block in self.up.values():
-            x = block(x, embedding, text, mask)
-            x = torch.cat([x, skips.pop() * SKIP_SCALE], dim=1)
+            x = block(x, skips.pop(), embedding, text, mask)
+        x = _beside(x, first)
         return self.last(torch.cat([F.silu(self.last_norm(x)), given], dim=1))
 
 
 class DownBlock(nn.Module):
-    """Halve, then work (fig. A.28)."""
-
-    def __init__(
-        self, width_in: int, width: int, blocks: int, embedding: int, attention: nn.Module | None
-    ) -> None:
-        super().__init__()
-        self.shrink = nn.Conv2d(width_in, width, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(ResidualBlock(width, width, embedding) for _ in range(blocks))
-        self.attention = attention
-
-    def forward(self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        x = self.shrink(x)
-        for block in self.blocks:
-            x = block(x, embedding)
-        return x if self.attention is None else self.attention(x, text, mask)
-
-
-class UpBlock(nn.Module):
-    """Work, then double (fig. A.29): a convolution makes four channels of each, which become four
-    pixels."""
+    """Halve, then work (fig. A.28). Answers with what each block made; the last is the level's."""
 
     def __init__(
         self,
         width_in: int,
         width: int,
+        blocks: int,
+        residual: Callable[..., nn.Module],
+        attention: nn.Module | None,
+        checkpointing: bool,
+    ) -> None:
+        super().__init__()
+        self.shrink = nn.Conv2d(width_in, width, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(residual(width, width) for _ in range(blocks))
+        self.attention, self.checkpointing = attention, checkpointing
+
+    def forward(self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor) -> list[Tensor]:
+        x = self.shrink(x)
+        results = []
+        for block in self.blocks:
+            x = worked(block, x, embedding, again=self.checkpointing)
+            results.append(x)
+        if self.attention is not None:
+            results[-1] = worked(self.attention, x, text, mask, again=self.checkpointing)
+        return results
+
+
+class UpBlock(nn.Module):
+    """Work, then double (fig. A.29): a convolution makes four channels of each, which become four
+    pixels. The first `skips` blocks each take a result of the way down, the latest first."""
+
+    def __init__(
+        self,
+        width: int,
         width_out: int,
         blocks: int,
-        embedding: int,
+        skips: int,
+        residual: Callable[..., nn.Module],
         attention: nn.Module | None,
+        checkpointing: bool,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            ResidualBlock(width_in if i == 0 else width, width, embedding) for i in range(blocks)
+            residual(width * (2 if i < skips else 1), width) for i in range(blocks)
         )
-        self.attention = attention
+        self.attention, self.checkpointing = attention, checkpointing
         self.grow = nn.Sequential(nn.Conv2d(width, 4 * width_out, 3, padding=1), nn.PixelShuffle(2))
 
-    def forward(self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, skips: list[Tensor], embedding: Tensor, text: Tensor, mask: Tensor
+    ) -> Tensor:
+        waiting = list(skips)
         for block in self.blocks:
-            x = block(x, embedding)
-        x = x if self.attention is None else self.attention(x, text, mask)
+            x = _beside(x, waiting.pop()) if waiting else x
+            x = worked(block, x, embedding, again=self.checkpointing)
+        if self.attention is not None:
+            x = worked(self.attention, x, text, mask, again=self.checkpointing)
         return self.grow(x)
+
+
+def _beside(x: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([x, skip * SKIP_SCALE], dim=1)

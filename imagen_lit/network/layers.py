@@ -11,12 +11,13 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in ADM, or fewer where the network is narrow: no group has less than 16
-    channels."""
-    return nn.GroupNorm(math.gcd(32, max(1, channels // 16)), channels)
+def group_norm(channels: int, least: int = 16) -> nn.GroupNorm:
+    """32 groups as in ADM, or fewer, so that none has less than `least` channels: small groups are
+    slow on a CPU."""
+    return nn.GroupNorm(math.gcd(32, max(1, channels // least)), channels)
 
 
 def zeroed(layer: nn.Module) -> nn.Module:
@@ -71,14 +72,21 @@ class SelfTextAttention(nn.Module):
     """Self-attention whose keys and values also hold the text: one joint softmax (Imagen App.
     D.3.1)."""
 
-    def __init__(self, channels: int, text_width: int, head_width: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        text_width: int,
+        head_width: int,
+        heads: int | None = None,
+        least: int = 16,
+    ) -> None:
         super().__init__()
-        self.heads = max(1, channels // head_width)
-        self.norm = group_norm(channels)
+        self.heads, inner = _hidden(channels, head_width, heads)
+        self.norm = group_norm(channels, least)
         self.text_norm = nn.LayerNorm(text_width)
-        self.query_key_value = nn.Linear(channels, 3 * channels)
-        self.text_key_value = nn.Linear(text_width, 2 * channels)
-        self.out = zeroed(nn.Linear(channels, channels))
+        self.query_key_value = nn.Linear(channels, 3 * inner)
+        self.text_key_value = nn.Linear(text_width, 2 * inner)
+        self.out = zeroed(nn.Linear(inner, channels))
 
     def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         places = _places(self.norm(x))
@@ -97,15 +105,22 @@ class SelfTextAttention(nn.Module):
 class TextAttention(nn.Module):
     """Cross-attention from places to text only, for pictures too large for self-attention."""
 
-    def __init__(self, channels: int, text_width: int, head_width: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        text_width: int,
+        head_width: int,
+        heads: int | None = None,
+        least: int = 16,
+    ) -> None:
         super().__init__()
-        self.heads = max(1, channels // head_width)
-        self.norm = group_norm(channels)
+        self.heads, inner = _hidden(channels, head_width, heads)
+        self.norm = group_norm(channels, least)
         self.text_norm = nn.LayerNorm(text_width)
         self.nothing = nn.Parameter(torch.zeros(1, 1, text_width))
-        self.query = nn.Linear(channels, channels)
-        self.text_key_value = nn.Linear(text_width, 2 * channels)
-        self.out = zeroed(nn.Linear(channels, channels))
+        self.query = nn.Linear(channels, inner)
+        self.text_key_value = nn.Linear(text_width, 2 * inner)
+        self.out = zeroed(nn.Linear(inner, channels))
 
     def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         tokens, seen = _with_nothing(self.text_norm(text), self.nothing, mask)
@@ -124,14 +139,19 @@ class ResidualBlock(nn.Module):
     """
 
     def __init__(
-        self, channels_in: int, channels: int, embedding: int, resample: nn.Module | None = None
+        self,
+        channels_in: int,
+        channels: int,
+        embedding: int,
+        resample: nn.Module | None = None,
+        least: int = 16,
     ) -> None:
         super().__init__()
         self.resample = resample if resample is not None else nn.Identity()
-        self.first_norm = group_norm(channels_in)
+        self.first_norm = group_norm(channels_in, least)
         self.first = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.scale_shift = nn.Linear(embedding, 2 * channels)
-        self.second_norm = group_norm(channels)
+        self.second_norm = group_norm(channels, least)
         self.second = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
         same = channels_in == channels
         self.shortcut = nn.Identity() if same else nn.Conv2d(channels_in, channels, 1)
@@ -171,6 +191,29 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
 def enlarge(lowres: Tensor, like: Tensor) -> Tensor:
     """The low-resolution picture at the size of the high one (bilinear; Cascaded Diffusion § 4)."""
     return F.interpolate(lowres, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def narrowed(text_width: int, channels: int | None) -> nn.Module:
+    """The text of a wide encoder made narrow, normed first: a few channels of T5 are far louder
+    than the rest. None leaves it as it is."""
+    if channels is None:
+        return nn.Identity()
+    return nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, channels))
+
+
+def worked(block: nn.Module, *given: Tensor, again: bool) -> Tensor:
+    """block(*given); with `again` its insides are not kept, but worked out once more on the way
+    back: the same gradients for a third more work and a fraction of the memory."""
+    if not (again and torch.is_grad_enabled()):
+        return block(*given)
+    return checkpoint(block, *given, use_reentrant=False, preserve_rng_state=False)
+
+
+def _hidden(channels: int, head_width: int, heads: int | None) -> tuple[int, int]:
+    """The number of heads and their width in all: as many heads as fill the channels, unless
+    told."""
+    heads = heads if heads is not None else max(1, channels // head_width)
+    return heads, heads * (head_width if channels >= head_width else channels)
 
 
 def _with_nothing(tokens: Tensor, nothing: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

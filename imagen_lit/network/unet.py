@@ -4,12 +4,15 @@ F.1).
 Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` answers in the shape of
 `z` and does not know what its answer means. One entry of `channels`, `blocks` and `attention` for
 every edge length, the largest first. With `lowres_channels` it also takes a smaller picture and
-the log-SNR of the noise in it.
+the log-SNR of the noise in it. `text_channels` narrows the text, once for all attention, before
+every attention makes its keys and values of it. No norm's group has less than `group_width`
+channels. `checkpointing` spends work to save memory.
 
 The blocks stand in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +27,8 @@ from imagen_lit.network.layers import (
     TextPool,
     enlarge,
     group_norm,
+    narrowed,
+    worked,
     zeroed,
 )
 
@@ -39,46 +44,56 @@ class UNet(nn.Module):
         embedding: int | None = None,
         picture_channels: int = 3,
         lowres_channels: int = 0,
+        text_channels: int | None = None,
+        group_width: int = 16,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.checkpointing = checkpointing
         embedding = embedding if embedding is not None else 4 * channels[0]
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding) if lowres_channels else None
         self.embed_text = TextPool(text_width, embedding)
+        self.narrow_text = narrowed(text_width, text_channels)
         self.first = nn.Conv2d(picture_channels + lowres_channels, channels[0], 3, padding=1)
+        read = text_width if text_channels is None else text_channels
+
+        residual = partial(ResidualBlock, embedding=embedding, least=group_width)
 
         def attend(level: int, width: int) -> nn.Module | None:
-            return SelfTextAttention(width, text_width, head_width) if attention[level] else None
+            if not attention[level]:
+                return None
+            return SelfTextAttention(width, read, head_width, least=group_width)
 
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
         width, skips = channels[0], [channels[0]]
         for level, out in enumerate(channels):
             if level:
                 self.down[f"level{level}_half"] = _Step(
-                    ResidualBlock(width, width, embedding, Half()), None
+                    residual(width, width, resample=Half()), None
                 )
                 skips.append(width)
             for i in range(blocks[level]):
-                block = ResidualBlock(width, out, embedding)
+                block = residual(width, out)
                 self.down[f"level{level}_block{i}"] = _Step(block, attend(level, out))
                 width = out
                 skips.append(width)
         self.middle = nn.ModuleList(
             [
-                _Step(ResidualBlock(width, width, embedding), attend(len(channels) - 1, width)),
-                _Step(ResidualBlock(width, width, embedding), None),
+                _Step(residual(width, width), attend(len(channels) - 1, width)),
+                _Step(residual(width, width), None),
             ]
         )
         for level, out in reversed(list(enumerate(channels))):
             for i in range(blocks[level] + 1):
-                block = ResidualBlock(width + skips.pop(), out, embedding)
+                block = residual(width + skips.pop(), out)
                 self.up[f"level{level}_block{i}"] = _Step(block, attend(level, out))
                 width = out
             if level:
                 self.up[f"level{level}_double"] = _Step(
-                    ResidualBlock(width, width, embedding, Double()), None
+                    residual(width, width, resample=Double()), None
                 )
-        self.last_norm = group_norm(width)
+        self.last_norm = group_norm(width, group_width)
         self.last = zeroed(nn.Conv2d(width, picture_channels, 3, padding=1))
 
     def forward(
@@ -94,17 +109,18 @@ class UNet(nn.Module):
         if self.embed_lowres_logsnr is not None:
             embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
             z = torch.cat([z, enlarge(lowres, z)], dim=1)
+        given, again = (embedding, self.narrow_text(text), mask), self.checkpointing
         x = self.first(z)
         skips = [x]
         for step in self.down.values():
-            x = step(x, embedding, text, mask)
+            x = worked(step, x, *given, again=again)
             skips.append(x)
         for step in self.middle:
-            x = step(x, embedding, text, mask)
+            x = worked(step, x, *given, again=again)
         for name, step in self.up.items():
             if not name.endswith("_double"):
                 x = torch.cat([x, skips.pop()], dim=1)
-            x = step(x, embedding, text, mask)
+            x = worked(step, x, *given, again=again)
         return self.last(F.silu(self.last_norm(x)))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero, and from 0.7 to 1.2 near one (Jordan et al.)
@@ -52,6 +53,11 @@ class Muon(Optimizer):
     ) -> None:
         matrices, plain = [], []
         for parameter in parameters:
+            if isinstance(parameter, DTensor):
+                raise ValueError(
+                    "Muon turns whole matrices and found weights that are shared out over devices: "
+                    "type trainer=ddp, or optimizer=adamw"
+                )
             edges = parameter.flatten(1).shape if parameter.ndim > 1 else (0,)
             (matrices if min(edges) >= smallest else plain).append(parameter)
         shared = {"weight_decay": weight_decay}

@@ -1,18 +1,21 @@
 """The text cache: what an encoder says about every caption of a folder of shards, computed once.
 
 `fill` writes one sidecar (`data.sidecar`) per shard, skips those that are there and fit, and may be
-stopped at any moment: to run it again is the recovery, and the files come out the same. Several
-processes share the work by taking every `tasks`-th shard. A sidecar of another encoder, or of other
-samples, is an error and stays untouched; one that was cut short is made again.
+stopped at any moment: to run it again is the recovery. With the same `budget` on the same device
+the files come out the same, byte for byte; another budget sums in another order, and so rounds
+otherwise. Several processes share the work by taking every `tasks`-th shard. A sidecar of another
+encoder, or of other samples, or a file that is none, is an error and stays untouched; a sidecar
+that was cut short is made again.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import torch
 
-from imagen_lit.data import sidecar
+from imagen_lit.data import sidecar, sidecar_header
 from imagen_lit.data.collection import Collection
 
 
@@ -39,10 +42,12 @@ def fill(
 
     `budget` is the number of tokens, padding counted, that are encoded in one go.
     """
-    if stored not in sidecar.STORED:
-        raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar.STORED)}.")
+    if stored not in sidecar_header.STORED:
+        raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar_header.STORED)}.")
     if not 0 <= task < tasks:
         raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
+    if budget < 1:
+        raise ValueError(f"found budget={budget}: expected at least one token to encode in one go")
     identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
     for number in range(task, len(shards), tasks):
         shard = shards.open(number)
@@ -50,22 +55,37 @@ def fill(
         fields = {**sidecar.wanted(shard), "stored": stored, **identity}
         missing = not _fits(path, fields)
         if missing:
+            _refuse_unwritable(folder)
             captions = [shard.caption(row) for row in range(len(shard))]
             kept = torch.float32 if stored == "float32" else torch.bfloat16
             rows = embed(encoder, captions, budget, kept)
+            missing = not _fits(path, fields)  # somebody else may have made it meanwhile
+        if missing:
             sidecar.write(path, rows, fields)
         yield path, missing
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Now, and not after the work."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK):
+        raise PermissionError(
+            f"{there} cannot be written to: open it, or give folder=<where the sidecars may go>"
+        )
 
 
 def _fits(path: Path, fields: Mapping[str, str]) -> bool:
     try:
         found = sidecar.Sidecar(path).fields
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, sidecar_header.CutShort):
         return False
     if different := sidecar.differences(found, fields):
+        early = " What is absent, earlier versions did not write down." * bool(
+            fields.keys() - found
+        )
         raise ValueError(
-            f"{path} was made otherwise: {different}. Nothing was overwritten. To replace it, "
-            f"delete {path.parent}, then repeat this command."
+            f"{path} was made otherwise: {different}.{early} Nothing was overwritten. To replace "
+            f"it, delete {path.parent}, then repeat this command."
         )
     return True
 

@@ -2,34 +2,45 @@
 
 The encoder is tried on some captions of the collection for a few seconds, here. Disk follows from
 the tokens counted. Hours on another device follow from its peak, at the share of the peak that was
-reached here: a measurement scaled, and said so.
+reached here: a measurement scaled, and said so. Without weights disk is all that can be said, and
+without a tokenizer only between which bounds it lies.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imagen_lit.data import sidecar
 from imagen_lit.text.cache import batches
 from imagen_lit.text.encoder import HuggingFace
 
-BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
-
 
 @dataclass(frozen=True)
-class Plan:
+class Disk:
     captions: int
-    distinct: float  # share of the captions tried that differ
     tokens: float  # a caption
     width: int
     stored: str
-    parameters: int  # that multiply, so without the table of words
-    rate: float  # distinct captions a second, here
-    share: float  # of this device's peak, that the encoder reached
 
     @property
     def bytes_each(self) -> float:
-        scale = 4 if self.stored == "int8" else 0  # one number a token
-        return self.tokens * (self.width * BYTES[self.stored] + scale) + 8
+        return sidecar.row_bytes(self.tokens, self.width, self.stored)
+
+    @property
+    def size(self) -> str:
+        return _size(self.bytes_each * self.captions)
+
+    def told(self, name: str) -> Iterator[str]:
+        yield f"{name}, {self.captions:,} captions of {self.tokens:.1f} tokens on average"
+        yield f"disk     {_size(self.bytes_each)} a caption in {self.stored}, {self.size} in all"
+
+
+@dataclass(frozen=True)
+class Plan(Disk):
+    distinct: float  # share of the captions tried that differ
+    parameters: int  # that multiply, so without the table of words
+    rate: float  # distinct captions a second, here
+    share: float  # of this device's peak, that the encoder reached
 
     @property
     def flops_each(self) -> float:
@@ -40,9 +51,7 @@ class Plan:
         return self.captions * self.distinct * self.flops_each / (peak * self.share) / 3600
 
     def lines(self, name: str, gpu: str, peak: float, train_gflops: float) -> Iterator[str]:
-        yield f"{name}, {self.captions:,} captions of {self.tokens:.1f} tokens on average"
-        yield f"disk     {_size(self.bytes_each)} a caption in {self.stored}, "
-        yield f"         {_size(self.bytes_each * self.captions)} in all"
+        yield from self.told(name)
         here = self.captions * self.distinct / self.rate / 3600
         yield (
             f"here     {self.rate:,.1f} captions/s measured, {self.share:.0%} of this device's "
@@ -62,6 +71,28 @@ class Plan:
             if extra < 0.05
             else "verdict  cache: encoding would be a noticeable part of every pass over the data"
         )
+
+
+def without_weights(
+    encoder: HuggingFace, captions: list[str], count: int, stored: str
+) -> Iterator[str]:
+    """Disk by the encoder's own tokenizer where it is there; or else from the words."""
+
+    def disk(tokens: float) -> Disk:
+        return Disk(count, tokens, encoder.width, stored)
+
+    if not encoder.lacks(weights=False):
+        lengths = encoder.lengths(captions)
+        yield from disk(sum(lengths) / len(lengths)).told(encoder.name)
+        return
+    # A word is one token or more, and there is one for the end.
+    tokens = [min(len(caption.split()) + 1, encoder.max_length) for caption in captions]
+    least, most = disk(sum(tokens) / len(tokens)), disk(encoder.max_length)
+    yield f"{encoder.name}, {count:,} captions of {least.tokens - 1:.1f} words on average"
+    yield (
+        f"disk     at least {least.size} in {stored}, were each word one token, and at most "
+        f"{most.size}, at max_length={encoder.max_length}: there is no tokenizer to count them"
+    )
 
 
 def probe(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import pickle
 import resource
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from tiny_world import jpeg
 
-from imagen_lit.data import facts, shard
+from imagen_lit.data import facts, shard, tar
 from imagen_lit.data.remote import members
 
 
@@ -156,6 +157,48 @@ def test_a_member_larger_than_any_picture_is_refused(tmp_path: Path, code: str) 
     assert "bytes; a .jpg may have" in done.stdout and grew < 200
 
 
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A member's header that lies about its size, in base 256."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    data = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    data[124:136] = (b"\xff" if size < 0 else b"\x80") + size.to_bytes(12, "big", signed=True)[1:]
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data)
+    return bytes(data)
+
+
+LIES = {
+    f"{name} {size}": header(name, size, kind)
+    for name, kind in (
+        ("zz.bin", tarfile.REGTYPE),
+        ("zz.jpg", tarfile.REGTYPE),
+        ("zz", tarfile.DIRTYPE),
+        ("longname", tarfile.GNUTYPE_LONGNAME),
+        ("longlink", tarfile.GNUTYPE_LONGLINK),
+        ("pax", tarfile.XHDTYPE),
+        ("global", tarfile.XGLTYPE),
+        ("unknown", b"Z"),
+    )
+    for size in (-512, -1024, 1 << 36, 1 << 62)
+}
+
+
+@pytest.mark.parametrize("mode", ["r:", "r|"])
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+@pytest.mark.timeout(20)  # they used to be read for ever
+def test_a_header_that_lies_about_its_size_is_refused(
+    tmp_path: Path, lie: bytes, mode: str
+) -> None:
+    path = tar_of(tmp_path / "set/00000.tar", *good())
+    data = path.read_bytes()
+    with tarfile.open(path) as whole:
+        last = whole.getmembers()[-1].offset_data + 512
+    path.write_bytes(data[:last] + lie + bytes(10_240))
+    with path.open("rb") as file, pytest.raises(ValueError, match=r"cut short|bytes; a|plain file"):
+        list(tar.members(path, file, mode))
+
+
 def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_counted_as_unreadable(
     tmp_path: Path,
 ) -> None:
@@ -164,6 +207,14 @@ def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_counted_as_unreadab
     path = tar_of(tmp_path / "set/00000.tar", *files, *good())
     done, grew = measured("print(facts.of(path)['width'].tolist())", path)
     assert "[0, 0, 32]" in done.stdout and grew < 200
+
+
+def test_sixty_thousand_numbers_in_one_json_cost_nothing(tmp_path: Path) -> None:
+    known = json.dumps({f"f{n}": n for n in range(60_000)}).encode()
+    files = [pair for n in range(200) for pair in good(f"a{n}")]
+    path = tar_of(tmp_path / "set/00000.tar", ("a0.json", known), *files)
+    done, grew = measured("print(len(facts.of(path)))", path)
+    assert done.stdout.startswith("5\n") and grew < 100
 
 
 def test_the_limit_can_be_felt() -> None:

@@ -1,6 +1,8 @@
 """Streamed shards: the same samples with their text, in a mixed order, and never a stranger's."""
 
+import json
 import logging
+import tomllib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -9,12 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_world import embedding, jpeg, sample
+from tiny_world import add_text, embedding, jpeg, sample
 
-from imagen_lit.data import shard, sidecar, transform
+from imagen_lit.data import remote, shard, sidecar, transform
 from imagen_lit.data.remote import Remote
 
 Make = Callable[..., Path]
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -72,9 +75,37 @@ def test_the_same_seed_streams_the_same_and_a_resumed_run_says_what_it_is(
 
 
 def test_a_shard_of_other_samples_than_its_text_is_an_error(folder: Path) -> None:
-    shard.write(folder / "00001.tar", [sample(n) for n in range(50, 56)])
-    with pytest.raises(ValueError, match=r"00001\.safetensors is of other samples"):
-        seen(opened(folder), 12)
+    before = (folder / "00001.tar").read_bytes()
+    others = {
+        "keys": [sample(n) for n in range(50, 56)],
+        "captions": [sample(n, caption="of another") for n in range(9, 15)],
+        "samples": [sample(n) for n in range(9, 14)],
+    }
+    for field, samples in others.items():
+        shard.write(folder / "00001.tar", samples)
+        said = rf"00001\.safetensors is of other samples .*{field}"
+        with pytest.raises(ValueError, match=said):
+            seen(opened(folder), 12)
+    (folder / "00001.tar").write_bytes(before)
+
+
+def test_a_picture_whose_json_remembers_that_it_lay_is_turned(tmp_path: Path) -> None:
+    exif = json.dumps({"Image Orientation": "Rotated 90 CW"})
+    shard.write(tmp_path / "set" / "00000.tar", [sample(1, known={"exif": exif})])
+    add_text(tmp_path / "set")
+    text = str(sidecar.folder(tmp_path / "set", "fake"))
+    data = Remote(f"file:{tmp_path}/set/00000.tar", text, size=16, batch_size=1)
+    data.setup()
+    upright = transform.resize(transform.decode(jpeg(1), 16, 6), 16)
+    assert torch.equal(seen(data, 1)[0]["image"][0], transform.signed(upright))
+
+
+def test_shards_that_are_all_empty_are_an_error(tmp_path: Path) -> None:
+    shard.write(tmp_path / "set" / "00000.tar", [])
+    add_text(tmp_path / "set")
+    text = str(sidecar.folder(tmp_path / "set", "fake"))
+    with pytest.raises(ValueError, match="no samples in any of 1 shards"):
+        Remote(f"file:{tmp_path}/set/00000.tar", text, size=16, batch_size=1).setup()
 
 
 def test_a_shard_cut_short_is_an_error(folder: Path) -> None:
@@ -88,3 +119,20 @@ def test_a_shard_cut_short_is_an_error(folder: Path) -> None:
 def test_an_address_that_runs_something_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="expected one of https"):
         Remote(url, str(tmp_path), 16, 4)
+
+
+@pytest.mark.parametrize(("scheme", "package"), [("s3", "s3fs"), ("gs", "gcsfs")])
+def test_a_store_whose_package_is_not_there_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str
+) -> None:
+    monkeypatch.setattr(remote, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=rf"needs {package}: .*'imagen-lit\[{scheme}\]'"):
+        Remote(f"{scheme}://bucket/00000.tar", "text", 16, 4)
+    asked = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    assert asked["optional-dependencies"][scheme][0].startswith(package)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/00000.tar", "file:/nowhere/00000.tar"])
+def test_a_shard_that_cannot_be_opened_is_named_in_a_sentence(url: str) -> None:
+    with pytest.raises(ValueError, match=rf"{url} cannot be opened \(.+\): are the address"):
+        list(remote.members(url))

@@ -10,8 +10,10 @@ import pytest
 import webdataset
 from tiny_world import jpeg, sample
 
-from imagen_lit.data import collection, shard
+from imagen_lit.data import collection, shard, tar
 from imagen_lit.data.aside import aside
+from imagen_lit.data.build import survey
+from imagen_lit.data.remote import members
 
 
 @pytest.fixture
@@ -88,8 +90,10 @@ def test_a_tar_cut_at_any_block_is_an_error(written: Path) -> None:
         written.write_bytes(whole[:cut])
         with pytest.raises(ValueError, match="cut short"):
             shard.index(written)
+        with pytest.raises(ValueError, match="cut short"):
+            list(members(str(written)))
     written.write_bytes(whole[: end + 1024])  # the two blocks of zeros that end a tar
-    assert len(shard.index(written).keys) == 5
+    assert len(shard.index(written).keys) == len(list(members(str(written)))) == 5
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b"])
@@ -108,8 +112,8 @@ def test_unknown_kinds_are_not_read_and_dots_in_keys_are_noticed(tmp_path: Path)
     opened = shard.Shard(path)
     assert (len(opened), opened.caption(0), opened.known(0)) == (1, "hello", {})
     dotted = tar_of(tmp_path / "y" / "0.tar", ("img.v2.jpg", jpeg(0)), ("img.v2.txt", b"hello"))
-    with pytest.raises(ValueError, match=r"'img' in .* has no image"):
-        shard.index(dotted)
+    with pytest.raises(ValueError, match=r"no samples\. Left out were: 1 it belongs to no sample"):
+        list(survey(dotted.parent, 1))
 
 
 def test_links_sparse_files_and_compressed_tars_are_refused(tmp_path: Path) -> None:
@@ -129,16 +133,36 @@ def test_links_sparse_files_and_compressed_tars_are_refused(tmp_path: Path) -> N
 
 
 def test_a_member_beyond_its_size_limit_is_refused(tmp_path: Path) -> None:
-    long = b"x" * (shard.LIMIT["txt"] + 1)
+    long = b"x" * (tar.LIMIT["txt"] + 1)
     path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", long))
     with pytest.raises(ValueError, match=r"'a\.txt' .* has 65537 bytes"):
         shard.index(path)
 
 
-def test_a_caption_that_is_not_text_is_named(tmp_path: Path) -> None:
-    path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", b"\xff\xfe"))
-    with pytest.raises(ValueError, match=r"caption of 'a' .* not UTF-8"):
-        shard.index(path)
+STRAYS = {
+    "a README": ("it belongs to no sample", ("README", b"x")),
+    "a Mac's shadow": ("it belongs to no sample", ("._a.jpg", b"x")),
+    "a .json alone": ("it belongs to no sample", ("c.json", b"{}")),
+    "no caption": ("it has no caption", ("c.jpg", jpeg(1))),
+    "no picture": ("it has no picture", ("c.txt", b"words")),
+    "latin-1": ("its caption is not UTF-8", ("c.jpg", jpeg(1)), ("c.txt", b"caf\xe9")),
+}
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["last", "first"])
+@pytest.mark.parametrize(("reason", "strays"), [(r, s) for r, *s in STRAYS.values()], ids=STRAYS)
+def test_what_is_no_sample_is_left_out_and_counted_in_files_and_in_streams(
+    tmp_path: Path, reason: str, strays: list, first: bool
+) -> None:
+    good = [
+        (f"{key}.{kind}", data) for key in "ab" for kind, data in (("jpg", jpeg(0)), ("txt", b"hi"))
+    ]
+    path = tar_of(tmp_path / "x" / "0.tar", *(strays + good if first else good + strays))
+    list(survey(path.parent, 1))
+    opened = shard.Shard(path)
+    assert [opened.key(row) for row in range(len(opened))] == ["a", "b"]
+    assert collection.read_manifest(path.parent)["shards"]["0"]["left_out"] == {reason: 1}
+    assert [found["key"] for found in members(str(path))] == ["a", "b"]
 
 
 def test_the_same_key_twice_is_an_error_when_written_and_when_read(tmp_path: Path) -> None:
@@ -221,3 +245,14 @@ class TestCollection:
         (tmp_path / "laion" / "00000_stats.json").write_text('{"successes": 3}')
         with pytest.raises(ValueError, match="holds 2 samples where 3 were written"):
             collection.Collection(tmp_path / "laion")
+
+    def test_what_img2dataset_counted_may_be_left_out_but_not_be_missing(
+        self, tmp_path: Path
+    ) -> None:
+        members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
+        stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
+        stats.write_text('{"successes": 2}')
+        assert collection.Collection(tmp_path / "x").counts == [1]
+        stats.write_text('{"successes": 3}')
+        with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
+            collection.Collection(tmp_path / "x")

@@ -1,19 +1,21 @@
 """The text of a shard: read back exactly, by us and by the library, never taken for another's."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny_world import add_text, sample
 
-from imagen_lit.data import quantised, shard, sidecar
+from imagen_lit.data import quantised, shard, sidecar, sidecar_header
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.loader import Data
 
-FIELDS = {"format": sidecar.FORMAT, "stored": "float32", "encoder.encoder": "fake"}
+FIELDS = {"format": sidecar_header.FORMAT, "stored": "float32", "encoder.encoder": "fake"}
 
 
 def rows(*lengths: int, width: int = 6) -> list[torch.Tensor]:
@@ -58,6 +60,73 @@ def test_a_file_cut_anywhere_is_an_error(tmp_path: Path) -> None:
             sidecar.Sidecar(path)
 
 
+def with_header(path: Path, header: object, body: bytes) -> None:
+    said = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(said).to_bytes(8, "little") + said + body)
+
+
+def of(header: dict, *keys: str) -> dict:
+    for key in keys:
+        header = header[key]
+    return header
+
+
+LIES = {
+    "a list": lambda h: [1, 2],
+    "deep": lambda h: b"[" * 100_000,
+    "not utf-8": lambda h: b'{"__metadata__":{"\xff',
+    "no fields": lambda h: h | {"__metadata__": 5},
+    "fields that are no words": lambda h: of(h, "__metadata__").update(samples=3),
+    "no tensors": lambda h: [h.pop(name) for name in ("offsets", "embeddings")] and None,
+    "no embeddings": lambda h: h.pop("embeddings") and None,
+    "one tensor more": lambda h: h.update(more=h["offsets"]),
+    "another type": lambda h: of(h, "embeddings").update(dtype="I64"),
+    "an unknown precision": lambda h: of(h, "__metadata__").update(stored="load"),
+    "another precision": lambda h: of(h, "__metadata__").update(stored="bfloat16"),
+    "int8 without scales": lambda h: of(h, "__metadata__").update(stored="int8"),
+    "endless offsets": lambda h: of(h, "offsets").update(shape=[1 << 50]),
+    "endless width": lambda h: of(h, "embeddings").update(shape=[5, 1 << 40]),
+    "a negative width": lambda h: of(h, "embeddings").update(shape=[-5, -6]),
+    "no shape": lambda h: of(h, "embeddings").pop("shape") and None,
+    "another place": lambda h: of(h, "embeddings").update(data_offsets=[0, 120]),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_header_that_lies_is_refused_in_words(tmp_path: Path, lie: str) -> None:
+    names_us = lie not in ("a list", "deep", "not utf-8", "no fields", "fields that are no words")
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, rows(3, 2), FIELDS)
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    with_header(path, LIES[lie](header) or header, whole[8 + length :])
+    said = "contradicts itself" if names_us else "not a file of text embeddings of ours"
+    with pytest.raises(ValueError, match=f"{said}: move it elsewhere or delete it") as error:
+        sidecar.Sidecar(path)
+    assert not isinstance(error.value, sidecar_header.CutShort)
+
+
+@pytest.mark.parametrize("offsets", [[0, 1 << 40, 5], [0, -7, 5], [1, 3, 5], [0, 3, 4]])
+def test_offsets_that_lie_are_refused_in_words(tmp_path: Path, offsets: list[int]) -> None:
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, rows(3, 2), FIELDS)
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    lie = np.array(offsets, dtype=np.int64).tobytes()
+    path.write_bytes(whole[:start] + lie + whole[start + len(lie) :])
+    with pytest.raises(ValueError, match="rows that lie outside it"):
+        sidecar.Sidecar(path)
+
+
+def test_a_file_that_is_too_long_is_not_called_short(tmp_path: Path) -> None:
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, rows(3, 2), FIELDS)
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match="1 more than its header says"):
+        sidecar.Sidecar(path)
+
+
 class TestWrongText:
     """Each is noticed before the first step, in a sentence that says what to type."""
 
@@ -93,6 +162,16 @@ class TestWrongText:
         with pytest.raises(ValueError, match="mixes encoders"):
             self.opened(folder)
 
+    def test_of_two_precisions(self, make: Callable[..., Path]) -> None:
+        folder = make(2, 2)
+        path = folder.with_name("tiny.text") / "fake" / "00001.safetensors"
+        opened = sidecar.Sidecar(path)
+        again = [opened.row(row) for row in range(2)]
+        sidecar.write(path, again, opened.fields | {"stored": "int8"})
+        said = r"00001.safetensors differs from 00000.safetensors in stored \(file: int8, wanted"
+        with pytest.raises(ValueError, match=said):
+            self.opened(folder)
+
     def test_not_ours(self, make: Callable[..., Path]) -> None:
         folder = make(2)
         path = folder.with_name("tiny.text") / "fake" / "00000.safetensors"
@@ -116,6 +195,17 @@ def test_text_elsewhere_is_read_from_its_folder(make: Callable[..., Path], tmp_p
         sidecar.open_checked(
             tmp_path / "elsewhere" / "fake" / "00000.safetensors", Collection(folder).open(0)
         )
+
+
+def test_a_folder_of_shards_may_be_the_one_we_are_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "laion" / "in").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "laion")
+    assert sidecar.folder(Path("."), "t5") == tmp_path / "laion.text" / "t5"
+    assert sidecar.folder(Path("in"), "t5") == Path("in.text") / "t5"
+    monkeypatch.chdir(tmp_path / "laion" / "in")
+    assert sidecar.folder(Path(".."), "t5") == tmp_path / "laion.text" / "t5"
 
 
 def loud(tokens: int, width: int, outliers: int = 4) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny_world import jpeg
 
-from imagen_lit.data import build, shard
+from imagen_lit.data import build, tar
 from imagen_lit.data.collection import Collection, read_manifest
 from imagen_lit.data.folder import Folder
 from imagen_lit.data.table import Table
@@ -110,24 +110,20 @@ def test_a_table_of_bytes_needs_no_files(tmp_path: Path, nested: bool) -> None:
     assert [s["image"] for s in found] == [jpeg(n) for n in range(5)] and not left_out
 
 
-def test_a_table_leads_neither_into_the_network_nor_out_of_its_folder(album: Path) -> None:
-    for name, said in (("https://example.org/a.jpg", "img2dataset"), ("../secret.jpg", "outside")):
-        (album.parent / "secret.jpg").write_bytes(jpeg(0))
-        table = Table(str(as_jsonl(album, [{"image": name, "caption": "x"}])))
-        with pytest.raises(ValueError, match=said):
-            table[0]
-
-
 @pytest.mark.parametrize(
     ("path", "options", "said"),
     [
         ("nowhere.csv", {}, "There is no table"),
         ("table.csv", {"caption": "text"}, "has no column 'text', it has image, caption, score"),
         ("a.jpeg", {}, "none of .csv, .jsonl and .parquet"),
+        ("cut.parquet", {}, "cannot be read as Parquet"),
+        ("addresses.csv", {}, "img2dataset, then type data/source=shards source.path="),
     ],
 )
 def test_a_wrong_table_is_named(album: Path, path: str, options: dict, said: str) -> None:
     as_csv(album, ROWS)
+    (album / "cut.parquet").write_bytes(as_parquet(album, ROWS).read_bytes()[:300])
+    (album / "addresses.csv").write_text("image,caption\nhttps://example.org/a.jpg,x\n")
     with pytest.raises((FileNotFoundError, ValueError), match=said):
         Table(str(album / path), **options)
 
@@ -135,7 +131,7 @@ def test_a_wrong_table_is_named(album: Path, path: str, options: dict, said: str
 def test_a_sample_that_is_too_large_is_left_out(
     album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(shard.LIMIT, "jpg", 500)
+    monkeypatch.setitem(tar.LIMIT, "jpg", 500)
     (album / "a.jpeg").write_bytes(jpeg(1) + bytes(1000))
     assert samples(Folder(str(album)))[1]["its file is too large"] >= 1
 
@@ -151,6 +147,24 @@ def test_what_was_left_out_stands_in_the_manifest(album: Path, tmp_path: Path) -
         for entry in manifest["shards"].values():
             reasons.update(entry["left_out"])
         assert reasons == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
+
+
+@pytest.mark.parametrize("changed", ["b.txt", "b.jpg", "a.json", "table.csv"])
+def test_a_source_that_has_changed_is_refused(album: Path, tmp_path: Path, changed: str) -> None:
+    as_csv(album, ROWS)
+
+    def made() -> list:
+        table = changed == "table.csv"
+        source = Table(str(album / changed)) if table else Folder(str(album))
+        return list(build.build(source, {"a": 1}, tmp_path / "set", 2, 1))
+
+    assert made() and len(made()) == 1, "as it was, it goes on"
+    before = {path: path.read_bytes() for path in (tmp_path / "set").iterdir()}
+    file = album / changed
+    file.write_bytes(file.read_bytes().replace(b"bee", b"BEE"))  # as long, and as many entries
+    with pytest.raises(ValueError, match="its files have changed since"):
+        made()
+    assert before == {path: path.read_bytes() for path in (tmp_path / "set").iterdir()}
 
 
 def test_an_unusable_entry_says_why(album: Path) -> None:

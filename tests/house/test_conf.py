@@ -30,7 +30,7 @@ OPTIONS = sorted(
 QUESTIONS = sorted([*CONF.glob("experiment/*.yaml"), *SWEEPS.glob("*.yaml")])
 
 OTHERS = {"trainer", "optimizer", "logger", "callbacks"}  # their targets are Lightning's or torch's
-CHOICES_OF_CHOICES = {"stage", "experiment"}
+CHOICES_OF_CHOICES = {"stage", "scale", "experiment"}
 HEAVY = {"text"}  # wants weights on disk: its keys are checked, nothing is built
 
 
@@ -159,10 +159,12 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     if option.parts[0] in HEAVY:
         return
     # No memory for the weights: the paper's networks have billions of them.
-    with torch.device("meta" if option.parts[0] in {"network", "stage"} else "cpu"):
+    with torch.device("meta" if option.parts[0] in {"network", "stage", "scale"} else "cpu"):
         for blueprint in blueprints(node):
             if OmegaConf.missing_keys(blueprint):
                 continue  # only the user knows: `door.check` has seen that the keys are right
+            if blueprint.get("accelerator") == "gpu" and not torch.accelerator.is_available():
+                continue  # Lightning builds no trainer for what is not there
             assert door.build(blueprint) is not None
 
 

@@ -18,6 +18,10 @@ ROOMS = {
     "network": set(),
     "data": set(),
     "optimizer": set(),
+    "machine": set(),
+    "slurm": set(),
+    "owner": {"data", "slurm"},
+    "status": {"data", "slurm", "owner"},
     # how doors are opened
     "assets": set(),
     "complaint": set(),
@@ -26,23 +30,29 @@ ROOMS = {
     "text": {"data"},
     "evaluation": {"data"},
     "stage": {"diffusion"},
+    "readiness": {"data"},
+    "outlook": {"data", "stage"},
     # second and third floor
-    "callbacks": {"stage"},
-    "run_folder": {"data", "stage", "door"},
+    "checkpoint": {"data"},
+    "callbacks": {"stage", "machine", "checkpoint", "slurm", "owner", "status"},
+    "run_folder": {"data", "stage", "door", "checkpoint"},
+    "mirror": {"run_folder"},
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
-    "bench": {"diffusion", "stage"},
+    "bench": {"data", "diffusion", "stage", "machine", "outlook"},
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
     "pretrain_text": {"text"},
-    "embed_text": {"data", "text", "bench"},
-    "train": {"data", "stage", "run_folder"},
+    "embed_text": {"data", "text", "machine"},
+    "train": {"data", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
+    | {"complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
-    "demo": {"data", "evaluation", "run_folder", "cascade"}
+    "dashboard": {"run_folder", "mirror"},
+    "demo": {"data", "machine", "evaluation", "run_folder", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
 }
 SPEAKS_HYDRA = {*DOORS, "run_folder", "assets", "complaint", "door"}

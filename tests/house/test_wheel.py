@@ -24,6 +24,12 @@ assets.register_sweeps()
 print(*sorted(ConfigStore.instance().repo.get("sweep", {})))
 """
 
+LAUNCHER = """
+from imagen_lit import door
+config = door._compose("train", ["hydra/launcher=slurm"], with_hydra=True)
+print(config.hydra.launcher.setup[0])
+"""
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -65,9 +71,17 @@ def test_a_wheel_carries_the_code_the_choices_and_the_sweeps(installed: Path) ->
     package = installed / "imagen_lit"
     assert files(package / "_assets" / "conf") == files(REPO / "conf")
     assert files(package / "_assets" / "sweeps") == files(REPO / "sweeps")
+    assert files(package / "_assets" / "slurm") == files(REPO / "slurm")
     code = {name for name in files(package) if not name.startswith("_assets/")}
     assert code == files(REPO / "imagen_lit")
     assert list(installed.glob("imagen_lit-*.dist-info/licenses/LICENSE"))
+
+
+def test_a_wheel_brings_what_a_job_needs_before_it_imports(installed: Path, tmp_path: Path) -> None:
+    said = run(installed, tmp_path, "-c", LAUNCHER).strip()
+    early = installed / "imagen_lit" / "_assets" / "slurm" / "early"
+    assert said == f"export PYTHONPATH={early}:$PYTHONPATH"
+    assert (early / "sitecustomize.py").is_file()
 
 
 def test_a_wheel_finds_its_assets_from_another_folder(installed: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_shards_of_img2dataset_stay_as_they_are(place: Path) -> None:
 def test_several_tasks_share_the_embedding_by_slurms_array(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    array = {"MIN": 5, "COUNT": 2, "STEP": 1}
+    array = {"MIN": 5, "MAX": 6, "COUNT": 2, "STEP": 1}
     for name, value in array.items():
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
     for task, new in ((5, 2), (6, 1), (5, 0)):

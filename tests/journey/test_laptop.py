@@ -5,55 +5,15 @@ import io
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
+from laptop import SMALL, run
 from PIL import Image
 
-from imagen_lit import run_folder
-
-SMALL = [
-    "network.channels=[16,32,32]",
-    "network.blocks=[1,1,1]",
-    "network.head_width=16",
-    "data.batch_size=16",
-    "trainer.val_check_interval=8",
-]
-
-
-def run(door: str, *words: str, folder: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", f"imagen_lit.{door}", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == expect, done.stderr[-3000:]
-    return done
-
-
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an encoder, shards, sidecars and three barely trained stages."""
-    home = tmp_path_factory.mktemp("laptop")
-    run("pretrain_text", "documents=320", folder=home)
-    run("build_shards", "source.count=120", "per_shard=50", folder=home)
-    run("embed_text", folder=home)
-    small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every_n_train_steps=4"]
-    preview = ["callbacks.preview.every=96", "callbacks.preview.examiner.count=8"]
-    preview += ["callbacks.preview.recipe.steps=2"]
-    run("train", *SMALL, *small, *preview, folder=home)
-    for stage in ("demo_sr", "demo_sr2"):
-        run("train", f"stage={stage}", *small[:1], "stage.images=64", folder=home)
-    return home
+from imagen_lit import checkpoint, run_folder
 
 
 def test_a_run_leaves_its_settings_its_state_and_its_numbers(home: Path) -> None:
@@ -64,7 +24,7 @@ def test_a_run_leaves_its_settings_its_state_and_its_numbers(home: Path) -> None
     assert losses and all(0 < loss < 3 for loss in losses)
     assert any("val/loss" in row for row in rows)
     assert any("score/alignment_all" in row for row in rows)
-    torch.load(folder / "last.ckpt", weights_only=True)
+    assert [checkpoint.images(state) for state in checkpoint.saved(folder)] == [128, 192]
 
 
 def test_the_same_command_finds_nothing_left_to_do(home: Path) -> None:
@@ -106,29 +66,6 @@ def test_an_examination_is_scored_kept_and_repeated_without_drawing(home: Path) 
     assert len(before) == 12
     run("evaluate", *fast, folder=home)
     assert before == {p: p.stat().st_mtime_ns for p in before}
-
-
-def test_an_interrupted_run_goes_on_and_ends_as_if_nothing_had_been(home: Path) -> None:
-    words = [*SMALL, "data.validation=16", "stage.images=480", "callbacks=default"]
-    words += ["trainer.val_check_interval=1000"]
-    run("train", *words, "name=whole", folder=home)
-    command = [sys.executable, "-m", "imagen_lit.train", *words, "name=broken"]
-    broken = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True)
-    journal = home / "runs/broken/metrics.jsonl"
-    while not journal.exists() and broken.poll() is None:
-        time.sleep(0.05)
-    broken.send_signal(signal.SIGINT)
-    _, said = broken.communicate(timeout=120)
-    assert broken.returncode == 130, said
-    assert "type the same command" in said
-    seen = run_folder.images_seen(home / "runs/broken")
-    assert 0 < seen < 480
-    run("train", *words, "name=broken", folder=home)
-    whole, again = (
-        torch.load(home / f"runs/{name}/last.ckpt", weights_only=True)["state_dict"]
-        for name in ("whole", "broken")
-    )
-    assert all(torch.equal(whole[key], again[key]) for key in whole)
 
 
 def test_a_sweep_of_two_points_runs_and_leaves_two_folders(home: Path) -> None:
@@ -189,7 +126,7 @@ def test_a_tar_cut_short_is_named_before_anything_is_learnt(home: Path) -> None:
     done = run("train", *words, folder=home, expect=1)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1 and "datasets/cut/" in lines[0], done.stderr
-    assert not (home / "runs/cut/last.ckpt").exists()
+    assert not checkpoint.saved(home / "runs/cut")
 
 
 def test_a_picture_cut_short_is_replaced_and_counted(home: Path) -> None:
@@ -214,11 +151,11 @@ def test_a_picture_cut_short_is_replaced_and_counted(home: Path) -> None:
     assert run_folder.images_seen(home / "runs/blot") == 160
 
 
-def test_a_damaged_checkpoint_is_named_and_not_overwritten(home: Path) -> None:
+def test_damaged_checkpoints_are_named_and_not_overwritten(home: Path) -> None:
     words = [*SMALL, "data.validation=16", "stage.images=32", "callbacks=default", "name=torn"]
     words += ["trainer.val_check_interval=1000"]
     run("train", *words, folder=home)
-    file = home / "runs/torn/last.ckpt"
+    (file,) = checkpoint.saved(home / "runs/torn")
     torn = file.read_bytes()[: file.stat().st_size // 2]
     file.write_bytes(torn)
     done = run("train", *words, "stage.images=64", folder=home, expect=1)

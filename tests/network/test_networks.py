@@ -4,44 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from tiny_network import BATCH, EDGE, LENGTH, build, call, new
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
-from imagen_lit import assets, door
+from imagen_lit import assets
 
 OPTIONS = sorted(p.stem for p in Path(assets.conf(), "network").glob("*.yaml"))
-EDGE, LENGTH, BATCH = 32, 7, 3
-
-
-def new(option: str, lowres: int = 3) -> nn.Module:
-    cfg = door.compose("train", [f"network={option}"])
-    return door.build(
-        {**OmegaConf.to_container(cfg, resolve=True)["network"], "lowres_channels": lowres}
-    )
-
-
-def build(option: str, lowres: int = 3) -> nn.Module:
-    torch.manual_seed(0)
-    network = new(option, lowres)
-    for parameter in network.parameters():  # silent layers would hide what the tests look for
-        if not parameter.any():
-            nn.init.normal_(parameter, std=0.05)
-    return network
-
-
-def call(network: nn.Module, **changes: torch.Tensor) -> torch.Tensor:
-    g = torch.Generator().manual_seed(1)
-    width = network.embed_text.nothing.shape[-1]
-    mask = torch.arange(LENGTH) < torch.tensor([7, 4, 0])[:, None]
-    given = {
-        "z": torch.randn(BATCH, 3, EDGE, EDGE, generator=g),
-        "logsnr": torch.tensor([-3.0, 0.0, 4.0]),
-        "text": torch.randn(BATCH, LENGTH, width, generator=g),
-        "mask": mask,
-        "lowres": torch.randn(BATCH, 3, EDGE // 4, EDGE // 4, generator=g),
-        "lowres_logsnr": torch.tensor([1.0, 5.0, -2.0]),
-    } | changes
-    return network(**given)
 
 
 @pytest.fixture(params=OPTIONS, scope="module")
@@ -119,3 +88,19 @@ def test_the_last_stage_learns_on_crops_and_draws_larger_pictures() -> None:
         z, low = torch.randn(1, 3, edge, edge), torch.randn(1, 3, edge // 4, edge // 4)
         logsnr = torch.zeros(1)
         assert network(z, logsnr, text, mask, low, logsnr).shape == z.shape
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("option", ["demo_unet", "demo_efficient_unet", "demo_efficient_unet_crop"])
+def test_a_network_is_one_graph_to_a_compiler(option: str) -> None:
+    """With captions of every length: torch.compile neither stops half-way nor begins ever anew."""
+    network, counter = build(option), CompileCounter()
+    torch.compiler.reset()
+    compiled = torch.compile(network, backend=counter, fullgraph=True)
+    width = network.embed_text.nothing.shape[-1]
+    for tokens in (5, 9, 12):
+        text, mask = torch.randn(BATCH, tokens, width), torch.ones(BATCH, tokens, dtype=torch.bool)
+        torch.testing.assert_close(
+            call(compiled, text=text, mask=mask), call(network, text=text, mask=mask)
+        )
+    assert counter.frame_count <= 2, "once for the first length, once for any"

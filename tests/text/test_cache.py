@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from imagen_lit.data import shard, sidecar
 from imagen_lit.data.collection import Collection
@@ -119,6 +120,19 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert fill(shards, tmp_path / "text") == [True] * 3
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(
+    shards: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Letters()
+    fill(shards, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        with pytest.raises(PermissionError, match="give folder="):
+            fill(shards, tmp_path / "text", encoder)
+        assert fill(shards, tmp_path / "whole") == [False] * 3
+    assert encoder.asked == [] and not (tmp_path / "text").exists()
+
+
 def test_tasks_share_the_work(shards: Collection, tmp_path: Path) -> None:
     fill(shards, tmp_path / "whole")
     assert fill(shards, tmp_path / "text", task=1, tasks=2) == [True]
@@ -126,6 +140,29 @@ def test_tasks_share_the_work(shards: Collection, tmp_path: Path) -> None:
     assert contents(tmp_path / "text") == contents(tmp_path / "whole")
     with pytest.raises(ValueError, match="numbered from 0"):
         fill(shards, tmp_path / "text", task=2, tasks=2)
+    with pytest.raises(ValueError, match="budget=0: expected"):
+        fill(shards, tmp_path / "text", budget=0)
+
+
+@pytest.mark.parametrize("stored", ["bfloat16", "int8"])
+def test_what_another_made_meanwhile_is_not_overwritten(
+    shards: Collection, tmp_path: Path, stored: str
+) -> None:
+    theirs: dict[str, bytes] = {}
+
+    class Slow(Letters):
+        def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+            if not theirs:
+                fill(shards, tmp_path / "text", stored=stored)
+                theirs.update(contents(tmp_path / "text"))
+            return super().encode(captions)
+
+    if stored == "bfloat16":
+        assert fill(shards, tmp_path / "text", Slow()) == [False] * 3
+    else:
+        with pytest.raises(ValueError, match=r"stored \(file: int8, wanted: bfloat16\)"):
+            fill(shards, tmp_path / "text", Slow())
+    assert contents(tmp_path / "text") == theirs
 
 
 def test_a_cut_sidecar_is_made_again(shards: Collection, tmp_path: Path) -> None:
@@ -135,6 +172,24 @@ def test_a_cut_sidecar_is_made_again(shards: Collection, tmp_path: Path) -> None
     path.write_bytes(whole[path.name][:-1])
     assert fill(shards, tmp_path / "text") == [False, True, False]
     assert contents(tmp_path / "text") == whole
+
+
+@pytest.mark.parametrize("foreign", ["library", "damaged", "words", "zeros"])
+def test_a_file_that_is_no_cut_sidecar_is_left_alone(
+    shards: Collection, tmp_path: Path, foreign: str
+) -> None:
+    fill(shards, tmp_path / "text")
+    path = tmp_path / "text" / "00001.safetensors"
+    if foreign == "library":
+        save_file({"precious": torch.ones(3)}, path, {"format": "pt"})
+    else:
+        whole = path.read_bytes()
+        other = {"damaged": whole + b"more", "words": b"precious", "zeros": bytes(100)}
+        path.write_bytes(other[foreign])
+    before = contents(tmp_path / "text")
+    with pytest.raises(ValueError, match=f"{path.name} .*move it elsewhere or delete it"):
+        fill(shards, tmp_path / "text")
+    assert contents(tmp_path / "text") == before
 
 
 @pytest.mark.parametrize(
@@ -154,6 +209,7 @@ def test_the_cache_of_another_encoder_is_refused_and_left_alone(
         fill(shards, tmp_path / "text", Letters(**changed), **options)
     assert named in str(error.value) and f"delete {tmp_path / 'text'}" in str(error.value)
     assert "layer" not in str(error.value)
+    assert ("earlier versions did not" in str(error.value)) == ("absent" in named)
     assert contents(tmp_path / "text") == before
 
 

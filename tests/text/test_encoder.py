@@ -8,6 +8,7 @@ import pytest
 import torch
 import transformers
 from omegaconf import OmegaConf
+from safetensors.torch import load_file, save_file
 from sentencepiece import SentencePieceTrainer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
@@ -48,6 +49,11 @@ def model(kind: str, width: int) -> Any:
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
     vision |= {"num_attention_heads": 2, "image_size": 8, "patch_size": 4}
     return transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision))
+
+
+def reworded(file: Path, **changed: Any) -> None:
+    said = json.loads(file.read_text()) | changed
+    file.write_text(json.dumps(dict(reversed(said.items())), indent=7))
 
 
 def saved(option: str, folder: Path) -> HuggingFace:
@@ -117,8 +123,15 @@ def test_an_answer_that_is_not_finite_is_refused(tmp_path: Path) -> None:
          "weights_sha256"),
         (lambda e, f: (f / "tokenizer.json").write_text((f / "tokenizer.json").read_text() + " "),
          "tokenizer_sha256"),
+        (lambda e, f: (f / "merges.txt").write_text("a b"), "tokenizer_sha256"),
+        (lambda e, f: reworded(f / "tokenizer_config.json", do_lower_case=True),
+         "tokenizer_sha256"),
+        (lambda e, f: reworded(f / "config.json", feed_forward_proj="gated-relu"),
+         "config_sha256"),
+        (lambda e, f: setattr(e, "load", transformers.MT5EncoderModel.from_pretrained), "class"),
     ],
-    ids=["length", "precision", "layer", "weights", "tokenizer"],
+    ids=["length", "precision", "layer", "weights", "tokenizer", "merges", "case", "activation",
+         "class"],
 )  # fmt: skip
 def test_the_fingerprint_differs_in_what_differs(tmp_path: Path, change: Any, field: str) -> None:
     encoder = saved("t5_small", tmp_path)
@@ -128,6 +141,54 @@ def test_the_fingerprint_differs_in_what_differs(tmp_path: Path, change: Any, fi
     assert [name for name in before if before[name] != after[name]] == [field]
 
 
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_the_fingerprint_is_the_same_wherever_the_folder_lies_and_whoever_wrote_it(
+    tmp_path: Path, file: str
+) -> None:
+    encoder = saved("t5_small", tmp_path)
+    before = encoder.fingerprint()
+    notes = {"_name_or_path": "elsewhere/t5", "name_or_path": "t5", "transformers_version": "9.9"}
+    reworded(tmp_path / file, **notes)
+    assert encoder.fingerprint() == before
+
+
+@pytest.mark.parametrize("option", ["t5_small", "bert_base", "clip_l14"])
+@pytest.mark.parametrize("fault", ["prefixed", "missing", "mismatched"])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, option: str, fault: str) -> None:
+    """transformers would begin them at random, and go on."""
+    encoder = saved(option, tmp_path)
+    file = tmp_path / "model.safetensors"
+    state = load_file(file)
+    kept = [name for name in sorted(state) if not name.startswith(("decoder", "vision", "cls"))]
+    name = next(name for name in kept if "attn" in name or "Attention" in name or "self" in name)
+    if fault == "prefixed":
+        state = {f"model.{key}": value for key, value in state.items()}
+    elif fault == "missing":
+        del state[name]
+    else:
+        state[name] = state[name][:-1].clone()
+    save_file(state, file, {"format": "pt"})
+    with pytest.raises(ValueError, match=r"do not fit .* is missing or of another size, one of"):
+        encoder.encode(CAPTIONS)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
+def test_a_file_that_was_cut_short_is_told_in_words(tmp_path: Path, file: str, kept: float) -> None:
+    encoder = saved("t5_small", tmp_path)
+    whole = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(ValueError, match=r"cannot be read .* cut short.* anew: hf download"):
+        encoder.encode(CAPTIONS)
+
+
+def test_more_tokens_than_there_are_positions_are_refused(tmp_path: Path) -> None:
+    encoder = saved("clip_l14", tmp_path)
+    encoder.max_length = 128
+    with pytest.raises(ValueError, match=r"set text.max_length=77"):
+        encoder.encode(CAPTIONS)
+
+
 def test_weights_in_torchs_own_format_serve_too(tmp_path: Path) -> None:
     encoder = saved("bert_base", tmp_path)
     expected, _ = encoder.encode(CAPTIONS)
@@ -135,9 +196,7 @@ def test_weights_in_torchs_own_format_serve_too(tmp_path: Path) -> None:
     for file in tmp_path.glob("*.safetensors"):
         file.unlink()
     torch.save(state, tmp_path / "pytorch_model.bin")
-    again = HuggingFace(
-        "bert", str(tmp_path), transformers.BertModel.from_pretrained, 768, device="cpu"
-    )
+    again = HuggingFace("bert", str(tmp_path), encoder.load, 768, device="cpu")
     torch.testing.assert_close(again.encode(CAPTIONS)[0], expected)
     assert len(again.fingerprint()["weights_sha256"]) == 64
 

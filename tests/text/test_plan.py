@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from imagen_lit.data import sidecar
+from imagen_lit.data import sidecar, sidecar_header
 from imagen_lit.text.plan import Plan
 
 KNOWN = {"captions": 1000, "distinct": 1.0, "tokens": 20.0, "width": 4096, "stored": "bfloat16"}
@@ -15,7 +15,7 @@ KNOWN |= {"parameters": 4_631_000_000, "rate": 2.0, "share": 0.4}
 @pytest.mark.parametrize("stored", ["float32", "bfloat16", "int8"])
 def test_disk_is_what_files_take(tmp_path: Path, stored: str) -> None:
     rows = [torch.randn(20, 256) for _ in range(400)]
-    sidecar.write(tmp_path / "0", rows, {"format": sidecar.FORMAT, "stored": stored})
+    sidecar.write(tmp_path / "0", rows, {"format": sidecar_header.FORMAT, "stored": stored})
     plan = Plan(**KNOWN | {"width": 256, "stored": stored})
     assert plan.bytes_each == pytest.approx((tmp_path / "0").stat().st_size / 400, rel=0.01)
 

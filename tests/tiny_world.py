@@ -63,3 +63,6 @@ class Source:
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         return sample(number)
+
+    def state(self) -> None:
+        return None

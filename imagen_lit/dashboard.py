@@ -1,0 +1,195 @@
+"""W&B's pages about a run and about a sweep, made by code: which numbers are shown, and where.
+
+Every number of run_folder.METRICS has its place on the page of a run. A page is made from run
+folders alone; only saving it takes a server and a login. What it looks like is said either way.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import wandb
+import wandb_workspaces.reports.v2 as panel
+import wandb_workspaces.workspaces as page
+from omegaconf import DictConfig
+from wandb_workspaces import expr
+
+from imagen_lit import door, mirror, run_folder
+
+CATEGORIES = ("all", "one", "two", "count")
+
+LEARNING = {
+    "loss on held-out pictures": ("val/loss",),
+    "loss in training": ("train/loss",),
+    "loss on held-out pictures by time, t0 the cleanest": tuple(
+        name for name in run_folder.METRICS if name.startswith("val/loss_t")
+    ),
+    "held-out prompts drawn right, with its interval": tuple(
+        f"score/alignment_all{end}" for end in ("", "_low", "_high")
+    ),
+    "held-out prompts drawn right, by kind": tuple(
+        f"score/alignment_{category}" for category in CATEGORIES
+    ),
+}
+HEALTH = {
+    "length of the gradient": ("train/gradient",),
+    "updates left out": ("train/skipped",),
+    "loss without captions / with them, less 1": ("health/text_gap",),
+    "loss with others' captions / their own, less 1": ("health/shuffled_gap",),
+    "how far the follower is behind": ("health/ema_lag",),
+    "super-resolution: the answer made small, against the small one": ("health/lowres_error",),
+    "how far the mean colour is off": ("health/channel_drift",),
+}
+SPEED = {
+    "images per second": ("speed/images_per_second",),
+    "share of the time spent waiting for data": ("speed/data_wait",),
+    "share of what matrix products reach here": ("speed/share_of_peak",),
+    "GiB held": ("speed/memory_gib",),
+    "hours left": ("speed/hours_left",),
+}
+BEST = ("val/loss", "score/alignment_all")  # what the members of a sweep are compared by
+
+
+def of_run(config: Mapping[str, Any], entity: str) -> page.Workspace:
+    """The page of one run."""
+    sections = [
+        page.Section("Does it learn?", panels=_lines(LEARNING), is_open=True),
+        page.Section("What does it draw?", panels=[_pictures()], is_open=True),
+        page.Section("Is it healthy?", panels=_lines(HEALTH), is_open=True),
+        page.Section("Is it fast?", panels=_lines(SPEED)),
+    ]
+    return _page(config, entity, config["name"], expr.Metric("Name") == config["name"], sections)
+
+
+def of_sweep(configs: Sequence[Mapping[str, Any]], entity: str) -> page.Workspace:
+    """The page of the members of one sweep, side by side."""
+    (group,) = {mirror.group(config["name"]) for config in configs}
+    if group is None:
+        raise ValueError("runs without a common name are no sweep: expected runs/sweep/<name>")
+    bars = [panel.BarPlot(title=f"{name}, the last", metrics=[name]) for name in BEST]
+    against = [
+        panel.ScatterPlot(
+            title=f"{name} by {axis}", x=panel.Config(axis), y=panel.SummaryMetric(name)
+        )
+        for axis in axes(configs)
+        for name in BEST
+    ]
+    sections = [
+        page.Section(
+            "Which is best?", panels=[*bars, *against, panel.RunComparer(diff_only="split")]
+        ),
+        page.Section("How do they learn?", panels=_lines(LEARNING)),
+        page.Section("What do they draw?", panels=[_pictures()]),
+        page.Section("Are they healthy?", panels=_lines(HEALTH)),
+        page.Section("Are they fast?", panels=_lines(SPEED)),
+    ]
+    for section in sections[:3]:
+        section.is_open = True
+    made = _page(configs[0], entity, group, expr.Metric("Group") == group, sections)
+    made.settings.max_runs = len(configs)
+    return made
+
+
+def axes(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The numbers in which members differ. Of several that change together, the shortest key."""
+    flat = [dict(_numbers(config)) for config in configs]
+    columns: dict[tuple[Any, ...], str] = {}
+    for key in sorted({key for each in flat for key in each}, key=lambda key: (len(key), key)):
+        column = tuple(each.get(key) for each in flat)
+        if len(set(column)) > 1 and None not in column:
+            columns.setdefault(column, key)
+    return list(columns.values())
+
+
+def _numbers(node: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in node.items() if isinstance(node, Mapping) else ():
+        if type(value) in (int, float):
+            yield f"{prefix}{key}", value
+        yield from _numbers(value, f"{prefix}{key}.")
+
+
+def _lines(panels: Mapping[str, Sequence[str]]) -> list[Any]:
+    return [
+        panel.LinePlot(title=title, x="images", y=list(names)) for title, names in panels.items()
+    ]
+
+
+def _pictures() -> Any:
+    return panel.MediaBrowser(title="held-out prompts", media_keys=["preview"], num_columns=1)
+
+
+def _page(
+    config: Mapping[str, Any],
+    entity: str,
+    name: str,
+    which: expr.FilterExpr,
+    sections: list[page.Section],
+) -> page.Workspace:
+    return page.Workspace(
+        entity=entity,
+        project=config["logger"]["project"],
+        name=name,
+        sections=sections,
+        settings=page.WorkspaceSettings(x_axis="images"),
+        runset_settings=page.RunsetSettings(
+            filters=expr.And(which), pinned_columns=[f"summary:{name}" for name in BEST]
+        ),
+    )
+
+
+def spec(workspace: page.Workspace) -> dict[str, Any]:
+    """What the server would be sent, as plain Python; the package says it behind an underscore."""
+    return workspace._to_model().model_dump(by_alias=True, exclude_none=True)
+
+
+def outline(workspace: page.Workspace) -> str:
+    """The sections and their panels, in words."""
+    lines = [f"{workspace.name}: a page of W&B's project {workspace.project}"]
+    for section in workspace.sections:
+        lines.append(f"  {section.name}")
+        lines += [
+            f"    {getattr(each, 'title', 'settings that differ')}" for each in section.panels
+        ]
+    return "\n".join(lines)
+
+
+def runs(folder: Path) -> list[Path]:
+    """The run of a folder, or the members of a sweep in it."""
+    found = [file.parent for file in sorted(folder.glob("*/config.yaml"))]
+    if (folder / "config.yaml").is_file():
+        return [folder]
+    if not found:
+        raise ValueError(
+            f"{folder} has no run: expected the folder of a run or of a sweep, as runs/sweep/demo"
+        )
+    return found
+
+
+def mirrored(folder: Path) -> dict[str, Any]:
+    """The settings of a run that is mirrored."""
+    config = run_folder.settings(folder)
+    if "project" not in config["logger"]:
+        raise ValueError(f"{folder} is not mirrored in W&B: start the run again with logger=wandb")
+    return config
+
+
+@door.main("dashboard")
+def main(cfg: DictConfig) -> None:
+    configs = [mirrored(folder) for folder in runs(Path(cfg.folder))]
+    logged_in = mirror.mode() == "online"
+    entity = cfg.entity or configs[0]["logger"]["entity"]
+    if logged_in and entity is None:
+        entity = wandb.Api().default_entity
+    alone = (Path(cfg.folder) / "config.yaml").is_file()
+    made = of_run(configs[0], entity or "") if alone else of_sweep(configs, entity or "")
+    print(outline(made))
+    if not logged_in:
+        spec(made)  # a page that could not be sent is an error here too
+        print("not saved: W&B is offline here; after `wandb login`, type the same again")
+        return
+    made.save()
+    print(f"saved: {made.url}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What must be there before a stage can learn, and which command brings what is not.
+
+The commands come in the order in which they have to be typed. Whether what is there also fits
+together, its data say when they are opened.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from imagen_lit.data import sidecar
+
+
+def lacking(
+    shards: str | None, text: str, encoder: str, made_by: str | None, accelerator: str
+) -> list[str]:
+    """Sentences, none when all is there. `shards` and `text` as `data.loader.Data` takes them,
+    `encoder` is the folder of the weights, `made_by` the command that brings these."""
+    return [*_of_the_data(shards, text, encoder, made_by), *_of_the_machine(accelerator)]
+
+
+def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | None) -> Iterator[str]:
+    if shards is not None and re.match(r"[\w+.-]+:", shards):
+        return  # an address; who opens it says what it lacks
+    folder = Path(shards or "<folder>")
+    if not any(folder.glob("*.tar")):
+        named = "no shards are named" if shards is None else f"there are no shards in {folder}"
+        then = ", then add data.shards=<folder>" if shards is None else ""
+        yield (
+            f"{named}: type python -m imagen_lit.build_shards folder={folder} "
+            f"(the demo's pictures; for yours: docs/data.md){then}"
+        )
+    named = len(Path(text).parts) == 1
+    cache = sidecar.folder(folder, text) if named else Path(text)
+    if any(cache.glob("*.safetensors")):
+        return
+    if made_by is not None and not (Path(encoder) / "config.json").is_file():
+        yield f"the weights of the text encoder are not in {encoder}: type {made_by}"
+    yield f"there are no text embeddings in {cache}: type {sidecar.command(folder, cache)}"
+
+
+def _of_the_machine(accelerator: str) -> Iterator[str]:
+    if accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
+        yield (
+            f"trainer.accelerator={accelerator}, and torch sees none here: go to a machine that "
+            "has one, or type scale=demo for what a laptop can do"
+        )

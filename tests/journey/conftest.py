@@ -1,0 +1,22 @@
+"""A home that a newcomer has just set up, shared by all journeys."""
+
+from pathlib import Path
+
+import pytest
+from laptop import SMALL, run
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an encoder, shards, sidecars and three barely trained stages."""
+    home = tmp_path_factory.mktemp("laptop")
+    run("pretrain_text", "documents=320", folder=home)
+    run("build_shards", "source.count=120", "per_shard=50", folder=home)
+    run("embed_text", folder=home)
+    small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every=64"]
+    preview = ["callbacks.preview.every=96", "callbacks.preview.examiner.count=8"]
+    preview += ["callbacks.preview.recipe.steps=2"]
+    run("train", *SMALL, *small, *preview, folder=home)
+    for stage in ("demo_sr", "demo_sr2"):
+        run("train", f"stage={stage}", *small[:1], "stage.images=64", folder=home)
+    return home

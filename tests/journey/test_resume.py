@@ -1,0 +1,136 @@
+"""The same command resumes, and nothing shows that the run was interrupted."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from laptop import SMALL, run
+
+from imagen_lit import checkpoint
+
+WORDS = [*SMALL, "data.validation=16", "stage.images=1920", "callbacks=default"]
+WORDS += ["callbacks.checkpoint.every=64", "trainer.val_check_interval=7"]
+WORDS += ["trainer.log_every_n_steps=2"]
+TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
+
+
+@pytest.fixture(scope="module")
+def whole(home: Path) -> Path:
+    run("train", *WORDS, "name=whole", folder=home)
+    return home / "runs/whole"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.read(checkpoint.newest_good(folder))["state_dict"]
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """Every line, less what a clock measured."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if not k.startswith("speed/")} for row in rows]
+
+
+def apart(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> float:
+    """How far two sets of weights are apart, as a share of their size."""
+    assert ours.keys() == theirs.keys() and torch.equal(ours["images_seen"], theirs["images_seen"])
+    square = {key: (ours[key] - theirs[key]).double().square().sum() for key in theirs}
+    size = sum(value.double().square().sum() for value in theirs.values() if value.ndim)
+    return float((sum(square.values()) / size).sqrt())
+
+
+def alike(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
+    assert [sorted(row) for row in one] == [sorted(row) for row in other]
+    for a, b in zip(one, other, strict=True):
+        assert a["images"] == b["images"]
+        for key in {"train/loss", "val/loss"} & set(a):
+            assert a[key] == pytest.approx(b[key], rel=1e-2)
+
+
+def images_logged(folder: Path) -> int:
+    journal = folder / "metrics.jsonl"
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    return json.loads(lines[-1])["images"] if lines and lines[-1].endswith("}") else 0
+
+
+def break_off(home: Path, name: str, words: list[str], number: int, after: int) -> str:
+    """Start the run, send it a signal when it has logged `after` images, and wait for its end."""
+    command = [sys.executable, "-m", "imagen_lit.train", *words, f"name={name}"]
+    process = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while images_logged(home / "runs" / name) < after and process.poll() is None:
+        assert time.monotonic() < until, "the run does not come so far"
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode != 0, "it was to be broken off before its end"
+    return said
+
+
+def test_a_run_killed_again_and_again_ends_as_if_nothing_had_been(home: Path, whole: Path) -> None:
+    chance = random.Random(7)
+    at = sorted(chance.sample(range(40, 1000), 4))
+    kinds = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR2]
+    for number, after in zip(kinds, at, strict=True):
+        said = break_off(home, "broken", WORDS, number, after)
+        if number == signal.SIGINT:
+            assert "type the same command" in said
+    run("train", *WORDS, "name=broken", folder=home)
+    ours, theirs = weights(home / "runs/broken"), weights(whole)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert curve(home / "runs/broken") == curve(whole), "no gap, and nothing twice"
+
+
+def test_two_ranks_then_one_then_two_make_the_same_run(home: Path, whole: Path) -> None:
+    break_off(home, "ranks", [*WORDS, *TWO], signal.SIGINT, 200)
+    assert 0 < checkpoint.images(checkpoint.newest_good(home / "runs/ranks")) < 1920
+    break_off(home, "ranks", WORDS, signal.SIGKILL, 500)
+    said = run("train", *WORDS, *TWO, "name=ranks", folder=home).stderr
+    assert "sync_dist" not in said and "Warning" not in said, "nothing that is not meant for her"
+    ours, theirs = weights(home / "runs/ranks"), weights(whole)
+    assert apart(ours, theirs) < 0.01
+    alike(curve(home / "runs/ranks"), curve(whole))
+
+
+def test_weights_shared_out_over_two_ranks_make_the_same_run_too(home: Path) -> None:
+    words = [*WORDS, "optimizer=adamw", "stage.images=800"]
+    run("train", *words, "name=unshared", folder=home)
+    break_off(home, "sharded", [*words, *TWO, "trainer=fsdp"], signal.SIGINT, 200)
+    break_off(home, "sharded", words, signal.SIGINT, 400)
+    run("train", *words, *TWO, "trainer=fsdp", "name=sharded", folder=home)
+    ours, theirs = weights(home / "runs/sharded"), weights(home / "runs/unshared")
+    assert apart(ours, theirs) < 0.01
+    alike(curve(home / "runs/sharded"), curve(home / "runs/unshared"))
+
+
+def test_an_optimizer_of_whole_matrices_refuses_shards_of_them(home: Path) -> None:
+    done = run("train", *WORDS, *TWO, "trainer=fsdp", "name=refused", folder=home, expect=1)
+    assert "optimizer=adamw" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_run_folder_copied_elsewhere_goes_on_there(home: Path, whole: Path) -> None:
+    break_off(home, "moved", WORDS, signal.SIGINT, 200)
+    shutil.copytree(home / "runs/moved", home / "elsewhere/moved")
+    run("train", *WORDS, "name=moved", "runs=elsewhere", folder=home)
+    ours, theirs = weights(home / "elsewhere/moved"), weights(whole)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_new_run_begins_with_the_weights_of_another(home: Path, whole: Path) -> None:
+    words = [*WORDS, "stage.images=16", "name=tuned", f"start_from={whole}", "optimizer.lr=0"]
+    run("train", *words, "optimizer.plain_lr=0", "optimizer.weight_decay=0", folder=home)
+    ours, theirs = weights(home / "runs/tuned"), weights(whole)
+    for key in (key for key in theirs if key.startswith("ema.")):
+        torch.testing.assert_close(ours[key], theirs[key], atol=1e-6, rtol=1e-6)
+    assert int(ours["images_seen"]) == 16
+    done = run("train", *WORDS, "name=other", f"start_from={whole}", "network.channels=[16,32,64]",
+               folder=home, expect=1)  # fmt: skip
+    assert "has another network" in done.stderr and "Traceback" not in done.stderr

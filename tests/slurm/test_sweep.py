@@ -1,0 +1,99 @@
+"""A sweep on SLURM: one job for each member, a driver that tells the truth about them."""
+
+from pathlib import Path
+
+import pytest
+from jobs import BATCH, TINY, TWO_RANKS, Jobs, until
+from offline import Kept
+
+from imagen_lit import run_folder
+
+pytestmark = pytest.mark.slurm
+
+
+def newest(jobs: Jobs) -> Path:
+    """The batch script that the launcher wrote last."""
+    scripts = (jobs.home / "runs/.submitit").rglob("*_submission.sh")
+    return max(scripts, key=lambda script: script.stat().st_mtime_ns)
+
+
+def header(script: Path) -> dict[str, str]:
+    lines = script.read_text().splitlines()
+    words = [line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH --")]
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def test_members_run_one_after_the_other_and_a_failed_one_is_noticed(jobs: Jobs) -> None:
+    driver = jobs.sweep(
+        *TINY, "name=sweep/${data.validation}", "stage.images=160", "data.validation=9999,16",
+        "hydra.launcher.array_parallelism=1", "hydra.launcher.comment=mine",
+    )  # fmt: skip
+    at_once = 0
+    while driver.poll() is None:
+        at_once = max(at_once, len(jobs.running()))
+    _, told = driver.communicate(timeout=10)
+    assert at_once == 1
+    assert driver.returncode == 1, told
+    assert "data.validation=9999" in told and "error:" in told, told
+    assert jobs.status("sweep/9999")["state"] == "failed", told
+    assert "validation=9999" in jobs.status("sweep/9999")["error"]
+    assert jobs.status("sweep/9999")["job"].endswith("_0")
+    assert jobs.status("sweep/16")["state"] == "finished", "it runs all the same"
+    assert run_folder.images_seen(jobs.home / "runs/sweep/16") == 160
+
+    script = newest(jobs)
+    asked = header(script)
+    assert asked["array"] == "0-1%1" and asked["signal"] == "USR2@60" and "requeue" in asked
+    assert (asked["nodes"], asked["ntasks-per-node"], asked["time"]) == ("1", "1", "60")
+    assert (asked["partition"], asked["comment"], asked["job-name"]) == ("main", "mine", "train")
+    text = script.read_text()
+    (early,) = [line for line in text.splitlines() if line.startswith("export PYTHONPATH=")]
+    assert Path(early.partition("=")[2].partition(":")[0], "sitecustomize.py").is_file()
+
+
+def test_a_member_on_two_nodes_is_requeued_and_the_sweep_comes_out_right(jobs: Jobs) -> None:
+    driver = jobs.sweep(
+        *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "name=wide",
+        "stage.images=640",
+    )  # fmt: skip
+    jobs.learns("wide")
+    (job,) = jobs.running()
+    jobs.signal(job, "USR2")
+    until(lambda: jobs.status("wide")["state"] == "preempted", lambda: str(jobs.running()))
+    _, told = driver.communicate(timeout=150)
+    assert driver.returncode == 0, told
+    assert jobs.said(job)["Restarts"] == "1" and jobs.said(job)["NumNodes"] == "2"
+    assert jobs.status("wide")["state"] == "finished" and jobs.status("wide")["job"] == job
+    assert jobs.journal("wide") == list(range(BATCH, 641, BATCH))
+
+
+def test_the_papers_sweeps_run_here_too_with_several_tasks_for_a_member(jobs: Jobs) -> None:
+    """Encoders by training on two ranks; then guidance against thresholds, on what was trained."""
+    for words in (["pretrain_text", "documents=0"], ["embed_text"]):
+        jobs.here(*words, "text=t5_nano_16")
+    jobs.environment["WANDB_MODE"] = "offline"  # tests have it off elsewhere
+    driver = jobs.sweep(
+        "+sweep=text_encoder", "text=t5_nano,t5_nano_16", *TINY, *TWO_RANKS, "trainer.devices=2",
+        "stage.images=64",
+    )  # fmt: skip
+    _, told = driver.communicate(timeout=200)
+    assert driver.returncode == 0, told
+    for encoder in ("t5_nano", "t5_nano_16"):
+        name = f"sweep/text_encoder/{encoder}"
+        assert jobs.status(name)["state"] == "finished"
+        assert jobs.journal(name) == [16, 32, 48, 64], "two tasks, and one line for each update"
+        kept = Kept(jobs.home / "runs" / name)
+        assert kept.run["run_group"] == "sweep/text_encoder" and kept.exits, "W&B's, and finished"
+    assert header(newest(jobs))["ntasks-per-node"] == "2"
+
+    driver = jobs.sweep(
+        "+sweep=guidance_threshold", "weight=1,3", "threshold=dynamic", "examiner.count=2",
+        "cascade.base.recipe.steps=2", "cascade.base.run=runs/sweep/text_encoder/t5_nano",
+        door="evaluate",
+    )  # fmt: skip
+    _, told = driver.communicate(timeout=200)
+    assert driver.returncode == 0, told
+    points = jobs.home / "runs/sweep/guidance_threshold"
+    assert {p.parent.name for p in points.rglob("scores.json")} == {
+        "weight-1_threshold-dynamic", "weight-3_threshold-dynamic",
+    }  # fmt: skip

@@ -1,0 +1,136 @@
+"""A state on the disk is absent or whole, and the newest good one is found."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from imagen_lit import checkpoint
+
+STATE = {
+    "weight": torch.arange(5000.0),
+    "images_seen": 7,
+    "nested": [{"a": torch.ones(2)}, (1, "b")],
+}
+
+
+def some(run: Path, *images: int) -> None:
+    for number in images:
+        checkpoint.write(STATE | {"images_seen": number}, checkpoint.file(run, number))
+
+
+def numbers(run: Path) -> list[int]:
+    return [checkpoint.images(state) for state in checkpoint.saved(run)]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    some(tmp_path, 7)
+    back = checkpoint.read(checkpoint.newest_good(tmp_path))
+    assert torch.equal(back["weight"], STATE["weight"]) and back["nested"][1] == (1, "b")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_state_lies_in_the_plain_order_of_memory(tmp_path: Path, asynchronous: bool) -> None:
+    """Lightning hands a file on to FSDP's other ranks as bytes: theirs would come out permuted."""
+    weight = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    way = checkpoint.Aside(asynchronous)
+    way.save_checkpoint({"weight": weight}, checkpoint.file(tmp_path, 1))
+    way.teardown()
+    back = checkpoint.read(checkpoint.file(tmp_path, 1))["weight"]
+    assert back.is_contiguous() and torch.equal(back, weight)
+
+
+def test_before_any_state_there_is_none(tmp_path: Path) -> None:
+    assert checkpoint.newest_good(tmp_path) is None
+
+
+def test_one_changed_byte_anywhere_in_a_tensor_is_noticed(tmp_path: Path) -> None:
+    some(tmp_path, 1, 2)
+    newest = checkpoint.file(tmp_path, 2)
+    data = bytearray(newest.read_bytes())
+    place = data.find(torch.arange(100.0, 110.0).numpy().tobytes())
+    assert place > 0
+    data[place] ^= 1
+    newest.write_bytes(data)
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert checkpoint.newest_good(tmp_path) == checkpoint.file(tmp_path, 1)
+
+
+def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(tmp_path: Path) -> None:
+    some(tmp_path, 1, 2)
+    for state in checkpoint.saved(tmp_path):
+        state.write_bytes(state.read_bytes()[:100])
+    with (
+        pytest.warns(UserWarning, match="is damaged"),
+        pytest.raises(ValueError, match=r"none of the 2 checkpoints .* remove that folder"),
+    ):
+        checkpoint.newest_good(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("last", "every", "kept"),
+    [
+        (1, None, [90]),
+        (3, None, [70, 80, 90]),
+        (1, 30, [30, 60, 90]),
+        (2, 25, [30, 50, 80, 90]),
+        (1, 1, [10, 20, 30, 40, 50, 60, 70, 80, 90]),
+    ],
+)
+def test_the_last_and_one_of_every_stretch_are_kept(
+    tmp_path: Path, last: int, every: int | None, kept: list[int]
+) -> None:
+    some(tmp_path, *range(10, 100, 10))
+    checkpoint.prune(tmp_path, last, every)
+    assert numbers(tmp_path) == kept
+
+
+def test_pruning_as_the_run_goes_keeps_what_pruning_at_the_end_keeps(tmp_path: Path) -> None:
+    for number in range(10, 100, 10):
+        some(tmp_path, number)
+        checkpoint.prune(tmp_path, 2, 25)
+    assert numbers(tmp_path) == [30, 50, 80, 90]
+
+
+def test_a_second_thread_writes_what_the_state_was_when_it_was_asked(tmp_path: Path) -> None:
+    weight = torch.zeros(1000)
+    writer = checkpoint.Aside(asynchronous=True)
+    for number in range(1, 4):
+        writer.save_checkpoint({"weight": weight}, checkpoint.file(tmp_path, number))
+        weight += 1
+    writer.teardown()
+    for number in range(1, 4):
+        state = checkpoint.read(checkpoint.file(tmp_path, number))
+        assert torch.equal(state["weight"], torch.full((1000,), number - 1.0))
+
+
+def test_what_fails_in_the_second_thread_is_raised_at_the_next_call(tmp_path: Path) -> None:
+    (tmp_path / checkpoint.FOLDER).write_text("a file, where a folder is wanted")
+    writer = checkpoint.Aside(asynchronous=True)
+    writer.save_checkpoint(STATE, checkpoint.file(tmp_path, 1))
+    with pytest.raises(OSError):
+        writer.finish()
+    writer.teardown()
+
+
+def test_a_disk_that_fills_up_costs_no_earlier_state(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)])
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        some(small, 1, 2)
+        large = {"weight": torch.zeros(500_000)}
+        with pytest.raises(OSError, match="No space left on device"):
+            checkpoint.write(large, checkpoint.file(small, 3))
+        assert numbers(small) == [1, 2]
+        assert sorted(os.listdir(small / checkpoint.FOLDER)) == [
+            f.name for f in checkpoint.saved(small)
+        ]
+        assert checkpoint.newest_good(small) == checkpoint.file(small, 2)
+        some(small, 4)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
