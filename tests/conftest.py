@@ -32,11 +32,13 @@ LONG = ("slurm", "journey")  # begun first, so that no core is idle at the end
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that share the one
-    cluster."""
+    cluster. Journeys are slow."""
     for item in items:
         file = item.path.relative_to(TESTS)
         group = "slurm" if file.parts[0] == "slurm" else str(file)
         item.add_marker(pytest.mark.xdist_group(group))
+        if file.parts[0] in LONG:
+            item.add_marker(pytest.mark.slow)
     folders = {name: order for order, name in enumerate(LONG)}
     items.sort(key=lambda item: folders.get(item.path.relative_to(TESTS).parts[0], len(LONG)))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jobs import BATCH, Jobs, until
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+pytestmark = pytest.mark.slurm
 
 ROUNDS = int(os.environ.get("SLURM_ROUNDS", 1))
 ENDLESS = 160_000
