@@ -60,7 +60,7 @@ SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 {user_signal}JobRequeue=1
-KillWait=5
+KillWait=3
 SlurmdTimeout=10
 SlurmctldTimeout=30
 MessageTimeout=10

@@ -12,6 +12,8 @@ from typing import Any
 
 from lab import Lab
 
+from imagen_lit import run_folder
+
 REPO = Path(__file__).resolve().parents[2]
 BATCH = 16
 TINY = [
@@ -21,6 +23,7 @@ TINY = [
     f"data.batch_size={BATCH}",
     "data.validation=16",
     "callbacks=default",
+    "~callbacks.speed",  # which would measure the machine first
     "trainer.log_every_n_steps=1",
     "trainer.val_check_interval=1000",
 ]
@@ -78,11 +81,6 @@ class Jobs:
             text=True,
         )
 
-    def here(self, door: str, *words: str) -> None:
-        """A command outside SLURM."""
-        command = [sys.executable, "-m", f"imagen_lit.{door}", *words]
-        subprocess.run(command, cwd=self.home, env=self.environment, check=True, timeout=120)
-
     def said(self, job: str) -> dict[str, str]:
         line = self.lab.call("scontrol", "--oneliner", "show", "job", job)
         return dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", line))
@@ -130,3 +128,10 @@ class Jobs:
     def log(self, name: str) -> str:
         file = self.home / f"{name}.log"
         return file.read_text() if file.exists() else "nothing"
+
+
+def is_whole(jobs: Jobs, name: str, images: int) -> None:
+    """Every batch was learnt, none twice, and the run says so."""
+    assert jobs.journal(name) == list(range(BATCH, images + 1, BATCH)), jobs.log(name)
+    assert run_folder.images_seen(jobs.home / "runs" / name) == images
+    assert jobs.status(name)["state"] == "finished"

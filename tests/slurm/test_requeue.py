@@ -1,7 +1,7 @@
 """A single run, submitted once, survives whatever SLURM does to it."""
 
 import pytest
-from jobs import BATCH, Jobs, until
+from jobs import Jobs, is_whole, until
 
 from imagen_lit import run_folder
 
@@ -10,45 +10,37 @@ pytestmark = pytest.mark.slurm
 IMAGES = 640
 
 
-def is_whole(jobs: Jobs, name: str, images: int = IMAGES) -> None:
-    """Every batch was learnt, none twice, and the run says so."""
-    assert jobs.journal(name) == list(range(BATCH, images + 1, BATCH)), jobs.log(name)
-    assert run_folder.images_seen(jobs.home / "runs" / name) == images
-    assert jobs.status(name)["state"] == "finished"
+def test_a_run_whose_time_is_up_is_requeued_and_one_that_may_not_be_goes_on(jobs: Jobs) -> None:
+    """Side by side, one with loader workers. test_lost_node.py has it with two nodes."""
+    job = jobs.train("data.workers=1", name="time", images=IMAGES)
+    once = jobs.train(name="once", images=IMAGES, **{"no-requeue": ""})
+    for each, name in ((job, "time"), (once, "once")):
+        jobs.learns(name)
+        jobs.signal(each, "USR2")
+    until(lambda: jobs.status("time")["state"] == "preempted", lambda: jobs.log("time"))
+    assert 0 < run_folder.images_seen(jobs.home / "runs/time") < IMAGES
+
+    said = jobs.ends(once, "once")
+    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "0"), jobs.log("once")
+    assert "is not requeued" in jobs.log("once")
+    is_whole(jobs, "once", IMAGES)
+    said = jobs.ends(job, "time")
+    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "1"), jobs.log("time")
+    assert f"job {job} is requeued" in jobs.log("time")
+    is_whole(jobs, "time", IMAGES)
+    assert jobs.status("time")["restarts"] == 1
 
 
-@pytest.mark.parametrize("nodes", [1, 2])
-def test_a_run_whose_time_is_up_is_requeued_and_goes_on(jobs: Jobs, nodes: int) -> None:
-    name = f"time-{nodes}"
-    job = jobs.train("data.workers=1", name=name, images=IMAGES, nodes=nodes)
-    jobs.learns(name)
-    jobs.signal(job, "USR2")
-    until(lambda: jobs.status(name)["state"] == "preempted", lambda: jobs.log(name))
-    assert 0 < run_folder.images_seen(jobs.home / "runs" / name) < IMAGES
-    said = jobs.ends(job, name)
-    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "1"), jobs.log(name)
-    assert f"job {job} is requeued" in jobs.log(name)
-    is_whole(jobs, name)
-    assert jobs.status(name)["restarts"] == 1
-
-
-@pytest.mark.parametrize(("partition", "nodes"), [("main", 2), ("abrupt", 1)])
-def test_a_run_that_gives_way_to_another_goes_on(jobs: Jobs, partition: str, nodes: int) -> None:
-    name = f"way-{partition}"
-    job = jobs.train(name=name, images=IMAGES, nodes=nodes, partition=partition)
-    jobs.learns(name)
+def test_runs_that_give_way_to_another_go_on(jobs: Jobs) -> None:
+    """On two nodes with ten seconds of grace, and on one node without any."""
+    images = {"wide-way": IMAGES, "abrupt-way": 3 * IMAGES}  # it begins sooner, and is faster
+    wide = jobs.train(name="wide-way", images=IMAGES, nodes=2, partition="main")
+    abrupt = jobs.train(name="abrupt-way", images=3 * IMAGES, partition="abrupt")
+    for name in images:
+        jobs.learns(name)
     urgent = jobs.sbatch("--partition=high", "--nodes=2", "--exclusive", "--wrap=true")
     assert jobs.ends(urgent, "-")["JobState"] == "COMPLETED"
-    said = jobs.ends(job, name)
-    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "1"), jobs.log(name)
-    is_whole(jobs, name)
-
-
-def test_a_run_that_may_not_be_requeued_saves_and_goes_on(jobs: Jobs) -> None:
-    job = jobs.train(name="once", images=IMAGES, **{"no-requeue": ""})
-    jobs.learns("once")
-    jobs.signal(job, "USR2")
-    until(lambda: "is not requeued" in jobs.log("once"), lambda: jobs.log("once"))
-    said = jobs.ends(job, "once")
-    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "0"), jobs.log("once")
-    is_whole(jobs, "once")
+    for job, name in ((wide, "wide-way"), (abrupt, "abrupt-way")):
+        said = jobs.ends(job, name)
+        assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "1"), jobs.log(name)
+        is_whole(jobs, name, images[name])

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from jobs import BATCH, TINY, TWO_RANKS, Jobs, until
-from offline import Kept
+from jobs import TINY, TWO_RANKS, Jobs, is_whole, until
+from offline import Kept, journal
 
 from imagen_lit import run_folder
 
@@ -51,45 +51,30 @@ def test_members_run_one_after_the_other_and_a_failed_one_is_noticed(jobs: Jobs)
     assert Path(early.partition("=")[2].partition(":")[0], "sitecustomize.py").is_file()
 
 
-def test_a_member_on_two_nodes_is_requeued_and_the_sweep_comes_out_right(jobs: Jobs) -> None:
+def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> None:
+    """Encoders, a member on two nodes; then guidance against thresholds, on what was trained."""
+    jobs.environment["WANDB_MODE"] = "offline"  # tests have it off elsewhere
     driver = jobs.sweep(
-        *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "name=wide",
-        "stage.images=640",
+        "+sweep=text_encoder", "text=t5_nano", *TINY, *TWO_RANKS, "trainer.devices=1",
+        "trainer.num_nodes=2", "stage.images=640",
     )  # fmt: skip
-    jobs.learns("wide")
+    name = "sweep/text_encoder/t5_nano"
+    jobs.learns(name)
     (job,) = jobs.running()
     jobs.signal(job, "USR2")
-    until(lambda: jobs.status("wide")["state"] == "preempted", lambda: str(jobs.running()))
+    until(lambda: jobs.status(name)["state"] == "preempted", lambda: str(jobs.running()))
     _, told = driver.communicate(timeout=150)
     assert driver.returncode == 0, told
     assert jobs.said(job)["Restarts"] == "1" and jobs.said(job)["NumNodes"] == "2"
-    assert jobs.status("wide")["state"] == "finished" and jobs.status("wide")["job"] == job
-    assert jobs.journal("wide") == list(range(BATCH, 641, BATCH))
-
-
-def test_the_papers_sweeps_run_here_too_with_several_tasks_for_a_member(jobs: Jobs) -> None:
-    """Encoders by training on two ranks; then guidance against thresholds, on what was trained."""
-    for words in (["pretrain_text", "documents=0"], ["embed_text"]):
-        jobs.here(*words, "text=t5_nano_16")
-    jobs.environment["WANDB_MODE"] = "offline"  # tests have it off elsewhere
-    driver = jobs.sweep(
-        "+sweep=text_encoder", "text=t5_nano,t5_nano_16", *TINY, *TWO_RANKS, "trainer.devices=2",
-        "stage.images=64",
-    )  # fmt: skip
-    _, told = driver.communicate(timeout=200)
-    assert driver.returncode == 0, told
-    for encoder in ("t5_nano", "t5_nano_16"):
-        name = f"sweep/text_encoder/{encoder}"
-        assert jobs.status(name)["state"] == "finished"
-        assert jobs.journal(name) == [16, 32, 48, 64], "two tasks, and one line for each update"
-        kept = Kept(jobs.home / "runs" / name)
-        assert kept.run["run_group"] == "sweep/text_encoder" and kept.exits, "W&B's, and finished"
-    assert header(newest(jobs))["ntasks-per-node"] == "2"
+    assert jobs.status(name)["job"] == job
+    is_whole(jobs, name, 640)
+    kept = Kept(jobs.home / "runs" / name)
+    assert kept.run["run_group"] == "sweep/text_encoder", "W&B's, one run across the requeue"
+    assert len(kept.rows) == len(journal(jobs.home / "runs" / name))
 
     driver = jobs.sweep(
         "+sweep=guidance_threshold", "weight=1,3", "threshold=dynamic", "examiner.count=2",
-        "cascade.base.recipe.steps=2", "cascade.base.run=runs/sweep/text_encoder/t5_nano",
-        door="evaluate",
+        "cascade.base.recipe.steps=2", f"cascade.base.run=runs/{name}", door="evaluate",
     )  # fmt: skip
     _, told = driver.communicate(timeout=200)
     assert driver.returncode == 0, told
