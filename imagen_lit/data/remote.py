@@ -76,19 +76,22 @@ class Remote(LightningDataModule):
             )
 
     def setup(self, stage: str | None = None) -> None:
-        samples = 0
+        """Read every sidecar's header; an error comes here, before the first step."""
+        if self.encoder:
+            return
+        samples, encoder = 0, {}
         for url in self.urls:
             text = sidecar.Sidecar(self._sidecar(url))
             samples, found = samples + len(text), text.fields
             fields = {n: value for n, value in found.items() if n.startswith("encoder.")}
-            if different := sidecar.differences(fields, self.encoder or fields):
+            if different := sidecar.differences(fields, encoder or fields):
                 raise ValueError(f"{self.text} mixes encoders, at {_stem(url)}: {different}.")
-            self.encoder = fields
+            encoder = fields
         if not samples:
             raise ValueError(
                 f"found no samples in any of {len(self.urls)} shards, {self.urls[0]} …"
             )
-        self.encoder = {n.removeprefix("encoder."): value for n, value in self.encoder.items()}
+        self.encoder = {n.removeprefix("encoder."): value for n, value in encoder.items()}
 
     def train_dataloader(self) -> "Numbered":
         trainer = self.trainer
@@ -110,10 +113,6 @@ class Remote(LightningDataModule):
             generator=torch.Generator().manual_seed(seed),
         )
         return Numbered(loader, self._images_seen, self.batch_size, rank, self.pieces(world))
-
-    def val_dataloader(self) -> list[Any]:
-        """None: what is held back must be found again, which streams cannot."""
-        return []
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         return padded(batch)

@@ -116,6 +116,20 @@ def test_several_tasks_share_the_embedding_by_slurms_array(
     assert all(file.stat().st_mode & 0o044 for file in files), "colleagues can read them"
 
 
+def test_shards_that_are_streamed_are_learnt_from_too(place: Path) -> None:
+    """As from an object store, whose samples come in another order after a stop: it says so."""
+    run("build_shards", "data/source=shards", "source.path=laion", folder=place)
+    run("embed_text", "shards=laion", folder=place)
+    words = ["data=remote", f"data.shards='file:{place}/laion/{{00000..00002}}.tar'"]
+    words += ["data.text=laion.text/t5_nano", "data.size=16", "name=streamed", "callbacks=default"]
+    done = run("train", *SMALL, *words, "stage.images=32", folder=place)
+    assert "Warning" not in done.stderr
+    more = run("train", *SMALL, *words, "stage.images=64", folder=place)
+    assert "goes on after 32 of 64" in more.stdout and "only statistically" in more.stderr
+    rows = [json.loads(row) for row in (place / "runs/streamed/metrics.jsonl").open()]
+    assert rows[-1]["images"] == 64
+
+
 def test_a_plan_says_disk_hours_and_a_verdict(place: Path) -> None:
     done = run("embed_text", "shards=laion", "plan=true", "seconds=0.2", "gpu=a100", folder=place)
     for said in ("40 captions", "a caption in bfloat16", "captions/s measured", "a100", "verdict"):
