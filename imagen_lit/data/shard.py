@@ -10,6 +10,7 @@ A tar is a stranger's file, read with the caution of `data.tar`; a key is a name
 Members that are no sample (a README, a picture without its caption) are left out and counted.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -136,8 +137,17 @@ def index(path: Path) -> Index:
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         pass  # no index, or not one of ours: the tar itself is the truth
     found = _scan(path)
-    with aside(kept) as file:
-        np.savez(file, stamp=np.array(stamp), **found._asdict())
+    try:
+        with aside(kept) as file:
+            np.savez(file, stamp=np.array(stamp), **found._asdict())
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        raise PermissionError(
+            f"what is found out about {path.parent} lies beside it, in {kept.parent}, and may not "
+            f"be written there: type ln -s {path.parent.resolve()} {path.parent.name}, in a folder "
+            f"of your own, and name that link"
+        ) from error
     return found
 
 

@@ -1,10 +1,13 @@
 """A shard reads back what was written, and a damaged or strange tar is an error in words."""
 
+import errno
 import io
 import os
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import webdataset
@@ -71,6 +74,26 @@ def test_a_changed_tar_is_indexed_anew(written: Path) -> None:
     shard.write(written, [sample(number) for number in range(10, 13)])
     assert shard.Shard(written).key(0) == sample(10)["key"]
     assert len(shard.index(written).keys) == 3
+
+
+def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = shard.meta(written.parent)
+
+    def allowed(path: Path) -> AbstractContextManager[BinaryIO]:
+        if path.parent == theirs:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return aside(path)
+
+    monkeypatch.setattr(shard, "aside", allowed)
+    with pytest.raises(PermissionError, match=f"type ln -s {written.parent} "):
+        shard.Shard(written)
+    link = tmp_path / "my own" / written.parent.name
+    link.parent.mkdir()
+    link.symlink_to(written.parent)
+    assert len(shard.Shard(link / written.name)) > 0
+    assert shard.meta(link).is_dir() and not theirs.exists()
 
 
 def test_a_broken_index_is_made_anew(written: Path) -> None:
