@@ -151,7 +151,8 @@ def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig, pl
             recipe = evaluation.cascade[step].recipe
             calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
             total += calls * bench.call_seconds(door.compose("train", overrides[name]))
-        plan.said["drawing"] = 20 + 1.15 * total * evaluation.examiner.count  # 20: the page
+        # beside the network: reading and storing the pictures; the sheet of guidance, the page
+        plan.said["drawing"] = 35 + 1.4 * total * evaluation.examiner.count
         plan.write()
     return plan.said["drawing"]
 
@@ -165,7 +166,7 @@ def _train(
         later = sum(list(cfg.share.values())[number:])
         seconds = (plan.left - reserve) * cfg.share[name] / later
         seen = run_folder.images_seen(Path(cfg.runs) / trial.name)
-        more = max(1, round(0.90 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
+        more = max(1, round(0.87 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
         plan.said["images"][name] = seen + more
         plan.write()
     images = plan.said["images"][name]
