@@ -4,14 +4,15 @@
         file.write(...)
 
 Any error inside the block (a full disk, Ctrl-C) leaves neither the file nor a part of it, and what
-stood under the name before stays. A process killed outright leaves a hidden `.tmp`; the next writer
-of the same file removes it. The mode is the one the umask asks for.
+stood under the name before stays. A process killed outright leaves a hidden `.tmp`; the next
+process that writes into the folder removes it. The mode is the one the umask asks for.
 """
 
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,9 +20,8 @@ from typing import BinaryIO
 @contextmanager
 def aside(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{socket.gethostname()}."
-    _forget_the_dead(path.parent, prefix)
-    temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
+    _forget_the_dead(path.parent.absolute(), os.getpid())
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             yield file
@@ -38,13 +38,17 @@ def aside(path: Path) -> Iterator[BinaryIO]:
         os.close(folder)
 
 
-def _forget_the_dead(folder: Path, prefix: str) -> None:
-    """Remove what killed processes of this machine left; other machines look after theirs."""
-    for leftover in folder.iterdir():
-        if leftover.name.startswith(prefix) and leftover.name.endswith(".tmp"):
-            process = leftover.name[len(prefix) : -len(".tmp")]
-            if process.isdigit() and not _alive(int(process)):
-                leftover.unlink(missing_ok=True)
+@cache  # a look at eighty thousand names for each new one would be the larger part of the work
+def _forget_the_dead(folder: Path, reader: int) -> None:
+    """Remove what killed processes of this machine left; other machines look after theirs.
+
+    Once in a process, which is `reader`: a forked one inherits what its parent remembers.
+    """
+    here = f".{socket.gethostname()}"
+    for leftover in folder.glob(".*.tmp"):
+        name, _, process = leftover.name.removesuffix(".tmp").rpartition(".")
+        if name.endswith(here) and process.isdigit() and not _alive(int(process)):
+            leftover.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:

@@ -4,7 +4,7 @@
 import json
 from typing import Any
 
-from imagen_lit.data.tar import LIMIT
+from imagen_lit.data.tar import LIMIT, TOO_LARGE
 from imagen_lit.data.transform import Unusable
 
 MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
@@ -28,13 +28,13 @@ def sample(number: int, image: bytes, caption: Any, known: dict[str, Any]) -> di
     except UnicodeEncodeError as error:
         raise Unusable("its caption is not UTF-8") from error
     if long:
-        raise Unusable("its caption is too long")
+        raise Unusable(TOO_LARGE[1])
     kind = extension(image)
     if len(image) > LIMIT[kind]:
-        raise Unusable("its file is too large")
+        raise Unusable(TOO_LARGE[0])
     known = {name: value for name, value in known.items() if _plain(value)}
     if len(json.dumps(known)) > LIMIT["json"]:
-        raise Unusable("too much is known of it")
+        raise Unusable(TOO_LARGE[2])
     return {
         "key": f"{number:09d}",
         "image": image,

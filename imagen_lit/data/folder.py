@@ -1,6 +1,8 @@
 """Pictures in a folder, each with its caption in a file beside it, as a source."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class Folder:
-    """Pictures anywhere below `path`; the caption of `a.jpg` stands in `a.txt`, or in `a.json`
-    under the name `caption`. Whatever else `a.json` says is kept with the sample."""
+    """Pictures anywhere below `path`, in linked folders too; the caption of `a.jpg` stands in
+    `a.txt`, or in `a.json` under the name `caption`. Whatever else `a.json` says is kept with the
+    sample."""
 
     def __init__(self, path: str, caption: str = "caption") -> None:
         self.root, self.caption = Path(path), caption
@@ -21,7 +24,7 @@ class Folder:
             raise FileNotFoundError(f"There is no folder {path}: type source.path=...")
         self.files = sorted(
             file.relative_to(self.root).as_posix()
-            for file in self.root.rglob("*")
+            for file in _files(self.root)
             if file.suffix.lower() in SUFFIXES and file.is_file()
         )
         if not self.files:
@@ -45,6 +48,18 @@ class Folder:
             [str(file.relative_to(self.root)), *shard.state(file)]
             for file in (*files, *(file for file in beside if file.is_file()))
         ]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every file, once: a folder that is linked to twice, or into itself, is not read again."""
+    seen = set()
+    for folder, inner, names in os.walk(root, followlinks=True):
+        inner.sort()
+        if (real := os.path.realpath(folder)) in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        yield from (Path(folder) / name for name in names)
 
 
 def _text(file: Path) -> str:

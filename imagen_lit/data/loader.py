@@ -38,9 +38,9 @@ class Data(LightningDataModule):
     the update is the same. `filter` says which samples are wanted; `mixed_with` adds further
     folders, each {shards, weight} and, by choice, a text and a filter of its own, beside this one
     with its `weight`. `validation` is a share, or a number, of samples of the first folder that
-    are held back. `keep_mib`: decoded pictures kept in memory, where they are used whole. `mirror`
-    is off because captions speak of left and right. Above a share of `tolerate`, pictures that
-    cannot be used are an error.
+    are held back, there and where the same folder is mixed in again. `keep_mib`: decoded pictures
+    kept in memory, where they are used whole. `mirror` is off because captions speak of left and
+    right. Above a share of `tolerate`, pictures that cannot be used are an error.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Data(LightningDataModule):
             if len(text.parts) == 1:  # an encoder's name
                 text = sidecar.folder(shards.folder, each.text)
             held_back = self.held_back if number == 0 else 0
-            chosen = select(shards, each.filter, held_back)
+            chosen = select(shards, each.filter, held_back, _threshold(parts, shards))
             self._agree(remembered(_encoder, shards, text), text)
             parts.append(Part(shards, text, chosen, held=False))
         samples = sum(sum(part.shards.counts) for part in parts)
@@ -140,6 +140,7 @@ class Data(LightningDataModule):
             seed=seed,
             kept=self._kept,
             tally=tally,
+            window=self.window,
         )
 
     def _place(self) -> tuple[int, int]:
@@ -218,6 +219,12 @@ def _shares(places: list[Place], batch_size: int, rank: int, world: int) -> Iter
         size = -(-len(batch) // world)
         batch += [places[i % len(places)] for i in range(size * world - len(batch))]
         yield batch[rank * size : (rank + 1) * size]
+
+
+def _threshold(parts: list[Part], shards: Collection) -> int | None:
+    """What the first folder holds back is held back wherever the same folder comes again."""
+    again = parts and parts[0].shards.folder.resolve() == shards.folder.resolve()
+    return parts[0].selection.threshold if again else None
 
 
 def _encoder(shards: Collection, text: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ batch is as small as its captions; `padded` spreads it out where it is used.
 
 import logging
 import multiprocessing
+import resource
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from imagen_lit.data.selection import Selection
 from imagen_lit.data.shard import Shard
 from imagen_lit.data.stream import CROP, MIRROR, SUBSTITUTE, draw
 
-OPEN = 128  # shards open at once in one worker: more than a window, twice as many files
+SPARE = 64  # shards open besides those of a window: batches straddle two
 ATTEMPTS = 16
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # few shapes, which compiled networks want
 
@@ -94,6 +95,7 @@ class Reader(Dataset):
         seed: int,
         kept: Kept | None,
         tally: Tally,
+        window: int,
     ) -> None:
         self.parts = list(parts)
         self.size, self.crop, self.mirror, self.seed = size, crop, mirror, seed
@@ -102,6 +104,9 @@ class Reader(Dataset):
         counts = [count for part in parts for count in part.shards.counts]
         self._starts = [0, *accumulate(counts)]  # of all rows of all parts
         self._first = [0, *accumulate(len(part.shards) for part in parts)]  # shards before a part
+        # A window of each part, as far as files may be open: there are two for a shard.
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.most_open = max(1, min(window * len(parts) + SPARE, files // 4))
         self._open: dict[tuple[int, int], tuple[Shard, sidecar.Sidecar, np.ndarray]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,7 +172,7 @@ class Reader(Dataset):
             text = sidecar.open_checked(of.text / f"{opened.path.stem}.safetensors", opened)
             files = opened, text, of.selection.rows(shard, opened.index.hashes, of.held)
         self._open[part, shard] = files
-        if len(self._open) > OPEN:
+        if len(self._open) > self.most_open:
             del self._open[next(iter(self._open))]
         return files
 

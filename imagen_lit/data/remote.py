@@ -25,7 +25,7 @@ import webdataset
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import shard, sidecar, tar, transform
+from imagen_lit.data import shard, sidecar, tar, transform, worker
 from imagen_lit.data.known import turn
 from imagen_lit.data.reader import Tally, collate, padded
 from imagen_lit.data.stream import pieces, share
@@ -110,6 +110,7 @@ class Remote(LightningDataModule):
             batch_size=share(self.batch_size, world) // self.pieces(world),
             num_workers=self.workers,
             collate_fn=collate,
+            worker_init_fn=worker.begin,
             generator=torch.Generator().manual_seed(seed),
         )
         return Numbered(loader, self._images_seen, self.batch_size, rank, self.pieces(world))
@@ -173,13 +174,17 @@ class Numbered:
         self.rank, self.pieces = rank, pieces
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for number, batch in enumerate(self.loader):
-            mine, piece = len(batch["position"]), number % self.pieces
-            first = self.start + (self.rank * self.pieces + piece) * mine
-            batch["position"] = torch.arange(first, first + mine)
-            if piece == self.pieces - 1:
-                self.start += self.batch_size
-            yield batch
+        batches = worker.start(self.loader)
+        try:
+            for number, batch in enumerate(batches):
+                mine, piece = len(batch["position"]), number % self.pieces
+                first = self.start + (self.rank * self.pieces + piece) * mine
+                batch["position"] = torch.arange(first, first + mine)
+                if piece == self.pieces - 1:
+                    self.start += self.batch_size
+                yield batch
+        finally:
+            worker.end(batches)
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -193,14 +198,16 @@ def members(url: str) -> Iterator[dict[str, Any]]:
     back; what is no sample is left out, as in `shard.index`."""
     with _opened(url) as file:
         parts: dict[int, bytes] = {}
-        key = None
+        key, too_large = None, False
         for member in tar.members(url, file, "r|"):
             if member.key != key:
-                yield from _whole(url, key, parts)
-                key, parts = member.key, {}
-            if member.kind is not None:
+                yield from () if too_large else _whole(url, key, parts)
+                key, too_large, parts = member.key, False, {}
+            if member.too_large:
+                too_large = True
+            elif member.kind is not None:
                 parts[member.kind] = member.read()
-        yield from _whole(url, key, parts)
+        yield from () if too_large else _whole(url, key, parts)
 
 
 @contextmanager

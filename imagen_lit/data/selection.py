@@ -42,8 +42,13 @@ class Selection(NamedTuple):
         return np.flatnonzero(wanted)
 
 
-def select(shards: Collection, chosen: Filter | None, validation: float) -> Selection:
-    """The selection: read where it was made before, from the same shards in the same way."""
+def select(
+    shards: Collection, chosen: Filter | None, validation: float, threshold: int | None = None
+) -> Selection:
+    """The selection: read where it was made before, from the same shards in the same way.
+
+    A `threshold` instead of the share: what another selection of these shards has held back.
+    """
     samples = sum(shards.counts)
     if not 0 <= validation < samples or (validation >= 1 and validation != int(validation)):
         raise ValueError(
@@ -51,7 +56,7 @@ def select(shards: Collection, chosen: Filter | None, validation: float) -> Sele
             f"the {samples} that {shards.folder} has."
         )
     chosen = chosen if chosen is not None and chosen.asks else None
-    stamp = _stamp(shards, chosen, validation)
+    stamp = _stamp(shards, chosen, validation, threshold)
     file = meta(shards.folder) / f"selection-{stamp[:16]}.npz"
     try:
         with np.load(file, allow_pickle=False) as kept:
@@ -62,14 +67,16 @@ def select(shards: Collection, chosen: Filter | None, validation: float) -> Sele
                 )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         pass
-    found = _select(shards, chosen, validation)
+    found = _select(shards, chosen, validation, threshold)
     with aside(file) as handle:
         told = found._replace(reasons=json.dumps(found.reasons))
         np.savez(handle, stamp=np.array(stamp), **told._asdict())
     return found
 
 
-def _select(shards: Collection, chosen: Filter | None, validation: float) -> Selection:
+def _select(
+    shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
+) -> Selection:
     keeps, reasons, captions = [], Counter(), set()
     hashes = np.split(summary.column(shards.paths, "hashes"), np.cumsum(shards.counts)[:-1])
     for path in shards.paths if chosen else ():
@@ -82,7 +89,8 @@ def _select(shards: Collection, chosen: Filter | None, validation: float) -> Sel
             + ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
         )
     left = [h[k] for h, k in zip(hashes, keeps, strict=True)] if chosen else hashes
-    threshold = _threshold(left, validation, shards)
+    if threshold is None:
+        threshold = _threshold(left, validation, shards)
     held = np.array([int((h < threshold).sum()) for h in left])
     packed = [np.packbits(keep) for keep in keeps]
     return Selection(
@@ -113,11 +121,13 @@ def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) 
     return int(lowest[count])
 
 
-def _stamp(shards: Collection, chosen: Filter | None, validation: float) -> str:
+def _stamp(
+    shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
+) -> str:
     said = [
         VERSION,
         shards.stamp,
         chosen.identity() if chosen else None,
-        validation,
+        validation if threshold is None else [threshold],
     ]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -104,7 +104,11 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
             known = json.dumps(sample["known"], sort_keys=True).encode()
             members = {extension: sample["image"], "txt": sample["caption"].encode(), "json": known}
             for kind, data in members.items():
-                tar.check_size(path, f"{key}.{kind}", kind, len(data))
+                if len(data) > tar.LIMIT[kind]:
+                    raise ValueError(
+                        f"'{key}.{kind}' for {path} has {len(data)} bytes; a .{kind} may have "
+                        f"{tar.LIMIT[kind]}."
+                    )
             writer.write({"__key__": key, **members})
 
 
@@ -155,6 +159,7 @@ def _scan(path: Path) -> Index:
     """Read every header once, and every caption for its hash."""
     rows: dict[str, list[tuple[int, int]]] = {}
     left_out: Counter[str] = Counter()
+    too_large: dict[str, str] = {}
     with open(path, "rb") as file:
         for member in tar.members(path, file, "r:"):
             row = rows.setdefault(member.key, [(-1, -1)] * 3)
@@ -162,8 +167,13 @@ def _scan(path: Path) -> Index:
                 if row[member.kind][0] >= 0:
                     raise ValueError(f"{path} holds {member.name!r} or its like twice.")
                 row[member.kind] = (member.start, member.size)
+            if member.too_large:
+                too_large[member.key] = member.too_large
         keys, captions, turns, places = [], [], [], []
         for key, row in rows.items():
+            if key in too_large:
+                left_out[too_large[key]] += 1
+                continue
             caption, known = (_read(file, *place) for place in row[1:])
             if reason := lacks(row[0][0] >= 0, caption):
                 left_out[reason] += 1

@@ -1,8 +1,8 @@
 """A stranger's tar: its members one by one, none of them unpacked, and nothing believed.
 
-Plain regular files only, of bounded size and with a name of bounded length; a tar that is cut short
-is an error even where the cut falls between two members. Whatever else is wrong with one is an
-error in words too.
+Plain regular files only, with a name of bounded length; a tar that is cut short is an error even
+where the cut falls between two members, and so is one with another behind its end. Whatever else is
+wrong with one is an error in words too. A member too large for its kind is told and not read.
 """
 
 import tarfile
@@ -14,11 +14,13 @@ from typing import BinaryIO, NamedTuple
 IMAGES = ("jpg", "jpeg", "png", "webp")
 LIMIT = dict.fromkeys(IMAGES, 32 << 20) | {"txt": 64 << 10, "json": 1 << 20}  # bytes of one member
 COLUMN = dict.fromkeys(IMAGES, 0) | {"txt": 1, "json": 2}
-LARGEST = 1 << 30  # bytes of a member of any other kind, which is skipped
+TOO_LARGE = ("its file is too large", "its caption is too long", "too much is known of it")
+LARGEST = 1 << 30  # bytes of any member
 LONGEST = 1000  # characters of a name
 TELLING = (b"L", b"K", b"x", b"g", b"X")  # types of headers that only tell a name or the like …
 EXTENDED = 1 << 16  # … and their bytes
-BLOCK = 512  # a tar is made of such blocks, and ends with two of zeros
+BLOCK = 512  # a tar is made of such blocks, and ends with two of zeros …
+PADDING = 1 << 20  # … or some more
 
 
 class Member(NamedTuple):
@@ -27,6 +29,7 @@ class Member(NamedTuple):
     kind: int | None  # 0 image, 1 caption, 2 json; unknown kinds have none
     start: int
     size: int
+    too_large: str | None  # in words, if it is
     read: Callable[[], bytes]
 
 
@@ -46,6 +49,8 @@ def members(path: str | Path, file: BinaryIO, mode: str) -> Iterator[Member]:
     with _in_words(path):
         if tar.fileobj.read(BLOCK) != bytes(BLOCK):  # the first one ended the loop
             raise tarfile.ReadError("it has no end-of-archive mark")
+        if any(tar.fileobj.read(PADDING)) or tar.fileobj.read(1):
+            raise tarfile.ReadError("something follows its end")
 
 
 class _Header(tarfile.TarInfo):
@@ -74,21 +79,20 @@ def _member(path: str | Path, tar: tarfile.TarFile, found: tarfile.TarInfo) -> M
         raise ValueError(f"{path} holds {found.name!r}, which is not a plain file.")
     folder, slash, name = found.name.rpartition("/")
     stem, _, kind = name.partition(".")
-    check_size(path, found.name, kind.lower(), found.size)
+    kind = kind.lower()
+    if not 0 <= found.size <= LARGEST:
+        raise ValueError(
+            f"{path} holds {found.name!r} of {found.size} bytes; a member may have {LARGEST}."
+        )
+    column = COLUMN.get(kind)
+    excess = TOO_LARGE[column] if column is not None and found.size > LIMIT[kind] else None
 
     def read() -> bytes:
         with _in_words(path):
             return tar.extractfile(found).read()
 
     key = folder + slash + stem
-    return Member(found.name, key, COLUMN.get(kind.lower()), found.offset_data, found.size, read)
-
-
-def check_size(path: str | Path, name: str, kind: str, size: int) -> None:
-    if not 0 <= size <= LIMIT.get(kind, LARGEST):
-        raise ValueError(
-            f"{name!r} in {path} has {size} bytes; a .{kind} may have {LIMIT.get(kind, LARGEST)}."
-        )
+    return Member(found.name, key, column, found.offset_data, found.size, excess, read)
 
 
 @contextmanager

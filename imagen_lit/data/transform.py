@@ -9,10 +9,12 @@ import io
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP")  # the others are not asked: some of them start programs
-MOST_PIXELS = 50_000_000
+# By format, the others are not asked: some of them start programs. Decoding takes up to 6, 12 and
+# 20 bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB.
+MOST_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
+FEW = 128  # pixels on a side: a picture of no more is not averaged
 ORIENTATION = 0x0112  # Exif's tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,9 +39,10 @@ def size(data: bytes) -> tuple[int, int]:
 def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
     """A picture with a shorter side of at least `edge`, or `Unusable`.
 
-    JPEG can skip work when far fewer pixels are wanted. It does so here down to four times `edge`:
-    for the demo's pictures at 256 -> 16 that costs two thirds of a full decode and stays within a
-    third of a grey level; down to twice `edge` would save little more and err three times as much.
+    Where far fewer pixels are wanted, JPEG is decoded to fewer, and what is still large is averaged
+    down at once, so that little memory is held. Both leave four times `edge`: for the demo's
+    pictures at 256 -> 16 that costs two thirds of a full decode and stays within a third of a grey
+    level; down to twice `edge` would save little more and err three times as much.
 
     `orientation` (Exif's, 1 to 8) is what somebody else remembers of a picture that has lost its
     own.
@@ -49,12 +52,13 @@ def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
     if min(width, height) < edge:
         raise Unusable(f"it has {width} x {height} pixels, fewer than {edge} on a side")
     try:
-        image.draft("RGB", (4 * edge, 4 * edge))
-        if orientation in TURNS and image.getexif().get(ORIENTATION, 1) == 1:
-            image = image.transpose(TURNS[orientation])
-        else:
-            image = ImageOps.exif_transpose(image)
-        image = _on_white(image)
+        enough = 4 * edge
+        image.draft("RGB", (enough, enough))
+        image.load()
+        own = image.getexif().get(ORIENTATION, 1)
+        image = _on_white(_at_most(_eight_bits(image), max(enough, FEW)))
+        if turn := TURNS.get(orientation if own == 1 else own):
+            image = image.transpose(turn)
     except MemoryError:
         raise
     except Exception as error:  # a broken file makes Pillow raise a dozen kinds
@@ -66,24 +70,35 @@ def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
 def _opened(data: bytes) -> Image.Image:
     """The header read, and nothing decoded: a picture that lies about its size costs nothing."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=tuple(MOST_PIXELS))
     except MemoryError:
         raise
     except Exception as error:
         raise Unusable(f"it cannot be decoded: {error}") from error
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise Unusable(f"it has {width} x {height} pixels, more than {MOST_PIXELS}")
+    (width, height), most = image.size, MOST_PIXELS[image.format]
+    if width * height > most:
+        raise Unusable(f"it has {width} x {height} pixels, more than {most} in a {image.format}")
     return image
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """As RGBA, RGB or L: pictures that can be averaged."""
     if image.mode.startswith("I;16"):  # `convert` would clip nearly all of it to white
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    mode = "RGBA" if image.has_transparency_data else "L" if image.mode in "1L" else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _at_most(image: Image.Image, edge: int) -> Image.Image:
+    """Averaged over squares of pixels, as large as leave a shorter side of `edge`."""
+    factor = min(image.size) // edge
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def resize(picture: torch.Tensor, edge: int) -> torch.Tensor:

@@ -14,9 +14,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tiny_world import jpeg
 
-from imagen_lit.data import facts, shard, tar
+from imagen_lit.data import facts, shard, tar, transform
 from imagen_lit.data.remote import members
 
 
@@ -154,7 +155,7 @@ def test_a_member_larger_than_any_picture_is_refused(tmp_path: Path, code: str) 
     data[148:156] = b"%06o\0 " % sum(data[:512])
     path.write_bytes(bytes(data))
     done, grew = measured(code, path)
-    assert "bytes; a .jpg may have" in done.stdout and grew < 200
+    assert "bytes; a member may have" in done.stdout and grew < 200
 
 
 def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -195,7 +196,10 @@ def test_a_header_that_lies_about_its_size_is_refused(
     with tarfile.open(path) as whole:
         last = whole.getmembers()[-1].offset_data + 512
     path.write_bytes(data[:last] + lie + bytes(10_240))
-    with path.open("rb") as file, pytest.raises(ValueError, match=r"cut short|bytes; a|plain file"):
+    with (
+        path.open("rb") as file,
+        pytest.raises(ValueError, match=r"short|bytes; a member|plain"),
+    ):
         list(tar.members(path, file, mode))
 
 
@@ -207,6 +211,29 @@ def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_counted_as_unreadab
     path = tar_of(tmp_path / "set/00000.tar", *files, *good())
     done, grew = measured("print(facts.of(path)['width'].tolist())", path)
     assert "[0, 0, 32]" in done.stdout and grew < 200
+
+
+LARGE = {  # as many pixels as each format may have, in what takes most memory to decode
+    "PNG": ("RGBA", 3990, {"compress_level": 1}),
+    "WEBP": ("RGBA", 2990, {"lossless": True, "method": 0}),
+    "JPEG": ("RGB", 5650, {"progressive": True, "subsampling": 0}),
+}
+
+
+@pytest.mark.parametrize(("kind", "mode", "edge", "how"), [(k, *v) for k, v in LARGE.items()])
+def test_the_largest_picture_of_each_format_takes_little_memory(
+    tmp_path: Path, kind: str, mode: str, edge: int, how: dict
+) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (edge, edge), "red").save(file, kind, **how)
+    path = tmp_path / "large"
+    path.write_bytes(file.getvalue())
+    done, grew = measured("print(tuple(transform.decode(path.read_bytes(), 64).shape))", path)
+    assert "(3, " in done.stdout and grew < 200
+    with pytest.raises(transform.Unusable, match=f"more than [0-9]* in a {kind}"):
+        file = io.BytesIO()
+        Image.new("1" if kind == "PNG" else "RGB", (edge + 40, edge + 40)).save(file, kind)
+        transform.decode(file.getvalue(), 64)
 
 
 def test_sixty_thousand_numbers_in_one_json_cost_nothing(tmp_path: Path) -> None:

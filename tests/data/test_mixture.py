@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import sample
 
+from imagen_lit.data import sidecar
 from imagen_lit.data.loader import Data
 from imagen_lit.data.mixture import BLOCK, Mixture, quotas
 from imagen_lit.data.stream import Order
@@ -76,6 +78,41 @@ def test_a_folder_mixed_in_may_have_a_filter_of_its_own(make: Callable[..., Path
     assert data._parts[0].selection.training.sum() == 20
     short = sum(len(sample(n)["caption"]) <= 11 for n in range(12))
     assert data._parts[1].selection.training.sum() == short < 12
+
+
+def test_what_is_held_back_is_not_trained_on_through_the_same_folder_mixed_in(
+    make: Callable[..., Path],
+) -> None:
+    folder = make(20, 20)
+    (folder.parent / "link").symlink_to(folder)
+    for again in (folder, folder.parent / "link"):
+        text = str(sidecar.folder(folder, "fake"))
+        mixed = [{"shards": str(again), "text": text, "filter": {"caption_length": [12, None]}}]
+        data = Data(str(folder), "fake", 8, 10, validation=8, mixed_with=mixed)
+        data.setup()
+        held = {key for batch in data.val_dataloader()[0] for key in batch["key"]}
+        seen = {key for batch in islice(data.train_dataloader(), 40) for key in batch["key"]}
+        assert len(held) == 8 and len(seen) == 32 and not held & seen
+
+
+def test_a_mixture_opens_each_shard_once_a_window(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = (make(*[2] * 70) for _ in range(3))
+    mixed = [{"shards": str(each)} for each in others]
+    data = Data(str(first), "fake", 8, 42, validation=0, mixed_with=mixed)
+    data.setup()
+    opened = Counter()
+    plain = sidecar.open_checked
+
+    def counted(path: Path, of: Any) -> Any:
+        opened[path] += 1
+        return plain(path, of)
+
+    monkeypatch.setattr(sidecar, "open_checked", counted)
+    samples = [key for batch in islice(data.train_dataloader(), 10) for key in batch["key"]]
+    assert len(samples) == 420 and len(opened) >= 200
+    assert sum(opened.values()) <= 1.15 * len(opened)
 
 
 def test_a_weight_of_zero_is_an_error() -> None:

@@ -17,6 +17,7 @@ from imagen_lit.data import collection, shard, tar
 from imagen_lit.data.aside import aside
 from imagen_lit.data.build import survey
 from imagen_lit.data.remote import members
+from imagen_lit.data.tar import LIMIT, TOO_LARGE
 
 
 @pytest.fixture
@@ -155,13 +156,21 @@ def test_links_sparse_files_and_compressed_tars_are_refused(tmp_path: Path) -> N
         shard.index(path)
 
 
-def test_a_member_beyond_its_size_limit_is_refused(tmp_path: Path) -> None:
-    long = b"x" * (tar.LIMIT["txt"] + 1)
-    path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", long))
-    with pytest.raises(ValueError, match=r"'a\.txt' .* has 65537 bytes"):
-        shard.index(path)
+@pytest.mark.parametrize("mode", ["r:", "r|"])
+def test_what_follows_the_end_of_a_tar_is_not_lost_in_silence(tmp_path: Path, mode: str) -> None:
+    one = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", b"hi")).read_bytes()
+    whole = tmp_path / "x" / "1.tar"
+    for tail in (bytes(512), bytes(100_000)):  # some writers fill up blocks, more or fewer
+        whole.write_bytes(one + tail)
+        with whole.open("rb") as file:
+            assert len(list(tar.members(whole, file, mode))) == 2
+    for tail in (one, bytes(512) + one, b"x", bytes(5 << 20)):
+        whole.write_bytes(one + tail)
+        with whole.open("rb") as file, pytest.raises(ValueError, match="something follows its end"):
+            list(tar.members(whole, file, mode))
 
 
+PAIR = ("c.jpg", jpeg(1)), ("c.txt", b"hi")
 STRAYS = {
     "a README": ("it belongs to no sample", ("README", b"x")),
     "a Mac's shadow": ("it belongs to no sample", ("._a.jpg", b"x")),
@@ -169,6 +178,9 @@ STRAYS = {
     "no caption": ("it has no caption", ("c.jpg", jpeg(1))),
     "no picture": ("it has no picture", ("c.txt", b"words")),
     "latin-1": ("its caption is not UTF-8", ("c.jpg", jpeg(1)), ("c.txt", b"caf\xe9")),
+    "a novel": (TOO_LARGE[1], ("c.jpg", jpeg(1)), ("c.txt", b"x" * (LIMIT["txt"] + 1))),
+    "a large .json": (TOO_LARGE[2], *PAIR, ("c.json", b" " * (LIMIT["json"] + 1))),
+    "a large picture": (TOO_LARGE[0], ("c.jpg", b"x" * (LIMIT["jpg"] + 1)), ("c.txt", b"hi")),
 }
 
 
@@ -221,6 +233,17 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> Non
         file.write(b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"whole"
+
+
+def test_a_file_more_costs_no_look_at_all_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with aside(tmp_path / "0") as file:
+        file.write(b"first")
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, lambda *_: pytest.fail("looked at the folder"))
+    with aside(tmp_path / "1") as file:
+        file.write(b"second")
 
 
 def test_written_files_have_the_mode_that_the_umask_asks_for(tmp_path: Path) -> None:

@@ -55,6 +55,17 @@ def test_a_folder_gives_its_captioned_pictures_in_a_fixed_order(album: Path) -> 
     assert len({s["key"] for s in found}) == 4
 
 
+def test_linked_folders_are_read_and_none_twice(tmp_path: Path) -> None:
+    (tmp_path / "album/trip").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("album/a.jpg", "album/trip/b.jpg", "elsewhere/c.jpg"):
+        (tmp_path / name).write_bytes(jpeg(1))
+    (tmp_path / "album/linked").symlink_to("../elsewhere")
+    (tmp_path / "album/trip/back").symlink_to("..")
+    files = Folder(str(tmp_path / "album")).files
+    assert files == ["a.jpg", "linked/c.jpg", "trip/b.jpg"]
+
+
 ROWS = [
     {"image": "b.jpg", "caption": "a bee", "score": 3},
     {"image": "a.jpeg", "caption": "an ant", "score": 7},

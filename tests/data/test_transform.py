@@ -50,6 +50,15 @@ def test_a_large_jpeg_is_not_decoded_in_full_for_a_small_picture() -> None:
     assert transform.decode(data, 128).shape == (3, 512, 512)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+def test_a_large_picture_averaged_down_is_nearly_the_same_picture(mode: str) -> None:
+    whole = photo(768).convert(mode)
+    small = transform.resize(transform.decode(encoded(whole), 40), 40)
+    assert transform.decode(encoded(whole), 40).shape == (3, 192, 192)
+    plain = whole.convert("RGB").resize((40, 40), Image.Resampling.BICUBIC)
+    assert error(small, plain) < 0.8
+
+
 def test_fine_stripes_do_not_alias() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
