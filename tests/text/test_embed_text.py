@@ -153,9 +153,6 @@ def test_int8_says_when_it_loses_more_than_it_should(
 ) -> None:
     tokens = torch.randn(300, 10, 4096, generator=torch.Generator().manual_seed(0))
     tokens[7, 3, 5] = spike  # loud in one token, in a channel that is quiet elsewhere
-    sidecar.write(
-        tmp_path / "0.safetensors",
-        rows,
-        {"stored": "int8", "samples": "300", "format": sidecar_header.FORMAT},
-    )
+    fields = {"stored": "int8", "samples": "300", "format": sidecar_header.FORMAT}
+    sidecar.write(tmp_path / "0.safetensors", list(tokens), fields)
     assert ("more than int8 should lose" in embed_text.measured_error(tmp_path)) == too_much
