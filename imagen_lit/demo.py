@@ -152,7 +152,7 @@ def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig, pl
             calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
             total += calls * bench.call_seconds(door.compose("train", overrides[name]))
         # beside the network: reading and storing the pictures; the sheet of guidance, the page
-        plan.said["drawing"] = 35 + 1.4 * total * evaluation.examiner.count
+        plan.said["drawing"] = 35 + 1.25 * total * evaluation.examiner.count
         plan.write()
     return plan.said["drawing"]
 

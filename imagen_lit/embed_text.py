@@ -1,8 +1,8 @@
 """What an encoder says about every caption of a folder of shards: one sidecar a shard.
 
-Several processes share the work: task i of n, from the arguments or from SLURM's array. To run it
-again is the recovery. With plan=true nothing is encoded for good: it says what disk and time that
-would take.
+Several processes share the work: task i of n, from the arguments or from SLURM's array and from the
+tasks that one srun starts. To run it again is the recovery. With plan=true nothing is encoded for
+good: it says what disk and time that would take.
 """
 
 import os
@@ -42,13 +42,19 @@ def embed(
 def share(
     task: int | None, tasks: int | None, env: Mapping[str, str] = os.environ
 ) -> tuple[int, int]:
-    """(task, tasks): as told; else this member of SLURM's array; else all of it."""
+    """(task, tasks): as told; else this task of this member of SLURM's array; else all of it."""
     if (task is None) != (tasks is None):
         raise ValueError(f"found task={task} and tasks={tasks}: give both, or neither")
     if isinstance(task, int) and isinstance(tasks, int):
         return task, tasks
     if task is not None:
         raise ValueError(f"found task={task} and tasks={tasks}: expected whole numbers")
+    member, members = _of_array(env)
+    each = int(env.get("SLURM_STEP_NUM_TASKS", 1))  # unset where no srun started this process
+    return member * each + int(env.get("SLURM_PROCID", 0)) * (each > 1), members * each
+
+
+def _of_array(env: Mapping[str, str]) -> tuple[int, int]:
     if "SLURM_ARRAY_TASK_ID" not in env:
         return 0, 1
     names = [f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "MIN", "MAX", "STEP", "COUNT")]

@@ -44,6 +44,19 @@ def test_what_slurm_did_not_say_is_named(unset: str) -> None:
         embed_text.share(None, None, told)
 
 
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_tasks_of_one_srun_share_out_what_falls_to_their_member(members: int) -> None:
+    shares = []
+    for member in range(members):
+        told = array(ID=member, MIN=0, MAX=members - 1, STEP=1, COUNT=members)
+        for task in range(4):
+            step = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": str(task)}
+            shares.append(embed_text.share(None, None, (told if members > 1 else {}) | step))
+    assert shares == [(place, 4 * members) for place in range(4 * members)]
+    # The batch script itself is one process, however many tasks were asked for.
+    assert embed_text.share(None, None, {"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) == (0, 1)
+
+
 def test_words_are_no_share() -> None:
     with pytest.raises(ValueError, match="expected whole numbers"):
         embed_text.share("a", 2, {})  # type: ignore[arg-type]
