@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from imagen_lit.data import sidecar
+from imagen_lit.data.shard import meta
 
 
 def lacking(
@@ -25,7 +26,12 @@ def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | Non
     if shards is not None and re.match(r"[\w+.-]+:", shards):
         return  # an address; who opens it says what it lacks
     folder = Path(shards or "<folder>")
-    if not any(folder.glob("*.tar")):
+    if not any(folder.glob("*.tar")) and (meta(folder) / "manifest.json").is_file():
+        yield (
+            f"the shards of {folder} are gone, and {meta(folder)} still tells of them: bring them "
+            "back, or delete that folder and build them anew (docs/data.md)"
+        )
+    elif not any(folder.glob("*.tar")):
         named = "no shards are named" if shards is None else f"there are no shards in {folder}"
         then = ", then add data.shards=<folder>" if shards is None else ""
         yield (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import door
 from imagen_lit.cascade import Cascade
@@ -45,9 +45,13 @@ def file(folder: Path, step: str, prompt: str, seed: int) -> Path:
 
 @door.main("sample")
 def main(cfg: DictConfig) -> None:
-    prompts = list(cfg.prompts)
-    if not prompts or not all(isinstance(p, str) and p.strip() for p in prompts):
-        raise ValueError("prompts is empty: type prompts='[\"a red circle above a blue square\"]'")
+    prompts = OmegaConf.to_container(cfg).get("prompts")
+    good = isinstance(prompts, list) and all(isinstance(p, str) and p.strip() for p in prompts)
+    if not prompts or not good:
+        raise ValueError(
+            f"found prompts={prompts!r}, and a list of captions is expected: type "
+            "prompts='[\"a red circle above a blue square\"]'"
+        )
     many = [(p, cfg.seed + i) for p in prompts for i in range(cfg.images)]
     cascade, encoder = door.build(cfg.cascade), door.build(cfg.text)
     for prompt, seed, made in draw(cascade, encoder, many, Path(cfg.out), cfg.batch):

@@ -37,6 +37,12 @@ def test_weights_are_not_asked_for_once_their_text_is_cached(tmp_path: Path) -> 
     assert lacks(tmp_path) == []
 
 
+def test_shards_that_are_gone_are_not_to_be_made_of_something_else(tmp_path: Path) -> None:
+    made(tmp_path / "laion.meta/manifest.json")
+    (first, *_) = lacks(tmp_path)
+    assert "are gone" in first and "build_shards" not in first
+
+
 def test_shards_that_nobody_named_are_asked_for_by_their_key() -> None:
     first = lacking(None, "t5", "encoders/t5", None, "cpu")[0]
     assert "data.shards=<folder>" in first and "build_shards" in first

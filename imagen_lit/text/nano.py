@@ -26,8 +26,10 @@ from transformers import T5ForConditionalGeneration as FullT5
 from transformers.modeling_outputs import BaseModelOutput
 
 from imagen_lit.text.scene_grammar import documents, vocabulary
+from imagen_lit.text.unfinished import Unfinished
 
 SENTINELS = 8
+KEEP = 100  # steps after which an unfinished reading is kept
 PAD, EOS = 0, 1
 
 
@@ -120,9 +122,10 @@ def pretrain(
     heads: int = 8,
     noise: float = 1.0,
     peak_rate: float = 7e-4,
+    kept: Path | None = None,
 ) -> Iterator[tuple[int, float, FullT5, PreTrainedTokenizerFast]]:
     """Yields (documents seen, loss, model, tokenizer) after every batch; the caller watches or
-    stops."""
+    stops. From the file `kept`, where one is named, a reading that was stopped goes on."""
     torch.manual_seed(seed)
     pieces = tokenizer()
     model = FullT5(config(len(pieces), width, layers, heads))
@@ -137,7 +140,14 @@ def pretrain(
     rng, source = random.Random(seed), documents(seed)
     if documents_seen == 0:
         yield 0, float("nan"), model, pieces
-    for step in range(steps if documents_seen else 0):
+        return
+    parts = {"model": model, "optimizer": optimizer, "rate": rate}
+    settings = [seed, documents_seen, batch, width, layers, heads, noise, peak_rate]
+    unfinished = None if kept is None else Unfinished(kept, settings, parts, rng)
+    done = 0 if unfinished is None else unfinished.take_up()
+    for _ in range(done * batch):
+        next(source)
+    for step in range(done, steps):
         pairs = [corrupt(*next(source), rng) for _ in range(batch)]
         loss = _loss(model, pieces, pairs, noise * min(1.0, 2 * step / steps))
         optimizer.zero_grad(set_to_none=True)
@@ -145,6 +155,8 @@ def pretrain(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         rate.step()
+        if unfinished is not None and (step + 1) % KEEP == 0 and step + 1 < steps:
+            unfinished.keep(step + 1)
         yield (step + 1) * batch, loss.item(), model, pieces
 
 

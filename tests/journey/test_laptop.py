@@ -99,7 +99,8 @@ def test_the_speed_of_this_machine_is_measured_and_nothing_is_left_behind(home: 
         (("train", "seed=1", "data.validation=16"), "name="),
         (("sample", "cascade.base.run=runs/none"), "runs/none"),
         (("sample", "text=t5_nano_random"), "pretrain_text"),
-        (("sample", "prompts=[]"), "prompts"),
+        (("sample", "prompts=[]"), "prompts=[], and a list of captions"),
+        (("sample", "prompts=5"), "prompts=5, and a list of captions"),
     ],
 )
 def test_bad_input_gets_one_sentence_that_says_what_to_do(
