@@ -67,6 +67,11 @@ def of(error: BaseException, keys: Keys) -> str | None:
             )
         case OSError() | ValueError() | RuntimeError() if _said_by_us(error):
             return _line(_original(error))
+        case Exception() if type(error).__name__ == "FailedJobError" and "sbatch" in str(error):
+            return (
+                f"SLURM did not take the job ({_line(error)}): type it where sbatch works, or "
+                "hydra/launcher=joblib to run the members on this machine"
+            )
     return None
 
 

@@ -9,9 +9,6 @@ when its turn comes, from the speed measured then and the time left, and written
 import json
 import os
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit import bench, door, machine, run_folder
 from imagen_lit.cascade import Cascade
 from imagen_lit.data import build, sidecar
-from imagen_lit.data.aside import aside
+from imagen_lit.demo_plan import Plan
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import evaluate, tell, told
 from imagen_lit.evaluation import figure, page
@@ -30,42 +27,6 @@ from imagen_lit.sample import draw
 from imagen_lit.train import train
 
 STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
-
-
-class Plan:
-    """What was decided and how long it took: plan.json in the demo's folder, so that a rerun
-    agrees."""
-
-    def __init__(self, file: Path, minutes: float) -> None:
-        self.file, self.began = file, time.monotonic()
-        self.said: dict[str, Any] = {"minutes": minutes, "images": {}, "seconds": {}}
-        if file.exists():
-            self.said = json.loads(file.read_text())
-        if self.said["minutes"] != minutes:  # more time: every stage goes on from where it is
-            self.said |= {"minutes": minutes, "images": {}}
-        self.spent = sum(self.said["seconds"].values())
-
-    @property
-    def left(self) -> float:
-        """Seconds left of what the user gave, counting earlier starts of the same demo."""
-        return self.said["minutes"] * 60 - self.spent - (time.monotonic() - self.began)
-
-    @contextmanager
-    def step(self, name: str, command: str) -> Iterator[None]:
-        """Announce a step, and keep how long it took."""
-        print(f"\n── {name}\n   {command}", flush=True)
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.said["seconds"][name] = (
-                self.said["seconds"].get(name, 0.0) + time.monotonic() - start
-            )
-            self.write()
-
-    def write(self) -> None:
-        with aside(self.file) as file:
-            file.write(json.dumps(self.said, indent=2).encode())
 
 
 def demo(cfg: DictConfig) -> Path:
@@ -80,6 +41,8 @@ def demo(cfg: DictConfig) -> Path:
     overrides = {s: [f"stage={s}", *stages] for s in STAGES}
     evaluation = door.compose("evaluate", [*common, f"examiner.count={cfg.prompts}"])
     reserve = _drawing_seconds(overrides, evaluation, plan)
+    if set(plan.said["images"]) != set(STAGES):
+        plan.warn_of_little(plan.left - reserve)
     for number, name in enumerate(STAGES):
         _train(name, number, overrides[name], cfg, plan, reserve)
     scores = _evaluate(evaluation, home, plan)

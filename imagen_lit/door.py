@@ -177,7 +177,7 @@ def _dotted(node: Any, prefix: str = "") -> Iterator[str]:
 def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
     """The object that a config node describes, made of plain Python values only."""
     node = OmegaConf.create(node) if isinstance(node, dict) else node
-    check(OmegaConf.to_container(node, resolve=True))
+    check(OmegaConf.to_container(node, resolve=True), node._get_full_key(None))
     return instantiate(node, _convert_="all")
 
 

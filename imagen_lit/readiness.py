@@ -51,5 +51,5 @@ def _of_the_machine(accelerator: str) -> Iterator[str]:
     if accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
         yield (
             f"trainer.accelerator={accelerator}, and torch sees none here: go to a machine that "
-            "has one, or type scale=demo for what a laptop can do"
+            "has one, or type trainer=laptop scale=demo for what a laptop can do"
         )

@@ -25,6 +25,7 @@ from imagen_lit import (
 from imagen_lit.data import sidecar
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
+from imagen_lit.text.encoder import HuggingFace
 
 _say = rank_zero_only(print)
 
@@ -49,7 +50,7 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     stage.flops = flops
     data: Data = door.build(cfg.data)
     data.setup()
-    _refuse_other_text(str(cfg.data.text), data.encoder, door.build(cfg.text).settings())
+    _refuse_other_text(str(cfg.data.text), data.encoder, _encoder(folder, door.build(cfg.text)))
     run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
     run_folder.remember_text(folder, data.encoder)
     state = checkpoint.newest_good(folder)
@@ -73,10 +74,18 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
         raise KeyboardInterrupt
 
 
+def _encoder(folder: Path, encoder: HuggingFace) -> dict[str, str]:
+    """What text=... says of the encoder. Training reads the cache alone, so its files may be
+    elsewhere; where they are here they count too, at a run's first start: they take a while to
+    read."""
+    asked = (folder / "text.json").exists()
+    return encoder.settings() if asked or encoder.lacks() else encoder.fingerprint()
+
+
 def _refuse_other_text(text: str, found: dict[str, str], asked: dict[str, str]) -> None:
     if different := sidecar.differences(found, asked):
         raise ValueError(
-            f"the text embeddings {text} were made with other settings than text=... has now: "
+            f"the text embeddings {text} were made with another encoder than text=... is now: "
             f"{different}; give text.* as they were made with, or embed the captions anew"
         )
 

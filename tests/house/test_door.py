@@ -231,3 +231,13 @@ def test_an_error_of_a_room_reads_the_same_when_a_loader_worker_or_a_constructor
     build.__cause__ = worker
     told = complaint.of(build, list)
     assert told == "00000.tar is cut short: write it again (while building data.source)"
+
+
+def test_a_cluster_that_takes_no_job_is_told_in_a_sentence() -> None:
+    from submitit.core.utils import FailedJobError
+
+    refused = FailedJobError("sbatch: error: Unable to contact slurm controller")
+    told = complaint.of(refused, list)
+    assert told and "Unable to contact slurm controller" in told and "launcher=joblib" in told
+    member = FailedJobError("Job (task=0) failed during processing with trace: …")
+    assert complaint.of(member, list) is None, "a member's own traceback must be seen"

@@ -31,6 +31,7 @@ ROOMS = {
     "evaluation": {"data"},
     "stage": {"diffusion"},
     "readiness": {"data"},
+    "demo_plan": {"data"},
     "outlook": {"data", "stage"},
     # second and third floor
     "checkpoint": {"data"},
@@ -46,13 +47,13 @@ DOORS = {  # each may import `door` and `assets` too
     "build_shards": {"data"},
     "pretrain_text": {"text"},
     "embed_text": {"data", "text", "machine"},
-    "train": {"data", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
+    "train": {"data", "text", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
     | {"complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
     "dashboard": {"run_folder", "mirror"},
-    "demo": {"data", "machine", "evaluation", "run_folder", "cascade"}
+    "demo": {"demo_plan", "data", "machine", "evaluation", "run_folder", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
 }
 SPEAKS_HYDRA = {*DOORS, "run_folder", "assets", "complaint", "door"}

@@ -160,6 +160,18 @@ def test_nothing_is_trained_on_text_made_otherwise_than_is_asked_for(
     assert not (place / "runs/x/text.json").exists()
 
 
+def test_nothing_is_trained_on_text_of_other_weights_than_are_here(place: Path) -> None:
+    embedded()
+    words = ["data=shards", "data.shards=laion", "data.validation=1", "data.size=16", "name=x"]
+    file = place / "encoders/t5_nano/model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"weights_sha256 \(file: "):
+        train.train(door.compose("train", [*words, "stage.images=64"]))
+    assert not (place / "runs/x/text.json").exists()
+
+
 @pytest.mark.parametrize(("spike", "too_much"), [(1.0, False), (60.0, True)])
 def test_int8_says_when_it_loses_more_than_it_should(
     tmp_path: Path, spike: float, too_much: bool
