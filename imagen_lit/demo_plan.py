@@ -4,6 +4,7 @@ The minutes that the user gave are for all its starts together.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 from imagen_lit.data.aside import aside
 
-LITTLE = 300  # seconds of training, all stages together, in which nothing much is learnt
+LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
 
 
 class Plan:
@@ -49,9 +50,11 @@ class Plan:
 
     def warn_of_little(self, seconds: float) -> None:
         """Say it before the training, and not by its pictures."""
+        minutes = self.said["minutes"]
         if seconds < LITTLE:
+            more = 5 * math.ceil((minutes + (ENOUGH - seconds) / 60) / 5)
             print(
-                f"\n   {max(0.0, seconds):.0f} s of {self.said['minutes']:g} minutes are left for "
-                "training: too few for pictures that are like their captions. To give it more, "
-                "type make demo MINUTES=20, now or when this has ended: it goes on from here"
+                f"\n   {max(0.0, seconds):.0f} s of {minutes:g} minutes are left for training: too "
+                "few for pictures that are like their captions. To give it more, type make demo "
+                f"MINUTES={more}, now or when this has ended: it goes on from here"
             )

@@ -14,6 +14,7 @@ noise.
 import json
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,7 @@ from imagen_lit.text.scene_grammar import documents, vocabulary
 from imagen_lit.text.unfinished import Unfinished
 
 SENTINELS = 8
-KEEP = 100  # steps after which an unfinished reading is kept
+KEEP = 10.0  # seconds after which an unfinished reading is kept
 PAD, EOS = 0, 1
 
 
@@ -147,6 +148,7 @@ def pretrain(
     done = 0 if unfinished is None else unfinished.take_up()
     for _ in range(done * batch):
         next(source)
+    kept_at = time.monotonic()
     for step in range(done, steps):
         pairs = [corrupt(*next(source), rng) for _ in range(batch)]
         loss = _loss(model, pieces, pairs, noise * min(1.0, 2 * step / steps))
@@ -155,8 +157,9 @@ def pretrain(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         rate.step()
-        if unfinished is not None and (step + 1) % KEEP == 0 and step + 1 < steps:
+        if unfinished is not None and step + 1 < steps and time.monotonic() >= kept_at + KEEP:
             unfinished.keep(step + 1)
+            kept_at = time.monotonic()
         yield (step + 1) * batch, loss.item(), model, pieces
 
 

@@ -38,11 +38,11 @@ def test_the_same_seed_makes_the_same_encoder(folder: Path, tmp_path: Path) -> N
     assert first["tokenizer_sha256"] == other["tokenizer_sha256"]
 
 
-@pytest.mark.parametrize("stopped", [[2], [4, 5], [3, 3, 7]])
+@pytest.mark.parametrize("stopped", [[2], [3, 4]])
 def test_a_reading_that_was_stopped_goes_on_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: list[int]
 ) -> None:
-    monkeypatch.setattr(nano, "KEEP", 2)
+    monkeypatch.setattr(nano, "KEEP", 0)
     kept, read = tmp_path / "kept", []
     for steps in stopped:  # each start reads so many batches, and is stopped
         reading = nano.pretrain(documents_seen=256, kept=kept)
@@ -52,14 +52,14 @@ def test_a_reading_that_was_stopped_goes_on_bit_for_bit(
     *_, (_, plain_loss, plain, _) = nano.pretrain(documents_seen=256)
     assert (seen, loss) == (256, plain_loss)
     assert all(map(torch.equal, model.state_dict().values(), plain.state_dict().values()))
-    assert len(read) - len(set(read)) <= len(stopped), "at most what was not kept is read again"
+    assert read == list(range(1, sum(stopped) + 1)), "nothing is read again"
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"documents_seen": 128}, {"noise": 0.5}])
 def test_what_was_kept_of_another_reading_is_not_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict
 ) -> None:
-    monkeypatch.setattr(nano, "KEEP", 2)
+    monkeypatch.setattr(nano, "KEEP", 0)
     kept = tmp_path / "kept"
     next(islice(nano.pretrain(documents_seen=256, kept=kept), 4, None))
     assert kept.exists()
