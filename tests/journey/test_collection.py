@@ -176,7 +176,7 @@ def test_the_size_of_a_cache_is_weighed_against_what_a_stage_makes_of_it(place: 
 def test_the_reader_is_measured_beside_webdataset(place: Path) -> None:
     done = run(
         "bench", "data", "count=40", "per_shard=20", "width=64", "batch=10", "rounds=1",
-        "scratch=.", folder=place,
+        "shards=500", "scratch=.", folder=place,
     )  # fmt: skip
     for said in ("raw reading", "ratio", "decode", "order of 40,000 shards", "images/s."):
         assert said in done.stdout
