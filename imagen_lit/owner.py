@@ -3,12 +3,19 @@
 Where a node is lost, SLURM starts the job again elsewhere, but the first copy may live on and train
 into the same folder. So a start leaves `owner.json` there (the job, how often it was requeued, the
 host), and whoever is about to write looks whether the file is still his. A start that is itself too
-late does not take the folder. Outside SLURM there is no such file, and nothing to look at.
+late does not take the folder. Outside SLURM there is no such file: there the processes of one
+machine keep each other out by a lock, `owner.lock`, which ends with the process that holds it.
 """
 
+import errno
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit import slurm
 from imagen_lit.data.aside import aside
@@ -23,6 +30,27 @@ def take(folder: Path) -> None:
         _refuse(folder, theirs)
     with aside(folder / "owner.json") as file:
         file.write(json.dumps(ours | {"host": slurm.host()}).encode())
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Refuse a second process that would train into the folder at the same time; of several ranks
+    the first asks for all. A disk that knows no locks refuses nobody."""
+    if slurm.inside() or rank_zero_only.rank:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "owner.lock").open("w") as file:
+        try:
+            # Not flock: that one would live on in forked workers after a kill.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise RuntimeError(
+                    f"another process is training in the run folder {folder}: let it go on, or "
+                    "end it first; for a run beside it choose another name=..."
+                ) from error
+        yield
 
 
 def held(folder: Path) -> bool:

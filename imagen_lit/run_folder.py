@@ -5,7 +5,8 @@
     metrics.jsonl    one JSON object a line; `images` is the clock. The truth; dashboards mirror it
     text.json        the fingerprint of the text encoder that the run learnt with
     status.json      how it stands: running, finished, failed, stopped, preempted (status.py)
-    owner.json       under SLURM: which start of which job may write here (owner.py)
+    owner.json       under SLURM: which start of which job may write here (owner.py);
+    owner.lock       elsewhere: held by the process that trains here
 
 What the rows of metrics.jsonl may hold is METRICS. A score is [value, low, high]; `preview` names a
 sheet of pictures in the folder; `skipped` lists keys of pictures.

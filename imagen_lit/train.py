@@ -39,7 +39,7 @@ def train(cfg: DictConfig) -> Path:
         raise ValueError(f"{lacks[0]}{more}")
     run_folder.refuse_another(folder, cfg)
     owner.take(folder)
-    with status.told(folder, _sentence):
+    with owner.alone(folder), status.told(folder, _sentence):
         _train(cfg, folder, ahead.flops)
     return folder
 
