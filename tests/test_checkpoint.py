@@ -58,6 +58,23 @@ def test_one_changed_byte_anywhere_in_a_tensor_is_noticed(tmp_path: Path) -> Non
         assert checkpoint.newest_good(tmp_path) == checkpoint.file(tmp_path, 1)
 
 
+def test_whatever_bit_is_wrong_it_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    state, weight = checkpoint.file(tmp_path, 1), torch.arange(20.0)
+    checkpoint.write({"weight": weight, "step": 3, "rest": [1.5, "b"]}, state)
+    data, noticed = state.read_bytes(), 0
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        state.write_bytes(changed)
+        if checkpoint.damage(state) is None:
+            back = checkpoint.read(state)
+            assert torch.equal(back.pop("weight"), weight)
+            assert back == {"step": 3, "rest": [1.5, "b"]}
+        else:
+            noticed += 1
+    assert noticed > len(data) / 4
+
+
 def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(tmp_path: Path) -> None:
     some(tmp_path, 1, 2)
     for state in checkpoint.saved(tmp_path):

@@ -122,7 +122,7 @@ class Stage(LightningModule):
         loss = self.loss(self.denoiser, batch, t, self.seed).mean()
         self._losses.append(loss.detach())
         self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
-        self.log("images", float(self.images_seen + self._underway))
+        self.log("images", (self.images_seen + self._underway).double())  # a float counts to 2^24
         return loss
 
     def configure_gradient_clipping(
@@ -192,7 +192,7 @@ class Stage(LightningModule):
         self.log("val/loss", total.sum() / count.sum(), sync_dist=True)
         for time in count.nonzero().flatten().tolist():
             self.log(f"val/loss_t{time}", total[time] / count[time], sync_dist=True)
-        self.log("images", float(self.images_seen), sync_dist=True)
+        self.log("images", self.images_seen.double(), sync_dist=True)
 
     # Resuming --------------------------------------------------------------------------------
 

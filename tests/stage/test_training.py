@@ -152,6 +152,24 @@ def test_the_logged_loss_is_the_mean_over_the_whole_update(shards: Path, tmp_pat
     assert row["train/loss"] == pytest.approx(expected.item(), rel=1e-4)
 
 
+def test_the_journal_counts_images_exactly_however_many_there_were(
+    shards: Path, tmp_path: Path
+) -> None:
+    start = 100_000_008  # single floats are eight apart there
+    fit(shards, tmp_path, images=BATCH)
+    state = checkpoint.read(checkpoint.file(tmp_path, BATCH))
+    state["state_dict"]["images_seen"] = torch.tensor(start)
+    checkpoint.write(state | {"images_seen": start}, checkpoint.file(tmp_path, start))
+    fit(shards, tmp_path, images=start + IMAGES, validate=5)
+    rows = [row for row in curve(tmp_path) if row["images"] > start]
+    learnt = [row["images"] - start for row in rows if "train/loss" in row]
+    judged = [row["images"] - start for row in rows if "val/loss" in row]
+    assert learnt == list(range(2 * BATCH, IMAGES + 1, 2 * BATCH))
+    due = [n * BATCH for n in range(1, 10) if (start // BATCH + n) % 5 == 0]
+    assert judged == [*due, IMAGES], "and once at the end"
+    assert all(isinstance(row["images"], int) for row in rows)
+
+
 def test_gradients_are_no_longer_than_is_said(shards: Path, tmp_path: Path) -> None:
     seen: list[tuple[float, float]] = []
 
