@@ -127,8 +127,16 @@ def main(cfg: DictConfig) -> None:
     print(f"memory             {memory:.2f} GiB at most, {held}")
     if cfg.keep:
         found = {"device": _device(cfg), "images_per_second": rate, "batch_size": batch}
+        found["flops"] = _foreseen(cfg)  # tells this network and size from others of the same name
         with aside(Path(cfg.runs) / cfg.name / outlook.PROBE) as file:
             file.write(json.dumps(found, indent=2).encode())
+
+
+def _foreseen(cfg: DictConfig) -> int:
+    with torch.device("meta"):
+        stage: Stage = door.build(cfg.stage)
+    edge = cfg.data.crop or cfg.data.size
+    return outlook.foresee(stage, cfg.data.batch_size, edge, cfg.text.width).flops
 
 
 def _device(cfg: DictConfig) -> str:

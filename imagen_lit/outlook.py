@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from imagen_lit.data import collection, sidecar
 from imagen_lit.stage.training import Stage
 
-PROBE = "probe.json"  # in the run folder: {device, images_per_second, batch_size}
+PROBE = "probe.json"  # in the run folder: {device, images_per_second, batch_size, flops}
 UNITS = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 TOKENS = 20  # of an ordinary caption, where nothing has been counted yet
 
@@ -56,9 +56,10 @@ class Outlook:
         """One screen, for a training that asks for a GPU; `width` is the text encoder's."""
         parts = {"weights": self.weights, "gradients": self.weights, "follower": self.weights}
         held = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
-        if probe is None:
-            hours = "not known before it is probed: python -m imagen_lit.bench with the same words "
-            hours += "and keep=true data.at_once=32, there"
+        if probe is None or probe.get("flops") != self.flops:
+            other = " (what was probed is other work an image)" if probe is not None else ""
+            hours = f"not known before it is probed{other}: python -m imagen_lit.bench with the "
+            hours += "same words and keep=true data.at_once=32, there"
         else:
             rate = probe["images_per_second"]
             hours = f"{self.images / rate / 3600:,.1f} on one {probe['device']} at the "

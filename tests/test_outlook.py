@@ -61,10 +61,13 @@ def test_hours_are_said_once_the_speed_is_known_and_the_command_before(tmp_path:
     ahead = Outlook(**KNOWN, optimizer=80)
     before = "\n".join(ahead.lines(4096, outlook.probe(tmp_path), None))
     assert "imagen_lit.bench" in before and "keep=true" in before
-    found = {"device": "H100", "images_per_second": 100.0, "batch_size": 7}
+    found = {"device": "H100", "images_per_second": 100.0, "batch_size": 7, "flops": ahead.flops}
     (tmp_path / outlook.PROBE).write_text(json.dumps(found))
     after = "\n".join(ahead.lines(4096, outlook.probe(tmp_path), None))
     assert "2.0 on one H100" in after and "bench with" not in after
+    (tmp_path / outlook.PROBE).write_text(json.dumps(found | {"flops": ahead.flops + 1}))
+    other = "\n".join(ahead.lines(4096, outlook.probe(tmp_path), None))
+    assert "H100" not in other and "other work" in other and "bench with" in other
 
 
 def test_the_screen_says_work_updates_memory_and_disk() -> None:
