@@ -19,6 +19,7 @@ from lightning.fabric.plugins import CheckpointIO
 from imagen_lit.data.aside import aside
 
 FOLDER = "checkpoints"
+VALIDATION_OWED = "validation_owed"  # the key of a state saved in the middle of one
 
 
 def file(run: Path, images: int) -> Path:
@@ -72,6 +73,11 @@ def damage(state: Path) -> str | None:
 def read(state: Path) -> dict[str, Any]:
     """Tensors and numbers, nothing that could run."""
     return torch.load(state, map_location="cpu", weights_only=True, mmap=True)
+
+
+def owes_validation(state: Path) -> bool:
+    """Whoever goes on from it makes the validation that was cut short."""
+    return bool(read(state).get(VALIDATION_OWED))
 
 
 def write(content: dict[str, Any], state: Path) -> None:

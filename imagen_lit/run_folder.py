@@ -155,12 +155,15 @@ def start_from(stage: Stage, folder: Path) -> None:
 
 
 @rank_zero_only
-def rewind(folder: Path, images: int) -> None:
-    """Take back what was written down after the state that a run goes on from: it comes again."""
+def rewind(folder: Path, images: int, owed: bool = False) -> None:
+    """Take back what was written down after the state that a run goes on from: it comes again. So
+    does the validation at that very moment, where the state owes it."""
     file = Path(folder) / "metrics.jsonl"
     if not file.is_file():
         return
+    again = images if owed else images + 1  # from here on a validation comes again
     rows = [row for row in _rows(file) if row["images"] <= images]
+    rows = [row for row in rows if row["images"] < again or "val/loss" not in row]
     _write(file, "".join(json.dumps(row) + "\n" for row in rows))
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from imagen_lit import slurm, status
+from imagen_lit.checkpoint import VALIDATION_OWED
 
 STOP = (signal.SIGINT, signal.SIGTERM)
 GIVE_WAY = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
@@ -137,8 +138,12 @@ class Preemption(Callback):
 
     # What a state that was saved in the middle of a validation has to remember ------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        return {"validation_owed": self._cut}
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint[VALIDATION_OWED] = self._cut
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._owed = state_dict["validation_owed"]
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._owed = checkpoint.get(VALIDATION_OWED, False)

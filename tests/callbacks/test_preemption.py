@@ -1,5 +1,6 @@
 """A signal is obeyed between two batches, and what was asked of SLURM decides what comes then."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from imagen_lit import status
+from imagen_lit import checkpoint, run_folder, status
 from imagen_lit.callbacks.preemption import Preemption
 
 JOB = {"SLURM_JOB_ID": "17", "SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "1"}
@@ -145,6 +146,22 @@ def test_a_long_validation_is_left_at_once_and_made_up_for(job: Path) -> None:
     assert told[cut - 1 : cut + 2] == ["look 0", "saved", "look 1"]
     again = fit(job, ckpt=job / "kept.ckpt").told
     assert again[:3] == ["look 0", "look 1", "batch 3"], "first the validation that was due"
+
+
+def test_a_validation_that_was_owed_and_made_is_written_down_once(job: Path) -> None:
+    """The state says that it owes one; the run went on, made it, and was killed before the next."""
+    fit(job, Send(signal.SIGUSR2, step=3, validating=True))
+    assert checkpoint.owes_validation(job / "kept.ckpt")
+    rows = [{"images": n, "train/loss": 1.0} for n in (16, 32, 48)]
+    rows.insert(2, {"images": 32, "val/loss": 2.0})
+    rows.insert(1, {"images": 16, "val/loss": 2.0})
+    file = job / "metrics.jsonl"
+    for owed, kept in ((False, 4), (True, 3)):
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        run_folder.rewind(job, 32, owed)
+        assert run_folder.metrics(job) == rows[:kept]
+    fit(job, Send(signal.SIGUSR2, step=4))
+    assert not checkpoint.owes_validation(job / "kept.ckpt")
 
 
 def test_a_state_of_which_nothing_is_owed_goes_on_with_a_batch(job: Path) -> None:
