@@ -31,6 +31,8 @@ from imagen_lit.stage.training import TIME_BINS, Stage
 FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
 FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
 
+PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
+
 METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
 METRICS += tuple(f"score/alignment_{category}" for category in ("all", "one", "two", "count"))
@@ -67,9 +69,12 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
             said = "; ".join(
                 f"{k} is {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:4]
             )
+            way = "choose another name=..., or remove the folder"
+            if all(key in PLACES for key in differing):
+                way = f"if the very same files only lie elsewhere now, write that into {file}; "
+                way += "else choose another name=..."
             raise ValueError(
-                f"the run folder {folder} belongs to a run with other settings ({said}): "
-                f"choose another name=..., or remove the folder"
+                f"the run folder {folder} belongs to a run with other settings ({said}): {way}"
             )
 
 
