@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
-from imagen_lit import door, machine, outlook
+from imagen_lit import door, machine, outlook, readiness
 from imagen_lit.data.aside import aside
 from imagen_lit.diffusion import noise
 from imagen_lit.stage.condition import Condition, TextAndLowRes
@@ -110,6 +110,11 @@ def _seconds(work: Callable[[], object]) -> float:
 
 @door.main("bench")
 def main(cfg: DictConfig) -> None:
+    shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
+    if lacks := readiness.lacking(
+        shards, str(cfg.data.text), cfg.text.path, cfg.text.made_by, cfg.trainer.accelerator
+    ):
+        raise ValueError("; ".join(lacks))
     precision = str(cfg.trainer.precision)
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
     device = "cpu" if cfg.trainer.accelerator == "cpu" else torch.accelerator.current_accelerator()

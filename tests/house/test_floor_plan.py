@@ -41,7 +41,7 @@ ROOMS = {
     "cascade": {"stage", "run_folder"},
 }
 DOORS = {  # each may import `door` and `assets` too
-    "bench": {"data", "diffusion", "stage", "machine", "outlook"},
+    "bench": {"data", "diffusion", "stage", "machine", "outlook", "readiness"},
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},

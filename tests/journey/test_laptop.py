@@ -101,6 +101,7 @@ def test_the_speed_of_this_machine_is_measured_and_nothing_is_left_behind(home: 
         (("sample", "text=t5_nano_random"), "pretrain_text"),
         (("sample", "prompts=[]"), "prompts=[], and a list of captions"),
         (("sample", "prompts=5"), "prompts=5, and a list of captions"),
+        (("bench", "+experiment=t5_xxl_ablation"), "no shards are named"),
     ],
 )
 def test_bad_input_gets_one_sentence_that_says_what_to_do(
