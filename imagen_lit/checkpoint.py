@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit.data.aside import aside
 
@@ -53,6 +54,15 @@ def newest_good(run: Path) -> Path | None:
             "remove that folder to train from the beginning"
         )
     return None
+
+
+@rank_zero_only
+def put_away(run: Path, after: int) -> None:
+    """Call damaged what is newer than the state a run goes on from: it counts no more as one of
+    those that are kept."""
+    for state in saved(run):
+        if images(state) > after:
+            state.replace(state.with_suffix(".damaged"))
 
 
 def damage(state: Path) -> str | None:

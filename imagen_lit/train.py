@@ -62,6 +62,7 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
         _say(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
     elif cfg.start_from is not None:
         run_folder.start_from(stage, Path(cfg.start_from))
+    checkpoint.put_away(folder, seen)
     run_folder.rewind(folder, seen, state is not None and checkpoint.owes_validation(state))
     trainer = _trainer(cfg.trainer)
     trainer.accumulate_grad_batches = data.pieces(trainer.world_size)

@@ -75,6 +75,19 @@ def test_whatever_bit_is_wrong_it_is_noticed_or_changes_nothing(tmp_path: Path) 
     assert noticed > len(data) / 4
 
 
+def test_a_damaged_state_does_not_take_the_place_of_a_good_one(tmp_path: Path) -> None:
+    some(tmp_path, 1, 2, 9)
+    checkpoint.file(tmp_path, 9).write_bytes(b"half")
+    with pytest.warns(UserWarning, match="is damaged"):
+        state = checkpoint.newest_good(tmp_path)
+    assert state is not None
+    checkpoint.put_away(tmp_path, checkpoint.images(state))
+    some(tmp_path, 3)  # the run goes on
+    checkpoint.prune(tmp_path, last=2, every=None)
+    assert numbers(tmp_path) == [2, 3]
+    assert checkpoint.file(tmp_path, 9).with_suffix(".damaged").read_bytes() == b"half"
+
+
 def test_where_all_are_damaged_nothing_is_begun_anew_in_silence(tmp_path: Path) -> None:
     some(tmp_path, 1, 2)
     for state in checkpoint.saved(tmp_path):
