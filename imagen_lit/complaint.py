@@ -26,6 +26,8 @@ Keys = Callable[[], list[str]]  # every key and group of the config; asked only 
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RAISE = dis.opmap["RAISE_VARARGS"]
+SUBMITIT = ("FailedJobError", "CalledProcessError", "RuntimeError")  # where a job is not taken
+NO_SLURM = r"\bsbatch\b|Could not detect .srun."
 LOADER = re.compile(r"Caught \w+ in DataLoader worker process")
 FRAME = re.compile(r'^  File "(.+)", line .+\n +(.+)', re.MULTILINE)
 
@@ -67,7 +69,7 @@ def of(error: BaseException, keys: Keys) -> str | None:
             )
         case OSError() | ValueError() | RuntimeError() if _said_by_us(error):
             return _line(_original(error))
-        case Exception() if type(error).__name__ == "FailedJobError" and "sbatch" in str(error):
+        case Exception() if type(error).__name__ in SUBMITIT and re.search(NO_SLURM, str(error)):
             return (
                 f"SLURM did not take the job ({_line(error)}): type it where sbatch works, or "
                 "hydra/launcher=joblib to run the members on this machine"

@@ -29,6 +29,7 @@ from imagen_lit.stage.training import TIME_BINS, Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
 FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
+BOUND = ("trainer.gradient_clip_val",)  # … not even in there
 FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
 
 PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
@@ -64,7 +65,7 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
     if file.exists():
         theirs, ours = _flat(OmegaConf.to_container(OmegaConf.load(file))), _flat(_plain(cfg))
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
-        differing = [k for k in differing if not any(k == f or k.startswith(f + ".") for f in FREE)]
+        differing = [k for k in differing if k in BOUND or not _free(k)]
         if differing:
             said = "; ".join(
                 f"{k} is {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:4]
@@ -76,6 +77,10 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
             raise ValueError(
                 f"the run folder {folder} belongs to a run with other settings ({said}): {way}"
             )
+
+
+def _free(key: str) -> bool:
+    return any(key == free or key.startswith(free + ".") for free in FREE)
 
 
 def _plain(cfg: DictConfig) -> Any:

@@ -27,4 +27,7 @@ def test_what_is_learnt_otherwise_is_another_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"seed is 0 there, 1 now.*choose another name") as error:
         run_folder.claim(tmp_path, other)
     assert "elsewhere now" not in str(error.value)
+    clipped = door.compose("train", [*WORDS, "trainer.gradient_clip_val=0.001"])
+    with pytest.raises(ValueError, match=r"trainer\.gradient_clip_val is 1\.0 there"):
+        run_folder.claim(tmp_path, clipped)
     run_folder.claim(tmp_path, door.compose("train", [*WORDS, "stage.images=7", "data.workers=3"]))

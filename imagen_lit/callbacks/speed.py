@@ -1,6 +1,6 @@
 """How fast it learns, and what limits it.
 
-speed/images_per_second   over the last minute, validation and saving left out
+speed/images_per_second   over the last minute, saving included, validation not
 speed/data_wait           the share of that time spent waiting for a batch
 speed/share_of_peak       FLOPs of the network's training steps / what matrix products reach here
 speed/memory_gib          the most that was held so far: of the device, or of the process
