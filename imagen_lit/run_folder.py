@@ -29,8 +29,8 @@ from imagen_lit.stage.training import TIME_BINS, Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
 FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
-BOUND = ("trainer.gradient_clip_val",)  # … not even in there
 FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
+BOUND = ("trainer.gradient_clip_val",)  # among these all the same
 
 PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 # By format, the others are not asked: some of them start programs. Decoding takes up to 6, 12 and
-# 20 bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB.
+# 20 bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB. Only a
+# JPEG wanted at a quarter of its side or more, as at 1024 pixels, is held whole, at 10 a pixel.
 MOST_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
 FEW = 128  # pixels on a side: a picture of no more is not averaged
 ORIENTATION = 0x0112  # Exif's tag

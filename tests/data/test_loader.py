@@ -1,7 +1,6 @@
 """The laws of the data that a run sees."""
 
 import multiprocessing
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain, islice
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from job_signals import positions_after_signals
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny_world import WIDTH, embedding, jpeg, sample
@@ -292,19 +292,8 @@ class TestKeptPictures:
 
 
 def test_signals_to_the_whole_job_do_not_end_the_workers(folder: Path) -> None:
-    before = set(multiprocessing.active_children())
-    batches = iter(opened(folder, workers=2).train_dataloader())
-    next(batches), next(batches)  # one from each: both have begun
-    workers = set(multiprocessing.active_children()) - before
-    assert len(workers) == 2
-    for worker in workers:
-        for name in ("INT", "TERM", "USR1", "USR2"):
-            subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
-    positions = [next(batches)["position"].tolist() for _ in range(10)]
-    assert list(chain(*positions)) == list(range(24, 144))
-    assert all(worker.is_alive() for worker in workers)
-    batches.close()
-    assert not workers & set(multiprocessing.active_children())
+    loader = opened(folder, workers=2).train_dataloader()
+    assert positions_after_signals(loader, 10) == list(range(24, 144))
 
 
 def test_the_main_process_ends_a_worker_by_a_signal(folder: Path) -> None:
