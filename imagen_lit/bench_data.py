@@ -180,7 +180,7 @@ def order(shards: int, per_shard: int, samples: int = 100_000) -> tuple[float, f
 def start(folder: Path, shards: int) -> tuple[float, float]:
     """Seconds until a collection of so many shards can be trained on: the first time, and later.
     They are the first shard of `make` under many names."""
-    kinds = {"ours": ".tar", "ours.meta": ".index.npz", "ours.text/t5": ".safetensors"}
+    kinds = {"ours": ".tar", "ours.meta": ".index.safetensors", "ours.text/t5": ".safetensors"}
     for place, suffix in kinds.items():
         many = folder / place.replace("ours", "many")
         many.mkdir(parents=True)

@@ -6,13 +6,12 @@
 colour are broken downloads), and the numbers of the .json under their own names: at most `NAMES` in
 a shard, and none of a .json that has more.
 
-Found once and kept beside the folder, `datasets/laion.meta/00000.facts.npz`, made anew when the tar
-has changed.
+Found once and kept beside the folder, `datasets/laion.meta/00000.facts.safetensors`, made anew when
+the tar has changed.
 """
 
 import json
 import math
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 
-from imagen_lit.data import shard, transform
-from imagen_lit.data.aside import aside
+from imagen_lit.data import found, shard, transform
 
 VERSION = 2
 OWN = ("width", "height", "caption_length", "caption_hash", "contrast")
@@ -34,25 +32,23 @@ Facts = dict[str, np.ndarray]
 
 def of(path: Path) -> Facts:
     """The columns of a tar: read, or found and kept where none fit the file as it is now."""
-    kept = shard.meta(path.parent) / f"{path.stem}.facts.npz"
+    kept = shard.meta(path.parent) / f"{path.stem}.facts.safetensors"
     stamp = [VERSION, *shard.state(path)]
-    try:
-        with np.load(kept, allow_pickle=False) as arrays:
-            if arrays["stamp"].tolist() == stamp:
-                names = json.loads(str(arrays["names"]))
-                numbers = dict(zip(names, arrays["numbers"], strict=True))
-                return {name: arrays[name] for name in OWN} | numbers
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass
+    if (read := found.read(kept, stamp, [*OWN, "numbers"])) is not None:
+        arrays, texts = read
+        names = json.loads(texts["names"])
+        return {name: arrays[name] for name in OWN} | dict(
+            zip(names, arrays["numbers"], strict=True)
+        )
     tar = shard.Shard(path)
     rows = ((tar.known(row), tar.caption(row), tar.image(row)) for row in range(len(tar)))
-    found = _columns(rows)
-    names = [name for name in found if name not in OWN]
-    numbers = np.array([found[name] for name in names]).reshape(len(names), len(tar))
-    own = {name: found[name] for name in OWN}
-    with aside(kept) as file:  # names of a stranger's choice are never names of arrays
-        np.savez(file, stamp=np.array(stamp), names=json.dumps(names), numbers=numbers, **own)
-    return found
+    columns = _columns(rows)
+    names = [name for name in columns if name not in OWN]
+    numbers = np.array([columns[name] for name in names]).reshape(len(names), len(tar))
+    own = {name: columns[name] for name in OWN}
+    # Names of a stranger's choice are never names of arrays.
+    found.keep(kept, stamp, own | {"numbers": numbers}, {"names": json.dumps(names)})
+    return columns
 
 
 def of_samples(samples: Iterable[dict[str, Any]]) -> Facts:
@@ -88,8 +84,8 @@ def _own(known: dict[str, Any], caption: str, image: bytes) -> tuple[float, ...]
 
 def _numbers(known: dict[str, Any]) -> dict[str, float]:
     numbers = {name: _number(value) for name, value in known.items() if name not in OWN}
-    found = {name: value for name, value in numbers.items() if value is not None}
-    return found if len(found) <= NAMES else {}
+    said = {name: value for name, value in numbers.items() if value is not None}
+    return said if len(said) <= NAMES else {}
 
 
 def _picture(data: bytes) -> tuple[int, int, float]:

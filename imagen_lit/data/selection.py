@@ -10,14 +10,12 @@ cluster read one small file.
 
 import hashlib
 import json
-import zipfile
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
-from imagen_lit.data import facts, summary
-from imagen_lit.data.aside import aside
+from imagen_lit.data import facts, found, summary
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.shard import HASHES, meta
@@ -57,21 +55,17 @@ def select(
         )
     chosen = chosen if chosen is not None and chosen.asks else None
     stamp = _stamp(shards, chosen, validation, threshold)
-    file = meta(shards.folder) / f"selection-{stamp[:16]}.npz"
-    try:
-        with np.load(file, allow_pickle=False) as kept:
-            if str(kept["stamp"]) == stamp:
-                arrays = [kept[name] for name in Selection._fields[:5]]
-                return Selection(*arrays, json.loads(str(kept["reasons"])))._replace(
-                    threshold=int(kept["threshold"])
-                )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass
-    found = _select(shards, chosen, validation, threshold)
-    with aside(file) as handle:
-        told = found._replace(reasons=json.dumps(found.reasons))
-        np.savez(handle, stamp=np.array(stamp), **told._asdict())
-    return found
+    file = meta(shards.folder) / f"selection-{stamp[:16]}.safetensors"
+    if (read := found.read(file, stamp, ("training", "held", "bits", "starts"))) is not None:
+        arrays, texts = read
+        return Selection(
+            **arrays, threshold=int(texts["threshold"]), reasons=json.loads(texts["reasons"])
+        )
+    selected = _select(shards, chosen, validation, threshold)
+    arrays = selected._asdict()
+    texts = {name: json.dumps(arrays.pop(name)) for name in ("threshold", "reasons")}
+    found.keep(file, stamp, arrays, texts)
+    return selected
 
 
 def _select(
@@ -108,7 +102,7 @@ def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) 
     samples = sum(map(len, hashes))
     share = int(validation * HASHES) if validation < 1 else 0
     count = int(validation) or min(FEW, samples // 2)
-    if validation == 0 or sum(int((found < share).sum()) for found in hashes) >= count:
+    if validation == 0 or sum(int((of < share).sum()) for of in hashes) >= count:
         return share
     if not 0 < count < samples:
         raise ValueError(
@@ -116,8 +110,8 @@ def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) 
             f"{shards.folder} that the filter leaves: type data.validation=0, or a number of them."
         )
     lowest = np.zeros(0, np.int64)
-    for found in hashes:
-        lowest = np.sort(np.concatenate([lowest, found]))[: count + 1]
+    for of in hashes:
+        lowest = np.sort(np.concatenate([lowest, of]))[: count + 1]
     return int(lowest[count])
 
 

@@ -4,7 +4,7 @@ A sample is `<key>.jpg` (or png, webp), `<key>.txt` (its caption) and, by choice
 is known of it). `write(path, samples)` makes a shard; `Shard(path)` reads any row of one with
 `pread`, so training needs neither tarfile nor webdataset. Where each member lies is found once and
 kept beside the folder: `datasets/demo/00000.tar` is indexed by
-`datasets/demo.meta/00000.index.npz`, made anew whenever the tar's size or time has changed.
+`datasets/demo.meta/00000.index.safetensors`, made anew whenever the tar's size or time has changed.
 
 A tar is a stranger's file, read with the caution of `data.tar`; a key is a name, never a path.
 Members that are no sample (a README, a picture without its caption) are left out and counted.
@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from imagen_lit.data import tar
+from imagen_lit.data import found, tar
 from imagen_lit.data.aside import aside
 from imagen_lit.data.known import said, turn
 from imagen_lit.data.tar import IMAGES
@@ -132,18 +131,12 @@ def state(path: Path) -> list[int]:
 def index(path: Path) -> Index:
     """The index of a tar: read, or made and kept where none fits the file as it is now."""
     stamp = [VERSION, *state(path)]
-    kept = meta(path.parent) / f"{path.stem}.index.npz"
+    kept = meta(path.parent) / f"{path.stem}.index.safetensors"
+    if (read := found.read(kept, stamp, Index._fields[:5])) is not None:
+        return _index(*read)
+    scanned = _scan(path)
     try:
-        with np.load(kept, allow_pickle=False) as arrays:
-            if arrays["stamp"].tolist() == stamp:
-                texts = (str(arrays[name]) for name in Index._fields[5:])
-                return Index(*(arrays[name] for name in Index._fields[:5]), *texts)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass  # no index, or not one of ours: the tar itself is the truth
-    found = _scan(path)
-    try:
-        with aside(kept) as file:
-            np.savez(file, stamp=np.array(stamp), **found._asdict())
+        found.keep(kept, stamp, *_told(scanned))
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
@@ -152,7 +145,23 @@ def index(path: Path) -> Index:
             f"be written there: type ln -s {path.parent.resolve()} {path.parent.name}, in a folder "
             f"of your own, and name that link"
         ) from error
-    return found
+    return scanned
+
+
+def _told(index: Index) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """As it is kept: bytes of one length become numbers, for the form knows no others."""
+    told = index._asdict()
+    keys = told.pop("keys")
+    texts = {name: told.pop(name) for name in Index._fields[5:]}
+    return told | {"keys": keys.view(np.uint8).reshape(len(keys), keys.itemsize)}, texts
+
+
+def _index(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> Index:
+    keys = arrays["keys"]
+    return Index(
+        **arrays | {"keys": keys.view(f"S{keys.shape[1]}").reshape(len(keys))},
+        **{name: texts[name] for name in Index._fields[5:]},
+    )
 
 
 def _scan(path: Path) -> Index:
@@ -182,11 +191,11 @@ def _scan(path: Path) -> Index:
             captions.append(caption)
             turns.append(turn(known or b""))
             places.append(row)
-    found = np.array(places, dtype=np.int64).reshape(-1, 3, 2)
+    spans = np.array(places, dtype=np.int64).reshape(-1, 3, 2)
     return Index(
         keys=np.array(keys, dtype="S") if keys else np.zeros(0, "S1"),
-        offsets=found[..., 0],
-        sizes=found[..., 1],
+        offsets=spans[..., 0],
+        sizes=spans[..., 1],
         hashes=np.array([key_hash(key) for key in keys], dtype=np.int64),
         turns=np.array(turns, dtype=np.int8),
         keys_sha256=digest(keys),

@@ -1,20 +1,19 @@
 """What all indexes of a collection say together, a row a shard or a sample: `counts` of samples,
 `left_out` (what is no sample), and the `hashes` of the keys.
 
-Gathered from the indexes once and kept beside the folder, `datasets/laion.meta/summary.npz`; made
-anew when a tar has come, gone or changed. So forty thousand shards cost forty thousand looks at a
-size and a time, and one file.
+Gathered from the indexes once and kept beside the folder, in `datasets/laion.meta`; made anew when
+a tar has come, gone or changed. So forty thousand shards cost forty thousand looks at a size and a
+time, and one file.
 """
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from imagen_lit.data.aside import aside
+from imagen_lit.data import found
 from imagen_lit.data.shard import index, meta, state
 
 VERSION = 1
@@ -28,24 +27,19 @@ def stamp(paths: Sequence[Path]) -> str:
 
 def column(paths: Sequence[Path], name: str) -> np.ndarray:
     """One of `counts` [shards], `left_out` [shards], `hashes` [samples], shard after shard."""
-    file, now = meta(paths[0].parent) / "summary.npz", stamp(paths)
-    try:
-        with np.load(file, allow_pickle=False) as kept:
-            if str(kept["stamp"]) == now:
-                return kept[name]
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        pass
+    file, now = meta(paths[0].parent) / "summary.safetensors", stamp(paths)
+    if (read := found.read(file, now, [name])) is not None:
+        return read[0][name]
     counts, left_out, hashes = [], [], [np.zeros(0, np.int64)]
     for path in paths:
-        found = index(path)
-        counts.append(len(found.keys))
-        left_out.append(sum(json.loads(found.left_out).values()))
-        hashes.append(found.hashes)
+        of = index(path)
+        counts.append(len(of.keys))
+        left_out.append(sum(json.loads(of.left_out).values()))
+        hashes.append(of.hashes)
     columns = {
         "counts": np.array(counts, np.int64),
         "left_out": np.array(left_out, np.int64),
         "hashes": np.concatenate(hashes),
     }
-    with aside(file) as handle:
-        np.savez(handle, stamp=np.array(now), **columns)
+    found.keep(file, now, columns, {})
     return columns[name]

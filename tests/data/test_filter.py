@@ -53,7 +53,7 @@ def test_what_is_known_is_found_and_kept(folder: Path) -> None:
     assert found["aesthetic"].tolist()[:6] == [6, 6, 6, 6, 6, pytest.approx(4.9)]
     assert found["caption_length"].tolist() == [len(sample(n)["caption"]) for n in range(7)]
     assert (found["contrast"] > 3).all()
-    kept = shard.meta(folder) / "00000.facts.npz"
+    kept = shard.meta(folder) / "00000.facts.safetensors"
     before = kept.stat().st_mtime_ns
     facts.of(folder / "00000.tar")
     assert kept.stat().st_mtime_ns == before
@@ -114,7 +114,7 @@ def test_the_choice_is_kept_beside_the_folder_and_made_anew_when_a_shard_changes
     folder = make(4, 4)
     chosen = Filter(caption_length=[None, 11])
     first = select(Collection(folder), chosen, 0.3)
-    (kept,) = shard.meta(folder).glob("selection-*.npz")
+    (kept,) = shard.meta(folder).glob("selection-*.safetensors")
     before = kept.stat().st_mtime_ns
     again = select(Collection(folder), chosen, 0.3)
     assert kept.stat().st_mtime_ns == before

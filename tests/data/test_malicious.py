@@ -90,7 +90,7 @@ def test_a_pickle_called_json_index_or_facts_is_no_more_than_unreadable(
 ) -> None:
     path = tar_of(tmp_path / "set/00000.tar", *good())
     for name in ("index", "facts"):
-        kept = shard.meta(path.parent) / f"00000.{name}.npz"
+        kept = shard.meta(path.parent) / f"00000.{name}.safetensors"
         kept.parent.mkdir(exist_ok=True)
         kept.write_bytes(pickle.dumps(Bomb(mark)))
     assert len(shard.Shard(path)) == 1
@@ -105,7 +105,7 @@ def test_a_name_that_leads_elsewhere_is_only_a_name(tmp_path: Path, name: str) -
     opened = shard.Shard(path)
     assert opened.image(0) == jpeg(0)
     made = set(tmp_path.rglob("*")) - set(before)
-    assert made == {shard.meta(path.parent), shard.meta(path.parent) / "00000.index.npz"}
+    assert made == {shard.meta(path.parent), shard.meta(path.parent) / "00000.index.safetensors"}
 
 
 def measured(code: str, path: Path) -> tuple[subprocess.CompletedProcess[str], float]:

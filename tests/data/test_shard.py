@@ -13,7 +13,7 @@ import pytest
 import webdataset
 from tiny_world import jpeg, sample
 
-from imagen_lit.data import collection, shard, tar
+from imagen_lit.data import collection, found, shard, tar
 from imagen_lit.data.aside import aside
 from imagen_lit.data.build import survey
 from imagen_lit.data.remote import members
@@ -87,7 +87,7 @@ def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return aside(path)
 
-    monkeypatch.setattr(shard, "aside", allowed)
+    monkeypatch.setattr(found, "aside", allowed)
     with pytest.raises(PermissionError, match=f"type ln -s {written.parent} "):
         shard.Shard(written)
     link = tmp_path / "my own" / written.parent.name
@@ -98,7 +98,7 @@ def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
 
 
 def test_a_broken_index_is_made_anew(written: Path) -> None:
-    kept = shard.meta(written.parent) / "00000.index.npz"
+    kept = shard.meta(written.parent) / "00000.index.safetensors"
     shard.index(written)
     kept.write_bytes(kept.read_bytes()[:100])
     assert len(shard.Shard(written)) == 5
@@ -124,7 +124,7 @@ def test_a_tar_cut_at_any_block_is_an_error(written: Path) -> None:
 def test_a_key_is_never_a_path(tmp_path: Path, name: str) -> None:
     path = tar_of(tmp_path / "x" / "0.tar", (f"{name}.jpg", jpeg(0)), (f"{name}.txt", b"hello"))
     assert shard.Shard(path).key(0) == name
-    assert {p.name for p in tmp_path.rglob("*")} == {"x", "0.tar", "x.meta", "0.index.npz"}
+    assert {p.name for p in tmp_path.rglob("*")} == {"x", "0.tar", "x.meta", "0.index.safetensors"}
     with pytest.raises(ValueError, match="cannot be written"):
         shard.write(tmp_path / "y" / "0.tar", [sample(0, key=name)])
 
