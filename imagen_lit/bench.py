@@ -2,7 +2,8 @@
 memory.
 
 The peak is measured in the same run, as the best of square matrix products in the same precision;
-FLOPs are counted by torch for one training step. The data are part of what is timed.
+FLOPs are counted by torch for one training step with a caption of ordinary length. The data are
+part of what is timed.
 """
 
 import json
@@ -17,7 +18,6 @@ from typing import Any
 import torch
 from lightning import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
-from torch.utils.flop_counter import FlopCounterMode
 
 from imagen_lit import door, machine, outlook, readiness
 from imagen_lit.data.aside import aside
@@ -42,6 +42,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     clock, data = Clock(), door.build(cfg.data)
     torch.manual_seed(cfg.seed)
     stage: Stage = door.build(cfg.stage)
+    stage.compile_networks(cfg.compile)
     stage.images = sys.maxsize  # it ends by its batches, however short the training is meant to be
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
     length = {"max_epochs": 1, "limit_train_batches": batches + 4, "limit_val_batches": 0}
@@ -75,15 +76,12 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
     return (ended[-1] - ended[1]) / batches
 
 
-def flops(cfg: DictConfig) -> float:
-    """FLOPs of one training step, an image."""
-    stage: Stage = door.build(cfg.stage)
-    data = door.build(cfg.data)
-    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
-    with FlopCounterMode(display=False) as counter:
-        t = noise.times(stage.seed, batch["position"])
-        stage.loss(stage.denoiser, batch, t, stage.seed).mean().backward()
-    return counter.get_total_flops() / len(batch["position"])
+def flops(cfg: DictConfig) -> int:
+    """FLOPs of one training step, an image; they also tell one network and size from another."""
+    with torch.device("meta"):
+        stage: Stage = door.build(cfg.stage)
+    edge = cfg.data.crop or cfg.data.size
+    return outlook.foresee(stage, cfg.data.batch_size, edge, cfg.text.width).flops
 
 
 @torch.inference_mode()
@@ -124,7 +122,8 @@ def main(cfg: DictConfig) -> None:
     print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")
     held = "of the process" if str(device) == "cpu" else "of the device"
     threads, batch = torch.get_num_threads(), cfg.data.batch_size
-    print(f"precision          {precision}, {threads} threads, batch {batch}")
+    compiled = f", compiled by {cfg.compile}" if cfg.compile else ""
+    print(f"precision          {precision}, {threads} threads, batch {batch}{compiled}")
     print(f"speed              {rate:.1f} images/s, data included")
     print(f"work               {an_image / 1e9:.3f} GFLOP an image (forward and backward)")
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
@@ -132,16 +131,9 @@ def main(cfg: DictConfig) -> None:
     print(f"memory             {memory:.2f} GiB at most, {held}")
     if cfg.keep:
         found = {"device": _device(cfg), "images_per_second": rate, "batch_size": batch}
-        found["flops"] = _foreseen(cfg)  # tells this network and size from others of the same name
+        found["flops"] = an_image
         with aside(Path(cfg.runs) / cfg.name / outlook.PROBE) as file:
             file.write(json.dumps(found, indent=2).encode())
-
-
-def _foreseen(cfg: DictConfig) -> int:
-    with torch.device("meta"):
-        stage: Stage = door.build(cfg.stage)
-    edge = cfg.data.crop or cfg.data.size
-    return outlook.foresee(stage, cfg.data.batch_size, edge, cfg.text.width).flops
 
 
 def _device(cfg: DictConfig) -> str:

@@ -46,6 +46,12 @@ def of(error: BaseException, keys: Keys) -> str | None:
     match error:
         case Complaint():
             return str(error)
+        case Exception() if type(error).__name__ == "OutOfMemoryError":  # torch's
+            return (
+                f"the device has too little memory ({_line(str(error).partition('. ')[0])}): give "
+                "it fewer pictures at once, data.at_once=16, or type network.checkpointing=true; "
+                "the updates stay the same"
+            )
         case MissingConfigException():
             return _missing_option(error)
         case OverrideParseException():

@@ -4,6 +4,7 @@ Which weights a run begins with: its own newest good state; or else those of `st
 run; or else new ones.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -48,6 +49,7 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     torch.manual_seed(cfg.seed)  # the weights at the start; all else is keyed by (seed, position)
     stage: Stage = door.build(cfg.stage)
     stage.flops = flops
+    stage.compile_networks(cfg.compile)
     data: Data = door.build(cfg.data)
     data.setup()
     _refuse_other_text(str(cfg.data.text), data.encoder, _encoder(folder, door.build(cfg.text)))
@@ -67,9 +69,6 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     trainer = _trainer(cfg.trainer)
     trainer.accumulate_grad_batches = data.pieces(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # it counts batches; we, updates
-    if cfg.compile:
-        for denoiser in (stage.denoiser, stage.ema):
-            denoiser.network.compile()
     trainer.fit(stage, datamodule=data, ckpt_path=state, weights_only=True)
     if int(stage.images_seen) < stage.images:
         raise KeyboardInterrupt
@@ -120,7 +119,8 @@ def foretell(cfg: DictConfig, whole: bool) -> tuple[outlook.Outlook, list[str]]:
     said = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
     if whole:
         found = outlook.probe(Path(cfg.runs) / cfg.name), outlook.captions(shards)
-        said = "\n".join([said, *ahead.lines(cfg.text.width, *found)])
+        devices = _devices(cfg, lambda count: outlook.alive(stage, count, edge, cfg.text.width))
+        said = "\n".join([said, *ahead.lines(cfg.text.width, *found, devices)])
     else:
         said = f"{said}; {ahead.brief()}"
     lacks = readiness.lacking(
@@ -130,6 +130,21 @@ def foretell(cfg: DictConfig, whole: bool) -> tuple[outlook.Outlook, list[str]]:
     notes += [f"missing {n}  {each}" for n, each in enumerate(lacks, 1) if whole or len(lacks) > 1]
     _say("\n".join([said, *notes]))
     return ahead, lacks
+
+
+FEW = 32  # pictures at once that the screen gives as an example
+
+
+def _devices(cfg: DictConfig, alive: Callable[[int], int]) -> outlook.Devices:
+    """How the config shares out the training; `alive(pictures)` counts bytes."""
+    asked = cfg.trainer.devices
+    here = asked if isinstance(asked, int) else max(1, torch.accelerator.device_count())
+    number = here * cfg.trainer.get("num_nodes", 1)
+    each = -(-cfg.data.batch_size // number)
+    at_once = min(each, cfg.data.at_once or each)
+    shared = OmegaConf.is_dict(cfg.trainer.get("strategy"))  # the only strategy with a _target_
+    fewer = (FEW, alive(FEW)) if at_once > FEW else None
+    return outlook.Devices(number, shared, at_once, alive(at_once), fewer)
 
 
 @door.main("train")

@@ -73,7 +73,8 @@ class Health(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         if batch_idx < self.batches:
-            sums = measure(pl_module, batch)
+            with trainer.precision_plugin.forward_context():  # as the validation itself
+                sums = measure(pl_module, batch)
             self._sums = sums if self._sums is None else self._sums + sums
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -46,28 +46,17 @@ class Preemption(Callback):
         for name in STOP:
             signal.signal(name, self._stop)
         if slurm.inside():
-            # Lightning is about to install handlers that talk to other ranks: until ours have
-            # replaced them, these signals wait.
-            signal.pthread_sigmask(signal.SIG_BLOCK, GIVE_WAY)
-
-    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen()
+            for name in GIVE_WAY:
+                signal.signal(name, self._remember)
+        # Lightning would now put its own in their place, which talk to other ranks then and there.
+        trainer._signal_connector.register_signal_handlers = _leave_ours
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen()
         if self._owed:
             self._owed = False
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
-
-    def _listen(self) -> None:
-        for name in STOP:
-            signal.signal(name, self._stop)  # in place of Lightning's, which would end with 0
-        if slurm.inside():
-            for name in GIVE_WAY:
-                signal.signal(name, self._remember)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, GIVE_WAY)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         for name, handler in self._before.items():
@@ -147,3 +136,7 @@ class Preemption(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         self._owed = checkpoint.get(VALIDATION_OWED, False)
+
+
+def _leave_ours() -> None:
+    pass

@@ -124,7 +124,7 @@ class Data(LightningDataModule):
         reader = self._reader([part], False, 0, Tally(self.tally.tolerate))
         held = [(0, shard, n) for shard, count in enumerate(part.counts) for n in range(count)]
         places = [(position, *place) for position, place in enumerate(held)]
-        batches = list(_shares(places, self.batch_size, rank, world))
+        batches = list(_shares(places, self._validated_at_once(world), rank, world))
         return [Fixed(reader, batches, self.workers)] if batches else []
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -142,6 +142,13 @@ class Data(LightningDataModule):
             tally=tally,
             window=self.window,
         )
+
+    def _validated_at_once(self, world: int) -> int:
+        """Pictures of all ranks. Two where training takes one, so that captions can be exchanged;
+        without gradients that is less."""
+        if self.at_once is None:
+            return self.batch_size
+        return min(self.batch_size, world * max(2, self.at_once))
 
     def _place(self) -> tuple[int, int]:
         """This process's rank, and the number of ranks."""

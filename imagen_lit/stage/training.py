@@ -63,6 +63,17 @@ class Stage(LightningModule):
         self._losses: list[Tensor] = []  # of these, a mean for each piece
         self._by_time: Tensor | None = None  # validation: sums of losses, and how many, by time
 
+    def compile_networks(self, backend: str | None) -> None:
+        """By torch.compile and in place, so that weights keep their names; None: as they are."""
+        known = torch.compiler.list_backends(exclude_tags=())
+        if backend is not None and backend not in known:
+            raise ValueError(
+                f"compile={backend} is no compiler: expected null or one of {', '.join(known)}; "
+                "type compile=inductor"
+            )
+        for denoiser in (self.denoiser, self.ema) if backend is not None else ():
+            denoiser.network.compile(backend=backend)
+
     @property
     def between_updates(self) -> bool:
         """Nothing is taken up that is not also learnt: the moment to save."""
