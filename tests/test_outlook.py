@@ -116,9 +116,9 @@ def test_the_screen_says_work_updates_memory_and_disk() -> None:
     assert "102,858 updates of 7" in said and "2.16 GFLOP" in said
     assert "1.00 GiB on one device with 7 pictures at once" in said
     devices = Devices(8, True, 2048, 2**34, (32, 2**31))
-    said = "\n".join(Outlook(**KNOWN, optimizer=2**33).lines(4096, None, None, devices))
-    assert "17.00 GiB on each of 8 devices (a share" in said
-    assert "3.00 GiB with data.at_once=32" in said
+    shared = "\n".join(Outlook(**KNOWN, optimizer=2**33).lines(4096, None, None, devices))
+    assert "17.00 GiB on each of 8 devices (a share" in shared
+    assert "3.00 GiB with data.at_once=32" in shared
     assert "163.8 kB a caption" in said and "163.8 GB for 1,000,000" in said
 
 

@@ -4,24 +4,27 @@ A document is several tellings of one imagined scene, and nothing but text. Each
 same in other words, so what one of them hides can only be guessed from another by whoever
 understands which colour belongs to which shape and which thing is on top. No picture is involved,
 and no telling is ever attached to one: this is what a corpus would say about such scenes.
+
+Law: what the demo holds out of its pictures is held out here too. No document names a kind at a
+place where training never shows it, nor a held-out word, so no prompt of the examination was read.
 """
 
 import random
 from collections.abc import Iterator
 
-from imagen_lit.data.demo_scene import COLOURS, SHAPES
+from imagen_lit.data.demo import HELD_OUT_WORDS, SEEN
+from imagen_lit.data.demo_scene import COLOURS, CONVERSE, SHAPES
 
 SIZES = ("small", "large")
 NUMBERS = ("two", "three", "four")
-# (relation, its synonyms, its converse, place of the subject, place of the object)
-RELATIONS = (
-    ("above", ("above", "over"), "below", "top", "bottom"),
-    ("below", ("below", "under"), "above", "bottom", "top"),
-    ("left", ("left of", "to the left of"), "right", "left", "right"),
-    ("right", ("right of", "to the right of"), "left", "right", "left"),
-)
+PHRASES = {
+    "above": ("above", "over"),
+    "below": ("below", "under"),
+    "left": ("left of", "to the left of"),
+    "right": ("right of", "to the right of"),
+}
+SPOTS = {"above": "top", "below": "bottom", "left": "left", "right": "right"}
 OPENINGS = ("", "", "there is ", "a picture of ", "this shows ")
-SYNONYMS = {name: phrases for name, phrases, *_ in RELATIONS}
 Thing = tuple[str, str, str]  # size, colour, shape
 
 
@@ -47,8 +50,8 @@ def vocabulary() -> list[str]:
     return [w for w in seen if '"' not in w]
 
 
-def _thing(rng: random.Random) -> Thing:
-    return rng.choice(SIZES), rng.choice(list(COLOURS)), rng.choice(list(SHAPES))
+def _thing(rng: random.Random, place: str) -> Thing:
+    return rng.choice(SIZES), *rng.choice(SEEN[place])
 
 
 def _said(thing: Thing, with_size: bool, determiner: str = "a") -> str:
@@ -57,7 +60,7 @@ def _said(thing: Thing, with_size: bool, determiner: str = "a") -> str:
 
 
 def _one(rng: random.Random) -> tuple[str, list[str]]:
-    thing, sized = _thing(rng), rng.random() < 0.5
+    thing, sized = _thing(rng, "alone"), rng.random() < 0.5
     size, colour, shape = thing
     caption = rng.choice(OPENINGS) + _said(thing, sized, rng.choice(("a", "a", "one", "a single")))
     retellings = [f"alone {colour} {shape}", f"the {shape} is {colour}", "there is one thing"]
@@ -65,7 +68,7 @@ def _one(rng: random.Random) -> tuple[str, list[str]]:
 
 
 def _count(rng: random.Random) -> tuple[str, list[str]]:
-    size, colour, shape = _thing(rng)
+    size, colour, shape = _thing(rng, "many")
     number, sized = rng.choice(NUMBERS), rng.random() < 0.3
     plural = "crosses" if shape == "cross" else f"{shape}s"
     named = f"{size} {colour} {plural}" if sized else f"{colour} {plural}"
@@ -78,24 +81,27 @@ def _count(rng: random.Random) -> tuple[str, list[str]]:
 
 
 def _word(rng: random.Random) -> tuple[str, list[str]]:
-    word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(3))
+    word = HELD_OUT_WORDS[0]
+    while word in HELD_OUT_WORDS:
+        word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(3))
     return f'the word "{word}"', [f"it reads {' '.join(word)}", "there is one word"]
 
 
 def _two(rng: random.Random) -> tuple[str, list[str]]:
-    first, second = _thing(rng), _thing(rng)
-    _, phrases, converse, here, there = rng.choice(RELATIONS)
+    relation = rng.choice(list(PHRASES))
+    converse = CONVERSE[relation]
+    first, second = _thing(rng, relation), _thing(rng, converse)
     sized = (rng.random() < 0.4, rng.random() < 0.4)
     a, b = _said(first, sized[0]), _said(second, sized[1])
-    caption = rng.choice(OPENINGS) + f"{a} {rng.choice(phrases)} {b}"
-    places = [(here, first, sized[0]), (there, second, sized[1])]
+    caption = rng.choice(OPENINGS) + f"{a} {rng.choice(PHRASES[relation])} {b}"
+    places = [(SPOTS[relation], first, sized[0]), (SPOTS[converse], second, sized[1])]
     rng.shuffle(places)
     which = rng.choice((1, 2))  # tell the colours apart, or the shapes
     retellings = [
         " ".join(f"{thing[which]} {place}" for place, thing, _ in places),
         " ".join(f"{place} {thing[3 - which]}" for place, thing, _ in places),
         " , ".join(f"{place} {_bare(thing, with_size)}" for place, thing, with_size in places),
-        f"{b} {rng.choice(SYNONYMS[converse])} {a}",
+        f"{b} {rng.choice(PHRASES[converse])} {a}",
     ]
     return caption, retellings
 

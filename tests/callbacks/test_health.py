@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.plugins import Precision
 from torch import Tensor, nn
 
 from imagen_lit.callbacks import health
@@ -62,7 +63,9 @@ def signals(network: nn.Module, condition: Any = None, after: int = 0) -> dict[s
     learner, logged = stage(network, condition), {}
     learner.log = lambda name, value, **_: logged.update({name: value})  # type: ignore[method-assign]
     reduce = lambda tensor, reduce_op: tensor  # noqa: E731
-    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(reduce=reduce))
+    trainer: Any = SimpleNamespace(
+        strategy=SimpleNamespace(reduce=reduce), precision_plugin=Precision()
+    )
     callback = health.Health(after)
     callback.on_validation_epoch_start(trainer, learner)
     callback.on_validation_batch_end(trainer, learner, None, batch(), 0)

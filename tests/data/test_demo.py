@@ -3,13 +3,14 @@
 import io
 import json
 import re
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from imagen_lit.data import demo, demo_scene
+from imagen_lit.text.scene_grammar import documents
 
 COLOURS = "red orange yellow green cyan blue purple pink".split()
 SHAPES = "circle square triangle diamond cross".split()
@@ -60,6 +61,15 @@ def tales() -> list[tuple[dict, str]]:
     """Many scenes with their captions, undrawn."""
     source = demo.Demo(6000, size=16, seed=3)
     return [source.tell(number) for number in range(len(source))]
+
+
+def test_the_text_encoder_never_read_what_is_held_out() -> None:
+    captions = [caption for caption, _ in islice(documents(0), 20_000)]
+    told = [parse(caption) for caption in captions]
+    assert not FORBIDDEN & {triple for each in told for triple in triples(each)}
+    assert not set(demo.HELD_OUT_WORDS) & {each["word"] for each in told}
+    prompts = {each["prompt"] for each in demo.held_out_prompts(256, 0)}
+    assert not prompts & set(captions)
 
 
 def test_a_scene_depends_on_its_seed_and_number_alone() -> None:
