@@ -5,6 +5,7 @@
     health/ema_lag         how far the follower is behind: |follower - network| / |network|
     health/lowres_error    super-resolution: the answer made small, against the small one (RMS)
     health/channel_drift   how far the answer's mean colour is off, the worst channel
+    val/loss_t0 … _t9      the stage's own: loss by noise level, always on the same noise
 
 A signal out of its range is said aloud, with its likely cause. Nothing is changed by it.
 """
@@ -53,12 +54,15 @@ HEALTHY = {
     ),
 }
 
+RISE = 1.25  # a loss at one noise level may be so many times the least it has been
+
 
 class Health(Callback):
     """Measured on the first `batches` of a validation; warns when `after` images were seen."""
 
     def __init__(self, after: int, batches: int = 4) -> None:
         self.after, self.batches = after, batches
+        self._least: dict[str, float] = {}  # of the losses by noise level, so far
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._sums: Tensor | None = None
@@ -93,6 +97,20 @@ class Health(Callback):
         if int(pl_module.images_seen) >= self.after:
             for name, value in signals.items():
                 _judge(name, value, int(pl_module.images_seen))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        found = {n: float(v) for n, v in trainer.callback_metrics.items() if "/loss_t" in n}
+        for name, loss in found.items():
+            least = self._least.setdefault(name, loss)
+            if int(pl_module.images_seen) >= self.after and not loss <= RISE * least:
+                _warn_of_rise(name, loss, least)
+            self._least[name] = min(least, loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"least": self._least}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._least = dict(state_dict["least"])
 
 
 @torch.no_grad()
@@ -146,3 +164,13 @@ def _judge(name: str, value: float, seen: int) -> None:
             f"health/{name} is {value:.4g} after {seen:,} images, and {wanted} is healthy: {cause}",
             stacklevel=2,
         )
+
+
+@rank_zero_only
+def _warn_of_rise(name: str, loss: float, least: float) -> None:
+    warnings.warn(
+        f"{name} is {loss:.4g} and was {least:.4g}: at most {RISE} times the least so far is "
+        "healthy. At the noisy end (t9) a learning rate that is too high comes first; at the clean "
+        "end (t0) pictures that are learnt by heart, or a weighting that leaves this level out",
+        stacklevel=2,
+    )

@@ -113,3 +113,24 @@ def test_nothing_is_said_before_anything_can_be_learnt() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         signals(Known(listens=False), after=10)
+
+
+def test_a_loss_that_rises_at_one_noise_level_is_said_with_its_level() -> None:
+    def validated(callback: health.Health, **losses: float) -> list[str]:
+        found = {f"val/loss_{time}": torch.tensor(loss) for time, loss in losses.items()}
+        trainer: Any = SimpleNamespace(callback_metrics=found | {"val/loss": torch.tensor(9.0)})
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            callback.on_validation_end(trainer, stage(Known(True)))
+        return [str(each.message) for each in said]
+
+    callback = health.Health(after=0)
+    assert validated(callback, t0=0.1, t9=1.0) == []
+    assert validated(callback, t0=0.11, t9=0.8) == [], "a little is no news"
+    again = health.Health(after=0)
+    again.load_state_dict(callback.state_dict())  # a run that goes on remembers
+    (said,) = validated(again, t0=0.1, t9=1.1)
+    assert "val/loss_t9 is 1.1 and was 0.8" in said and "learning rate" in said
+    (said,) = validated(again, t0=float("nan"), t9=0.9)
+    assert "val/loss_t0 is nan" in said
+    assert validated(health.Health(after=10), t0=0.1) == []
