@@ -1,0 +1,105 @@
+"""What is said of speed is what a clock and a count give, on a clock that is wound by hand."""
+
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from imagen_lit import machine
+from imagen_lit.callbacks import speed
+
+PEAK, FLOPS = 1e9, 2e6
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr(speed.machine, "matrix_peak", lambda dtype, device: PEAK)
+    return now
+
+
+class Run:
+    """Batches of 16 pictures a rank, by hand."""
+
+    def __init__(self, clock: SimpleNamespace, world: int = 1, flops: float | None = FLOPS) -> None:
+        self.clock, self.world, self.told = clock, world, {}
+        self.callback = speed.Speed()
+        self.trainer: Any = SimpleNamespace(precision="bf16-mixed", world_size=world)
+        self.stage: Any = SimpleNamespace(
+            flops=flops, device=torch.device("cpu"), images=36_000, images_seen=0,
+            log=lambda name, value: self.told.update({name.removeprefix("speed/"): value}),
+        )  # fmt: skip
+        self.callback.on_train_start(self.trainer, self.stage)
+
+    def batch(self, waits: float, works: float) -> None:
+        batch = {"position": range(16)}
+        self.clock.seconds += waits
+        self.callback.on_train_batch_start(self.trainer, self.stage, batch, 0)
+        self.clock.seconds += works
+        self.stage.images_seen += 16 * self.world
+        self.callback.on_train_batch_end(self.trainer, self.stage, None, batch, 0)
+
+
+@pytest.mark.parametrize("world", [1, 4])
+def test_rate_wait_share_and_hours_are_those_of_all_ranks(
+    clock: SimpleNamespace, world: int
+) -> None:
+    run = Run(clock, world)
+    for _ in range(10):
+        run.batch(waits=0.1, works=0.3)
+    rate = 16 * world / 0.4
+    assert run.told["images_per_second"] == pytest.approx(rate)
+    assert run.told["data_wait"] == pytest.approx(0.25)
+    assert run.told["hours_left"] == pytest.approx((36_000 - 160 * world) / rate / 3600)
+    assert run.told["share_of_peak"] == pytest.approx(rate * FLOPS / (PEAK * world))
+    assert run.told["memory_gib"] > 0
+
+
+def test_a_validation_is_not_counted_and_saving_is(clock: SimpleNamespace) -> None:
+    run = Run(clock)
+    run.batch(0.0, 0.4)
+    clock.seconds += 500
+    run.callback.on_validation_end(run.trainer, run.stage)
+    run.batch(0.0, 0.4)
+    assert run.told["images_per_second"] == pytest.approx(40)
+    clock.seconds += 0.8  # between two batches something is saved
+    run.batch(0.0, 0.4)
+    assert run.told["images_per_second"] == pytest.approx(48 / 2.0)
+
+
+def test_only_the_last_minute_counts(clock: SimpleNamespace) -> None:
+    run = Run(clock)
+    for works in [10.0] * 20 + [0.5] * 130:
+        run.batch(0.0, works)
+    assert run.told["images_per_second"] == pytest.approx(32, rel=0.1)
+
+
+def test_waiting_for_data_is_said_once_and_only_where_it_is_much(clock: SimpleNamespace) -> None:
+    with pytest.warns(UserWarning, match=r"50% of the time .* data\.workers") as said:
+        run = Run(clock)
+        for _ in range(200):
+            run.batch(waits=0.5, works=0.5)
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = Run(clock)
+        for _ in range(200):
+            run.batch(waits=0.1, works=0.9)
+
+
+def test_without_a_count_of_the_work_there_is_no_share(clock: SimpleNamespace) -> None:
+    run = Run(clock, flops=None)
+    run.batch(0.0, 0.4)
+    assert "share_of_peak" not in run.told and "images_per_second" in run.told
+
+
+def test_measuring_the_machine_leaves_the_random_numbers_of_training_alone() -> None:
+    before = torch.random.get_rng_state()
+    assert machine.matrix_peak(torch.float32, edge=64, seconds=0.01) > 0
+    assert torch.equal(before, torch.random.get_rng_state())
+    held = machine.memory()
+    kept = torch.ones(32 << 18)  # 32 MiB, touched
+    assert machine.memory() >= held > 0 and kept.nbytes == 32 << 20
