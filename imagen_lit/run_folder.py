@@ -34,6 +34,8 @@ BOUND = ("trainer.gradient_clip_val",)  # among these all the same
 
 PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
+SHOWN = 8  # differing settings with their values; of more, the names alone
+
 METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
 METRICS += tuple(f"score/alignment_{category}" for category in ("all", "one", "two", "count"))
@@ -67,9 +69,12 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
         differing = [k for k in differing if k in BOUND or not _free(k)]
         if differing:
+            differing.sort(key=lambda key: (key.count("."), key))  # what a person types comes first
             said = "; ".join(
-                f"{k} is {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:4]
+                f"{k} is {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:SHOWN]
             )
+            if more := differing[SHOWN:]:
+                said += f"; and {', '.join(more)}"
             way = "choose another name=..., or remove the folder"
             if all(key in PLACES for key in differing):
                 way = f"if the very same files only lie elsewhere now, write that into {file}; "

@@ -31,3 +31,12 @@ def test_what_is_learnt_otherwise_is_another_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"trainer\.gradient_clip_val is 1\.0 there"):
         run_folder.claim(tmp_path, clipped)
     run_folder.claim(tmp_path, door.compose("train", [*WORDS, "stage.images=7", "data.workers=3"]))
+
+
+def test_every_setting_that_differs_is_named_the_typed_ones_first(tmp_path: Path) -> None:
+    run_folder.claim(tmp_path, door.compose("train", WORDS))
+    other = door.compose("train", [*WORDS, "seed=3", "optimizer=adamw", "network.blocks=[1,1,1]"])
+    with pytest.raises(ValueError, match=r"settings \(seed is 0 there, 3 now;") as error:
+        run_folder.claim(tmp_path, other)
+    for key in ("optimizer._target_", "optimizer.lr", "network.blocks", "stage.seed", "data.seed"):
+        assert key in str(error.value)

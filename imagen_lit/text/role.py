@@ -5,28 +5,31 @@ their variance is that the colour stands above, below, left or right. In vectors
 that is a percent or two, and mostly the order of the words.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from imagen_lit.data import demo
+from imagen_lit.data import demo, demo_caption
 from imagen_lit.data.demo_scene import COLOURS, CONVERSE
 from imagen_lit.text.encoder import HuggingFace
 
 
-def share(encoder: HuggingFace, prompts: int = 2000, seed: int = 0) -> float:
+def share(encoder: HuggingFace, captions: int = 2000, seed: int = 0) -> float:
     """Between the means of the four roles, over all: in [0, 1]."""
-    told = [each for each in demo.training_prompts(prompts, seed) if each["category"] == "two"]
-    names = {encoder.tokenizer(colour)["input_ids"][0] for colour in COLOURS}
-    captions = [each["prompt"] for each in told]
-    vectors, _ = encoder.encode(captions)
-    ids = encoder.tokenizer(captions, padding=True, return_tensors="pt")["input_ids"]
-    colours = torch.isin(ids, torch.tensor(sorted(names)))  # two in each caption, in its order
-    found = F.layer_norm(vectors[colours], vectors.shape[-1:]).unflatten(0, (len(told), 2))
-    relations = [each["expectation"]["relation"] for each in told]
-    roles = [(relation, CONVERSE[relation]) for relation in relations]
-    spread = (found - found.mean((0, 1))).square().sum()
-    between = torch.zeros(())
+    rng = np.random.default_rng(seed)
+    scenes = [demo.draw_scene(rng, "two", demo.SEEN, demo.WORDS) for _ in range(captions)]
+    told = [demo_caption.expectation(rng, scene) for scene in scenes]
+    said = [demo_caption.phrase(rng, each) for each in told]
+    vectors, _ = encoder.encode(said)
+    ids = encoder.tokenizer(said, padding=True, return_tensors="pt")["input_ids"]
+    names = [encoder.tokenizer(colour)["input_ids"][0] for colour in COLOURS]
+    colours = torch.isin(ids, torch.tensor(names))  # two in each caption, in its order
+    found = F.layer_norm(vectors[colours], vectors.shape[-1:])
+    relations = [each["relation"] for each in told]
+    roles = np.array([(relation, CONVERSE[relation]) for relation in relations]).flatten()
+    apart = found - found.mean(0)
+    between = 0.0
     for role in CONVERSE:
-        own = found[torch.tensor([[name == role for name in pair] for pair in roles])]
-        between += len(own) * (own.mean(0) - found.mean((0, 1))).square().sum()
-    return float(between / spread)
+        own = apart[torch.from_numpy(roles == role)]
+        between += len(own) * float(own.mean(0).square().sum())
+    return between / float(apart.square().sum())

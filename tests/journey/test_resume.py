@@ -111,6 +111,57 @@ def test_weights_shared_out_over_two_ranks_make_the_same_run_too(home: Path) -> 
     alike(curve(home / "runs/sharded"), curve(home / "runs/unshared"))
 
 
+def test_shards_in_bf16_are_validated_drawn_and_saved_in_full(home: Path) -> None:
+    words = [*SMALL, "data.validation=16", "stage.images=128", "optimizer=adamw", *TWO]
+    words += ["trainer=fsdp", "trainer.precision=bf16-mixed", "callbacks.preview.every=64"]
+    words += ["callbacks.preview.examiner.count=4", "callbacks.preview.recipe.steps=2"]
+    run("train", *words, "name=half", folder=home)
+    state = checkpoint.read(checkpoint.newest_good(home / "runs/half"))
+    kept = [*state["state_dict"].items(), *state["optimizer_states"][0]["state"].items()]
+    tensors = [each for _, each in kept if torch.is_tensor(each) and each.is_floating_point()]
+    tensors += [each for _, many in kept if isinstance(many, dict) for each in many.values()]
+    assert tensors and {each.dtype for each in tensors} == {torch.float32}
+    rows = curve(home / "runs/half")
+    assert any("health/text_gap" in row for row in rows)
+    assert [row["preview"] for row in rows if "preview" in row] == [
+        "preview_000000064.png", "preview_000000128.png",
+    ]  # fmt: skip
+
+
+def test_a_compiled_run_goes_on_uncompiled_and_is_the_same_run(home: Path, whole: Path) -> None:
+    """By the compiler's own graphs, but without the C++ that not every machine can build."""
+    break_off(home, "compiled", [*WORDS, "compile=aot_eager"], signal.SIGINT, 200)
+    run("train", *WORDS, "name=compiled", folder=home)
+    assert apart(weights(home / "runs/compiled"), weights(whole)) < 0.01
+    alike(curve(home / "runs/compiled"), curve(whole))
+    done = run("train", *WORDS, "name=no", "compile=fast", folder=home, expect=1)
+    assert "compile=inductor" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("asynchronous", ["false", "true"])
+def test_a_disk_that_fills_up_stops_a_run_that_then_goes_on(
+    home: Path, whole: Path, asynchronous: str
+) -> None:
+    name = f"full_{asynchronous}"
+    small = home / "runs" / name
+    small.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", str(small)]).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        words = [*WORDS, f"name={name}", f"trainer.plugins.0.asynchronous={asynchronous}"]
+        done = run("train", *words, "callbacks.checkpoint.keep_last=9", folder=home, expect=1)
+        assert "the disk is full" in done.stderr and "Traceback" not in done.stderr
+        kept = [checkpoint.images(state) for state in checkpoint.saved(small)]
+        assert kept == list(range(64, 64 * len(kept) + 1, 64)) and kept, "each of them whole"
+        assert not list(small.rglob("*.tmp"))
+        checkpoint.file(small, 64).unlink()  # room for one more
+        run("train", *words, "callbacks.checkpoint.keep_last=1", folder=home)
+        ours = weights(small)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert all(torch.equal(ours[key], value) for key, value in weights(whole).items())
+
+
 def test_an_optimizer_of_whole_matrices_refuses_shards_of_them(home: Path) -> None:
     done = run("train", *WORDS, *TWO, "trainer=fsdp", "name=refused", folder=home, expect=1)
     assert "optimizer=adamw" in done.stderr and "Traceback" not in done.stderr
