@@ -98,8 +98,8 @@ class Outlook:
             f"{_flop(self.flops * self.images)}",
             f"memory    {_gib(self.memory(devices.alive, devices))} on {_each(devices)} with "
             f"{devices.at_once:,} pictures at once, in float32 (bf16 takes less)",
-            f"          of it {_gib(3 * self.weights + self.optimizer)} in all for {held}, optimiser "
-            f"{_gib(self.optimizer)}",
+            f"          of it {_gib(3 * self.weights + self.optimizer)} in all for {held}, "
+            f"optimiser {_gib(self.optimizer)}",
             *self._fewer(devices),
             f"hours     {hours}",
             f"cache     {disk}; half of it in int8; embed_text plan=true counts your own",
