@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from lightning import Callback, LightningModule, Trainer
 from PIL import Image
 
@@ -49,7 +48,7 @@ class Preview(Callback):
         self._drawn = seen // self.every
         if not trainer.is_global_zero and pl_module.device_mesh is None:
             return  # one draws for all, unless each holds a part of the follower
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        with trainer.precision_plugin.forward_context():
             drawn = self.recipe.draw(pl_module.ema, self._condition, self.examiner.seeds, self.size)
         if not trainer.is_global_zero:
             return

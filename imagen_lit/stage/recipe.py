@@ -54,7 +54,7 @@ class Recipe:
             lambda step: fresh(f"step {step}"),
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()  # inference mode is not for weights that FSDP brings and takes away
     def draw(
         self, denoiser: Denoiser, condition: Condition, seeds: Sequence[int], size: int
     ) -> Tensor:

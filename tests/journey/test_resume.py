@@ -138,23 +138,19 @@ def test_a_compiled_run_goes_on_uncompiled_and_is_the_same_run(home: Path, whole
     assert "compile=inductor" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("asynchronous", ["false", "true"])
-def test_a_disk_that_fills_up_stops_a_run_that_then_goes_on(
-    home: Path, whole: Path, asynchronous: str
-) -> None:
-    name = f"full_{asynchronous}"
-    small = home / "runs" / name
+def test_a_disk_that_fills_up_stops_a_run_that_then_goes_on(home: Path, whole: Path) -> None:
+    """Written from a second thread, where it is noticed a state later. Three find room."""
+    small = home / "runs/full"
     small.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", str(small)]).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=26m", "tmpfs", str(small)]).returncode:
         pytest.skip("mounting a small disk needs root")
     try:
-        words = [*WORDS, f"name={name}", f"trainer.plugins.0.asynchronous={asynchronous}"]
+        words = [*WORDS, "name=full", "trainer.plugins.0.asynchronous=true"]
         done = run("train", *words, "callbacks.checkpoint.keep_last=9", folder=home, expect=1)
         assert "the disk is full" in done.stderr and "Traceback" not in done.stderr
         kept = [checkpoint.images(state) for state in checkpoint.saved(small)]
-        assert kept == list(range(64, 64 * len(kept) + 1, 64)) and kept, "each of them whole"
-        assert not list(small.rglob("*.tmp"))
-        checkpoint.file(small, 64).unlink()  # room for one more
+        assert kept == [64, 128, 192] and not list(small.rglob("*.tmp"))
+        checkpoint.file(small, 64).unlink()
         run("train", *words, "callbacks.checkpoint.keep_last=1", folder=home)
         ours = weights(small)
     finally:
