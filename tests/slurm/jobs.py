@@ -67,7 +67,7 @@ class Jobs:
     def sweep(self, *words: str, door: str = "train") -> "subprocess.Popen[str]":
         """Start the driver of a sweep through the launcher."""
         asked = ["mem_gb=null", "cpus_per_task=1", "timeout_min=60", "partition=main"]
-        asked += ["gpus_per_node=null", "signal_delay_s=60"]
+        asked += ["signal_delay_s=60"]
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", f"imagen_lit.{door}", "-m", "hydra/launcher=slurm"),
