@@ -125,6 +125,11 @@ class Jobs:
         file = self.home / "runs" / name / "status.json"
         return json.loads(file.read_text()) if file.exists() else {}
 
+    def went_on(self, name: str) -> list[int]:
+        """After how many images the run went on, for each start that had a state and has ended."""
+        found = re.findall(rf"^{name}: goes on after ([\d,]+) of", self.log(name), re.MULTILINE)
+        return [int(images.replace(",", "")) for images in found]
+
     def log(self, name: str) -> str:
         file = self.home / f"{name}.log"
         return file.read_text() if file.exists() else "nothing"
