@@ -2,10 +2,11 @@
 
 They stand beside the package in a checkout and travel inside it, under `_assets/`, in a wheel
 (pyproject.toml, force-include). All are found from this file, never from the working directory;
-a config says `${asset:slurm/early}`.
+a config says `${asset:slurm/early}`. The other words that a config may say so are here too.
 """
 
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +27,24 @@ def conf() -> str:
     return str(root() / "conf")
 
 
+def _tasks(devices: Any) -> int:
+    """`${tasks:…}` of trainer.devices: what a job asks of SLURM on each node, one for a device."""
+    if type(devices) is not int or devices < 1:
+        raise ValueError(
+            f"trainer.devices={devices} is no number of tasks that SLURM could start on a node: "
+            "type trainer.devices=<GPUs per node>"
+        )
+    return devices
+
+
+def _gpus(tasks: int, accelerator: str) -> int | None:
+    """`${gpus:…}` of these tasks: one for each, unless they train on the CPU."""
+    return None if accelerator == "cpu" else tasks
+
+
 OmegaConf.register_new_resolver("asset", lambda name: str(root() / name))
+OmegaConf.register_new_resolver("tasks", _tasks)
+OmegaConf.register_new_resolver("gpus", _gpus)
 
 
 def register_sweeps() -> None:

@@ -69,6 +69,8 @@ def of(error: BaseException, keys: Keys) -> str | None:
             return _line(error)
         case MissingMandatoryValue():
             return f"{error.full_key} has no value: type {error.full_key}=..."
+        case OmegaConfBaseException() if _said_by_us(error):  # by a resolver, innermost
+            return _line(list(_chain(error))[-1])
         case OmegaConfBaseException():
             return (
                 f"{error.full_key}: {_line(error.msg or error)}" if error.full_key else _line(error)

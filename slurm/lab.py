@@ -32,6 +32,8 @@ CONF = """\
 ClusterName=lab
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
+# Ranks meet at a port that Lightning makes of the job's number: no two labs may count from 1.
+FirstJobId={port}
 SlurmUser={user}
 SlurmdUser={user}
 StateSaveLocation={folder}/state

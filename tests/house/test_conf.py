@@ -15,8 +15,9 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from imagen_lit import assets, door
+from imagen_lit import assets, complaint, door
 
 CONF = Path(assets.conf())
 SWEEPS = assets.root() / "sweeps"
@@ -194,3 +195,30 @@ def test_every_point_of_a_question_composes(path: Path, compose: Any) -> None:
     for point in itertools.product(*axes):
         cfg = compose(command[1], asked, *point)
         door.check(OmegaConf.to_container(cfg, resolve=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "tasks", "gpus"),
+    [
+        ([], 1, None),
+        (["trainer.devices=2"], 2, None),
+        (["trainer=gpu"], 1, 1),
+        (["trainer=ddp", "trainer.devices=8"], 8, 8),
+    ],
+)
+def test_a_job_gets_a_task_for_each_device_and_gpus_only_to_train_on_them(
+    words: list[str], tasks: int, gpus: int | None
+) -> None:
+    job = door._compose("train", ["hydra/launcher=slurm", *words], with_hydra=True).hydra.launcher
+    assert (job.tasks_per_node, job.gpus_per_node) == (tasks, gpus)
+
+
+@pytest.mark.parametrize("devices", ["auto", "-1", "[0,1]"])
+def test_a_job_for_devices_that_nobody_has_counted_is_told_what_to_type(devices: str) -> None:
+    words = ["hydra/launcher=slurm", "trainer=ddp", f"trainer.devices={devices}"]
+    job = door._compose("train", words, with_hydra=True).hydra.launcher
+    with pytest.raises(OmegaConfBaseException) as found:
+        _ = job.gpus_per_node
+    told = complaint.of(found.value, list)
+    assert told and told.startswith("trainer.devices="), told
+    assert told.endswith("type trainer.devices=<GPUs per node>")

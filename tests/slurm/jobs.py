@@ -67,7 +67,7 @@ class Jobs:
     def sweep(self, *words: str, door: str = "train") -> "subprocess.Popen[str]":
         """Start the driver of a sweep through the launcher."""
         asked = ["mem_gb=null", "cpus_per_task=1", "timeout_min=60", "partition=main"]
-        asked += ["gpus_per_node=null", "signal_delay_s=60"]
+        asked += ["signal_delay_s=60"]
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", f"imagen_lit.{door}", "-m", "hydra/launcher=slurm"),
@@ -124,6 +124,11 @@ class Jobs:
     def status(self, name: str) -> dict[str, Any]:
         file = self.home / "runs" / name / "status.json"
         return json.loads(file.read_text()) if file.exists() else {}
+
+    def went_on(self, name: str) -> list[int]:
+        """After how many images the run went on, for each start that had a state and has ended."""
+        found = re.findall(rf"^{name}: goes on after ([\d,]+) of", self.log(name), re.MULTILINE)
+        return [int(images.replace(",", "")) for images in found]
 
     def log(self, name: str) -> str:
         file = self.home / f"{name}.log"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,12 @@ from jobs import BATCH, Jobs, is_whole, until
 
 pytestmark = pytest.mark.slurm
 
-ROUNDS = int(os.environ.get("SLURM_ROUNDS", 1))
+ROUNDS = 5  # of each of two runs
 ENDLESS = 160_000
 
 
-def trainers(jobs: Jobs, node: str) -> list[int]:
-    """The processes on a node that train, not their loader's workers."""
+def trainers(jobs: Jobs, node: str, name: str) -> list[int]:
+    """The processes of a run that train on a node, not their loader's workers."""
     found = {}
     for process in jobs.lab.processes(node):
         try:
@@ -22,7 +23,8 @@ def trainers(jobs: Jobs, node: str) -> list[int]:
             stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         except OSError:  # it has just ended
             continue
-        if b"imagen_lit.train" in words and b"python" in words[0] and stat[0] != "Z":
+        ours = b"python" in words[0] and f"name={name}".encode() in words
+        if ours and stat[0] != "Z":
             found[process] = int(stat[1])
     return [process for process, parent in found.items() if parent not in found]
 
@@ -37,9 +39,9 @@ def test_a_copy_that_outlives_its_node_writes_nothing_more(jobs: Jobs) -> None:
         again = {"JobState": "RUNNING", "Restarts": "1"}
         until(lambda: again.items() <= jobs.said(job).items(), lambda: str(jobs.said(job)))
         assert jobs.said(job)["NodeList"] != node
-        assert trainers(jobs, node), "the first copy trains on, and nobody there can end it"
+        assert trainers(jobs, node, "lost"), "the first copy trains on, and nobody there can end it"
         until(lambda: jobs.status("lost")["restarts"] == 1, lambda: jobs.log("lost"))
-        until(lambda: not trainers(jobs, node), lambda: "the first copy does not end by itself")
+        until(lambda: not trainers(jobs, node, "lost"), lambda: "the first copy does not end")
         before = len(jobs.journal("lost"))
         until(lambda: len(jobs.journal("lost")) > before + 20, lambda: jobs.log("lost"))
         alone = jobs.journal("lost")[before:]
@@ -50,33 +52,30 @@ def test_a_copy_that_outlives_its_node_writes_nothing_more(jobs: Jobs) -> None:
         jobs.lab.start_node(node)
 
 
-@pytest.mark.timeout(300 + 120 * ROUNDS)
-def test_ranks_that_hear_a_signal_unevenly_give_way_together(jobs: Jobs) -> None:
-    """Round by round: both are told, while one stands still; only the first; only the second. Then
+def race(jobs: Jobs, rank: int) -> None:
+    """Round by round: both ranks are told while this one stands still; only this one is told. Then
     to the end."""
-    images = 640 * ROUNDS
-    job = jobs.train("data.workers=1", name="uneven", images=images, nodes=2)
+    name, images = f"uneven-{rank}", 160 * ROUNDS
+    job = jobs.train("data.workers=1", name=name, images=images, nodes=2)
     for number in range(ROUNDS):
-        jobs.learns("uneven", after=jobs.learns("uneven"))
-        until(lambda: jobs.status("uneven")["state"] == "running", lambda: jobs.log("uneven"))
-        (first,), (second,) = trainers(jobs, "n1"), trainers(jobs, "n2")
-        match number % 4:
-            case 0 | 1:
-                late = (first, second)[number % 4]
-                os.kill(late, signal.SIGSTOP)
-                jobs.signal(job, "USR2")
-                os.kill(late, signal.SIGCONT)
-            case 2:
-                os.kill(first, signal.SIGUSR2)
-            case 3:
-                os.kill(second, signal.SIGUSR2)
-        until(lambda: jobs.status("uneven")["state"] == "preempted", lambda: jobs.log("uneven"))
-        restarts = number + 1
-        until(
-            lambda restarts=restarts: jobs.status("uneven")["restarts"] == restarts,
-            lambda: jobs.log("uneven"),
-        )
-    said = jobs.ends(job, "uneven")
-    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", str(ROUNDS)), jobs.log("uneven")
-    assert jobs.log("uneven").count("is requeued") == ROUNDS
-    is_whole(jobs, "uneven", images)
+        jobs.learns(name, after=jobs.learns(name))
+        until(lambda: jobs.status(name)["state"] == "running", lambda: jobs.log(name))
+        (process,) = trainers(jobs, jobs.lab.nodes[rank], name)
+        if number % 2:
+            os.kill(process, signal.SIGUSR2)
+        else:
+            os.kill(process, signal.SIGSTOP)
+            jobs.signal(job, "USR2")
+            os.kill(process, signal.SIGCONT)
+        until(lambda: jobs.status(name)["state"] == "preempted", lambda: jobs.log(name))
+        until(lambda n=number: jobs.status(name)["restarts"] == n + 1, lambda: jobs.log(name))
+    said = jobs.ends(job, name)
+    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", str(ROUNDS)), jobs.log(name)
+    assert jobs.log(name).count("is requeued") == ROUNDS
+    is_whole(jobs, name, images)
+
+
+def test_ranks_that_hear_a_signal_unevenly_give_way_together(jobs: Jobs) -> None:
+    """Ten rounds, in two runs side by side: while one waits to start again, the other starts."""
+    with ThreadPoolExecutor() as both:
+        list(both.map(race, (jobs, jobs), (0, 1)))

@@ -52,29 +52,36 @@ def test_members_run_one_after_the_other_and_a_failed_one_is_noticed(jobs: Jobs)
 
 
 def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> None:
-    """Encoders, a member on two nodes; then guidance against thresholds, on what was trained."""
+    """Encoders, members on two nodes of which one may run at a time; then guidance against
+    thresholds, on what was trained."""
     jobs.environment["WANDB_MODE"] = "offline"  # tests have it off elsewhere
     driver = jobs.sweep(
-        "+sweep=text_encoder", "text=t5_nano", *TINY, *TWO_RANKS, "trainer.devices=1",
-        "trainer.num_nodes=2", "stage.images=640",
+        "+sweep=text_encoder", "text=t5_nano", "seed=0,1", "name=sweep/text_encoder/seed-${seed}",
+        *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "stage.images=640",
+        "hydra.launcher.array_parallelism=1",
     )  # fmt: skip
-    name = "sweep/text_encoder/t5_nano"
-    jobs.learns(name)
+    names = [f"sweep/text_encoder/seed-{seed}" for seed in (0, 1)]
+    jobs.learns(names[0])
     (job,) = jobs.running()
     jobs.signal(job, "USR2")
-    until(lambda: jobs.status(name)["state"] == "preempted", lambda: str(jobs.running()))
-    _, told = driver.communicate(timeout=150)
+    until(lambda: jobs.status(names[0])["state"] == "preempted", lambda: str(jobs.running()))
+    _, told = driver.communicate(timeout=200)
     assert driver.returncode == 0, told
-    assert jobs.said(job)["Restarts"] == "1" and jobs.said(job)["NumNodes"] == "2"
-    assert jobs.status(name)["job"] == job
-    is_whole(jobs, name, 640)
-    kept = Kept(jobs.home / "runs" / name)
-    assert kept.run["run_group"] == "sweep/text_encoder", "W&B's, one run across the requeue"
-    assert len(kept.rows) == len(journal(jobs.home / "runs" / name))
+    assert header(newest(jobs))["array"] == "0-1%1"
+    for number, (name, restarts) in enumerate(zip(names, "10", strict=True)):
+        member = f"{job.partition('_')[0]}_{number}"
+        said = jobs.said(member)
+        assert (said["Restarts"], said["NumNodes"], said["NumTasks"]) == (restarts, "2", "2")
+        assert jobs.status(name)["job"] == member
+        is_whole(jobs, name, 640)
+        kept = Kept(jobs.home / "runs" / name)
+        assert kept.run["run_group"] == "sweep/text_encoder", "W&B's, one run across the requeue"
+        assert len(kept.rows) == len(journal(jobs.home / "runs" / name))
 
     driver = jobs.sweep(
         "+sweep=guidance_threshold", "weight=1,3", "threshold=dynamic", "examiner.count=2",
-        "cascade.base.recipe.steps=2", f"cascade.base.run=runs/{name}", door="evaluate",
+        "cascade.base.recipe.steps=2", f"cascade.base.run=runs/{names[0]}",
+        "hydra.launcher.gpus_per_node=null", door="evaluate",
     )  # fmt: skip
     _, told = driver.communicate(timeout=200)
     assert driver.returncode == 0, told
