@@ -8,15 +8,14 @@ every sample, and writes the manifest.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from imagen_lit.data import collection, facts, shard, summary
+from imagen_lit.data import collection, facts, pool, shard, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.transform import Unusable
 
@@ -47,7 +46,7 @@ def build(
         (folder / f"{names[i]}.tar", i * per_shard, min((i + 1) * per_shard, len(source)))
         for i in owed
     ]
-    for _ in _each(_write, jobs, workers, source):
+    for _ in pool.each(partial(_write, source), jobs, workers):
         done += 1
         yield done, len(names)
 
@@ -62,7 +61,7 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     planned = manifest["shards"]
     entries = {}
     for done, (path, entry) in enumerate(
-        zip(paths, _each(_survey, paths, workers, None), strict=True), 1
+        zip(paths, pool.each(_survey, paths, workers), strict=True), 1
     ):
         entries[path.stem] = planned.get(path.stem, {}) | entry
         yield done, len(paths)
@@ -86,36 +85,21 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     summary.column(paths, "counts")  # now, and not by every process of the first run
 
 
-_source: Source | None = None  # of this worker process
-
-
-def _begin(source: Source | None) -> None:
-    global _source
-    _source = source
-
-
-def _each(
-    work: Callable[[Any], Any], jobs: Sequence[Any], workers: int, source: Source | None
-) -> Iterator[Any]:
-    """The results in order. The source travels once to each worker, not with every job."""
-    if workers < 2 or len(jobs) < 2:
-        _begin(source)
-        yield from map(work, jobs)
-        return
-    context = get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(source,))
-    try:
-        yield from pool.map(work, jobs)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C: the shards in hand, no more
-
-
-def _write(job: tuple[Path, int, int]) -> None:
+def _write(source: Source, job: tuple[Path, int, int]) -> None:
     path, start, end = job
-    left_out: Counter[str] = Counter()
-    shard.write(path, samples(_source, start, end, left_out))
-    with aside(shard.meta(path.parent) / f"{path.stem}.left_out.json") as file:
-        file.write(json.dumps(left_out).encode())
+
+    def told() -> Iterator[dict[str, Any]]:
+        """What was left out is told before the shard has its name, so that no kill loses it."""
+        left_out: Counter[str] = Counter()
+        yield from samples(source, start, end, left_out)
+        with aside(_left_out(path)) as file:
+            file.write(json.dumps(left_out).encode())
+
+    shard.write(path, told())
+
+
+def _left_out(path: Path) -> Path:
+    return shard.meta(path.parent) / f"{path.stem}.left_out.json"
 
 
 def samples(
@@ -133,7 +117,7 @@ def samples(
 
 def _survey(path: Path) -> dict[str, Any]:
     index, known = shard.index(path), facts.of(path)
-    before = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    before = _left_out(path)
     left_out = Counter(json.loads(before.read_text()) if before.is_file() else {})
     left_out.update(json.loads(index.left_out))
     sides = np.minimum(known["width"], known["height"])
