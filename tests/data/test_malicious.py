@@ -236,6 +236,17 @@ def test_the_largest_picture_of_each_format_takes_little_memory(
         transform.decode(file.getvalue(), 64)
 
 
+def test_a_jpeg_of_endless_scans_costs_no_time() -> None:
+    file = io.BytesIO()
+    Image.effect_noise((512, 512), 50).save(file, "JPEG", progressive=True, quality=30)
+    whole = file.getvalue()
+    assert transform.size(whole) == (512, 512)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    bomb = whole[:-2] + last * 400 + whole[-2:]
+    with pytest.raises(transform.Unusable, match=r"40[0-9] scans, more than 100"):
+        transform.decode(bomb, 64)
+
+
 def test_sixty_thousand_numbers_in_one_json_cost_nothing(tmp_path: Path) -> None:
     known = json.dumps({f"f{n}": n for n in range(60_000)}).encode()
     files = [pair for n in range(200) for pair in good(f"a{n}")]
