@@ -57,32 +57,30 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     paths = sorted(folder.glob("*.tar"))
     if not paths:
         raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
-    manifest = collection.read_manifest(folder) or {"shards": {}}
-    planned = manifest["shards"]
+    manifest = collection.read_manifest(folder)
+    if manifest is not None:
+        collection.compare_names(folder, paths, manifest)
+    planned = manifest["shards"] if manifest else {}
     entries = {}
     for done, (path, entry) in enumerate(
         zip(paths, pool.each(_survey, paths, workers), strict=True), 1
     ):
         entries[path.stem] = planned.get(path.stem, {}) | entry
+        _compare_entries(path, entries[path.stem])
         yield done, len(paths)
     samples = sum(entry["samples"] for entry in entries.values())
     if not samples:
         reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         raise ValueError(f"{folder} holds no samples. Left out were: {listed or 'none'}.")
-    for name in planned.keys() - entries.keys():
-        raise FileNotFoundError(
-            f"{folder / name}.tar is missing. Repeat the command that made it, or bring the shard "
-            f"back; if it is to be gone, {collection.anew(folder)}"
-        )
-    manifest |= {
+    found = (manifest or {}) | {
         "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
         "shards": entries,
     }
-    if manifest != collection.read_manifest(folder):
-        collection.write_manifest(folder, manifest)
-    summary.column(paths, "counts")  # now, and not by every process of the first run
+    if found != manifest:
+        collection.write_manifest(folder, found)
+    summary.columns(paths, ())  # now, and not by every process of the first run
 
 
 def _write(source: Source, job: tuple[Path, int, int]) -> None:
@@ -115,11 +113,22 @@ def samples(
             yield sample
 
 
+def _compare_entries(path: Path, entry: dict[str, Any]) -> None:
+    """What a source had is in its shard, or was left out for a reason that was written down."""
+    samples, left_out = entry["samples"], sum(entry["left_out"].values())
+    if entry.get("entries", samples + left_out) != samples + left_out:
+        raise ValueError(
+            f"{path} holds {samples} samples of {entry['entries']}, and of {left_out} is known why "
+            "they were left out: delete it, then repeat the command that made it"
+        )
+
+
 def _survey(path: Path) -> dict[str, Any]:
     index, known = shard.index(path), facts.of(path)
     before = _left_out(path)
     left_out = Counter(json.loads(before.read_text()) if before.is_file() else {})
     left_out.update(json.loads(index.left_out))
+    collection.compare_download(path, len(index.keys), left_out.total())
     sides = np.minimum(known["width"], known["height"])
     return {
         "samples": len(index.keys),

@@ -72,7 +72,8 @@ def _select(
     shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
 ) -> Selection:
     keeps, reasons, captions = [], Counter(), set()
-    hashes = np.split(summary.column(shards.paths, "hashes"), np.cumsum(shards.counts)[:-1])
+    whole = summary.columns(shards.paths, ("counts", "hashes"))
+    hashes = np.split(whole["hashes"], np.cumsum(whole["counts"])[:-1])
     for path in shards.paths if chosen else ():
         keep, counts = chosen.keep(facts.of(path), captions)
         keeps.append(keep)

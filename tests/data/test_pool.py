@@ -62,7 +62,7 @@ def test_a_sentence_stays_one_and_a_bug_keeps_its_traceback(tmp_path: Path, work
 
 
 def test_a_worker_that_is_killed_is_told_in_a_sentence() -> None:
-    with pytest.raises(RuntimeError, match="was killed from outside.*workers=1") as found:
+    with pytest.raises(RuntimeError, match=r"was killed from outside.*workers=1") as found:
         list(pool.each(dies, [0, 1], 2))
     assert complaint.of(found.value, list) == str(found.value)
 

@@ -267,7 +267,7 @@ class TestCollection:
     ) -> None:
         folder = make(3, 3)
         shard.write(folder / "00001.tar", [sample(0)])
-        with pytest.raises(ValueError, match=r"00001\.tar holds 1 samples where 3 were written"):
+        with pytest.raises(ValueError, match=r"00001\.tar holds 1 samples where .* says 3"):
             collection.Collection(folder)
 
     def test_an_empty_folder_says_what_to_type(self, tmp_path: Path) -> None:
@@ -302,3 +302,30 @@ class TestCollection:
         stats.write_text('{"successes": 3}')
         with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
             collection.Collection(tmp_path / "x")
+
+    def test_a_survey_believes_what_img2dataset_counted(self, tmp_path: Path) -> None:
+        members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
+        stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
+        stats.write_text('{"successes": 3}')
+        with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
+            list(survey(tmp_path / "x", 1))
+        stats.write_text('{"successes": 2}')
+        assert list(survey(tmp_path / "x", 1)) == [(1, 1)]
+
+    @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"successes": "x"}', '{"succ'])
+    def test_a_count_of_img2dataset_that_says_nothing_is_named(
+        self, tmp_path: Path, damaged: str
+    ) -> None:
+        path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(1)), ("a.txt", b"one"))
+        path.with_name("0_stats.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"0_stats\.json does not say how many"):
+            collection.Collection(tmp_path / "x")
+
+    @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"shards": 3}', '{"shards": {"0": 1}}'])
+    def test_a_manifest_that_is_damaged_is_named(
+        self, make: Callable[..., Path], damaged: str
+    ) -> None:
+        folder = make(3)
+        (shard.meta(folder) / "manifest.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"manifest\.json is damaged.*data/source=shards"):
+            collection.Collection(folder)
