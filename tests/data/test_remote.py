@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import tomllib
 from collections.abc import Callable
 from itertools import islice
@@ -14,6 +15,7 @@ import torch
 from job_signals import positions_after_signals
 from tiny_world import add_text, embedding, jpeg, sample
 
+from imagen_lit import door
 from imagen_lit.data import remote, shard, sidecar, transform
 from imagen_lit.data.remote import Remote
 
@@ -142,3 +144,10 @@ def test_a_store_whose_package_is_not_there_says_what_to_install(
 def test_a_shard_that_cannot_be_opened_is_named_in_a_sentence(url: str) -> None:
     with pytest.raises(ValueError, match=rf"{url} cannot be opened \(.+\): are the address"):
         list(remote.members(url))
+
+
+@pytest.mark.parametrize("file", ["docs/data.md", "conf/data/remote.yaml"])
+def test_the_address_in_the_documents_can_be_typed(file: str) -> None:
+    (word,) = re.findall(r'"(data\.shards=[^"]+)"', (REPO / file).read_text())
+    cfg = door.compose("train", ["data=remote", "data.text=x", word])
+    assert cfg.data.shards == "s3://bucket/laion/{00000..00999}.tar"
