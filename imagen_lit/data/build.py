@@ -57,6 +57,7 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     paths = sorted(folder.glob("*.tar"))
     if not paths:
         raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
+    collection.refuse_unwritable(folder)
     manifest = collection.read_manifest(folder)
     if manifest is not None:
         collection.compare_names(folder, paths, manifest)

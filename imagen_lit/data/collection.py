@@ -10,12 +10,13 @@ their `_stats.json` tell their sample counts. No tar is opened, nor an index aft
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.data import summary
+from imagen_lit.data import found, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.known import said
 from imagen_lit.data.shard import Shard, meta
@@ -124,6 +125,16 @@ def _sha256(what: Any) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Before the work that ends in a manifest, and not after it."""
+    beside = meta(folder)
+    if not os.access(beside if beside.exists() else beside.parent, os.W_OK):
+        raise PermissionError(
+            f"what is found out about {folder} lies beside it, in {beside}, and nothing may be "
+            f"written there: {found.link(beside)}"
+        )
+
+
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     with aside(meta(folder) / "manifest.json") as file:
         file.write(json.dumps(manifest, indent=1).encode())
@@ -137,12 +148,12 @@ def _counted(paths: list[Path], entries: dict[str, Any]) -> list[int]:
             raise _replaced(path, f"has {size} bytes where the manifest says {told}")
     columns = summary.columns(paths, ("counts", "left_out"))
     counts, left_out = (columns[name].tolist() for name in ("counts", "left_out"))
-    for path, found, out in zip(paths, counts, left_out, strict=True):
+    for path, count, out in zip(paths, counts, left_out, strict=True):
         told = entries.get(path.stem, {}).get("samples")
         if told is None:
-            compare_download(path, found, out)
-        elif found != told:
-            raise _replaced(path, f"holds {found} samples where the manifest says {told}")
+            compare_download(path, count, out)
+        elif count != told:
+            raise _replaced(path, f"holds {count} samples where the manifest says {told}")
     return counts
 
 

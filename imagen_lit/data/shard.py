@@ -10,7 +10,6 @@ A tar is a stranger's file, read with the caution of `data.tar`; a key is a name
 Members that are no sample (a README, a picture without its caption) are left out and counted.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -135,16 +134,7 @@ def index(path: Path) -> Index:
     if (read := found.read(kept, stamp, Index._fields[:5])) is not None:
         return _index(*read)
     scanned = _scan(path)
-    try:
-        found.keep(kept, stamp, *_told(scanned))
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise
-        raise PermissionError(
-            f"what is found out about {path.parent} lies beside it, in {kept.parent}, and may not "
-            f"be written there: type ln -s {path.parent.resolve()} {path.parent.name}, in a folder "
-            f"of your own, and name that link"
-        ) from error
+    found.keep(kept, stamp, *_told(scanned))
     return scanned
 
 

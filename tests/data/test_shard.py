@@ -6,6 +6,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ from tiny_world import jpeg, sample
 from imagen_lit.data import collection, found, shard, tar
 from imagen_lit.data.aside import aside
 from imagen_lit.data.build import survey
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.loader import Data
 from imagen_lit.data.remote import members
 from imagen_lit.data.tar import LIMIT, TOO_LARGE
 
@@ -78,9 +81,26 @@ def test_a_changed_tar_is_indexed_anew(written: Path) -> None:
 
 
 def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
-    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    theirs = shard.meta(written.parent)
+    forbid(monkeypatch, shard.meta(written.parent))
+    for _ in range(2):
+        assert len(shard.Shard(written)) == 5
+    (said,) = caplog.messages
+    assert f"type ln -s {written.parent} " in said and "found out anew" in said
+    link = tmp_path / "my own" / written.parent.name
+    link.parent.mkdir()
+    link.symlink_to(written.parent)
+    assert len(shard.Shard(link / written.name)) > 0
+    assert len(caplog.messages) == 1
+    assert shard.meta(link).is_dir() and not shard.meta(written.parent).exists()
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, theirs: Path) -> None:
+    """Nothing may be written into this folder; root, who runs tests, could."""
 
     def allowed(path: Path) -> AbstractContextManager[BinaryIO]:
         if path.parent == theirs:
@@ -88,13 +108,30 @@ def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
         return aside(path)
 
     monkeypatch.setattr(found, "aside", allowed)
-    with pytest.raises(PermissionError, match=f"type ln -s {written.parent} "):
-        shard.Shard(written)
-    link = tmp_path / "my own" / written.parent.name
-    link.parent.mkdir()
-    link.symlink_to(written.parent)
-    assert len(shard.Shard(link / written.name)) > 0
-    assert shard.meta(link).is_dir() and not theirs.exists()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != theirs and access(path, mode))
+
+
+@pytest.mark.parametrize("surveyed", [True, False])
+def test_what_may_only_be_read_is_trained_on_all_the_same(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, surveyed: bool
+) -> None:
+    folder = make(6, 6)
+    if surveyed:
+        list(survey(folder, 1))
+    before = {path: path.read_bytes() for path in folder.parent.rglob("*.*") if path.is_file()}
+    forbid(monkeypatch, shard.meta(folder))
+
+    def keys() -> list[str]:
+        chosen = Filter(caption_length=[None, 15], distinct_captions=True)
+        data = Data(str(folder), "fake", 16, 4, validation=2, filter=chosen)
+        return [key for batch in islice(data.train_dataloader(), 3) for key in batch["key"]]
+
+    assert keys() == keys()
+    after = {path: path.read_bytes() for path in folder.parent.rglob("*.*") if path.is_file()}
+    assert before == after
+    with pytest.raises(PermissionError, match=f"type ln -s {folder} "):
+        list(survey(folder, 1))
 
 
 def test_a_broken_index_is_made_anew(written: Path) -> None:
