@@ -90,9 +90,7 @@ class Data(LightningDataModule):
         parts = []
         for number, each in enumerate(self.sets):
             shards = Collection(each.shards)
-            text = Path(each.text)
-            if len(text.parts) == 1:  # an encoder's name
-                text = sidecar.folder(shards.folder, each.text)
+            text = sidecar.place(shards.folder, each.text)
             held_back = self.held_back if number == 0 else 0
             chosen = select(shards, each.filter, held_back, _threshold(parts, shards))
             self._agree(remembered(_encoder, shards, text), text)
@@ -239,13 +237,12 @@ def _encoder(shards: Collection, text: Path) -> dict[str, str]:
     first: dict[str, str] = {}
     for number, path in enumerate(shards.paths):
         file = sidecar.open_checked(text / f"{path.stem}.safetensors", shards.open(number))
-        told = file.fields.items()
-        fields = {name: v for name, v in told if name.startswith("encoder.") or name == "stored"}
-        if different := sidecar.differences(fields, first or fields):
+        kind = sidecar.kind(file.fields)
+        if different := sidecar.differences(kind, first or kind):
             raise ValueError(
                 f"{text} mixes encoders or precisions: {file.path.name} differs from "
                 f"{shards.paths[0].stem}.safetensors in {different}. Delete the files of one kind, "
                 f"then make these shards' anew: {sidecar.command(shards.folder, text)}"
             )
-        first = first or fields
-    return {n.removeprefix("encoder."): v for n, v in first.items() if n != "stored"}
+        first = first or kind
+    return sidecar.encoder(first)

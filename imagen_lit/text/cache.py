@@ -83,9 +83,11 @@ def _fits(path: Path, fields: Mapping[str, str]) -> bool:
         early = " What is absent, earlier versions did not write down." * bool(
             fields.keys() - found
         )
+        # Other captions are this file's alone; another encoder made all that lie beside it.
+        alone = not sidecar.differences(found, sidecar.kind(fields))
         raise ValueError(
             f"{path} was made otherwise: {different}.{early} Nothing was overwritten. To replace "
-            f"it, delete {path.parent}, then repeat this command."
+            f"it, delete {path if alone else path.parent}, then repeat this command."
         )
     return True
 
