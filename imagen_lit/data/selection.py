@@ -18,6 +18,7 @@ import numpy as np
 from imagen_lit.data import facts, found, summary
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
+from imagen_lit.data.seen import Seen
 from imagen_lit.data.shard import HASHES, meta
 
 VERSION = 2
@@ -71,7 +72,7 @@ def select(
 def _select(
     shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
 ) -> Selection:
-    keeps, reasons, captions = [], Counter(), set()
+    keeps, reasons, captions = [], Counter(), Seen()
     whole = summary.columns(shards.paths, ("counts", "hashes"))
     hashes = np.split(whole["hashes"], np.cumsum(whole["counts"])[:-1])
     for path in shards.paths if chosen else ():
