@@ -15,7 +15,7 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import sidecar, worker
+from imagen_lit.data import sidecar, transform, worker
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.kept import Kept
@@ -63,8 +63,7 @@ class Data(LightningDataModule):
         mixed_with: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
-        if crop is not None and crop > size:
-            raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
+        transform.refuse_crop(crop, size)
         self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
         self.sets = [Portion(shards, text, positive(weight), filter)]
         self.sets += [portion(words, text) for words in mixed_with]

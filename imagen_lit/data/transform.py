@@ -129,6 +129,11 @@ def crop(picture: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
     return picture[:, top : top + edge, left : left + edge]
 
 
+def refuse_crop(edge: int | None, size: int) -> None:
+    if edge is not None and edge > size:
+        raise ValueError(f"crop={edge} does not fit into pictures of size={size}.")
+
+
 def mirror(picture: torch.Tensor) -> torch.Tensor:
     return picture.flip(-1)
 
