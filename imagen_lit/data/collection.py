@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.data import found, summary
+from imagen_lit.data import found, number, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.known import said
 from imagen_lit.data.shard import Shard, meta
@@ -87,17 +87,15 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def plan(folder: Path, entries: int, per_shard: int, source: Any, state: Any) -> dict[str, Any]:
     """The manifest of shards still to be made; one made before must be of the same entries."""
-    if not isinstance(per_shard, int) or per_shard < 1:
-        raise ValueError(f"found per_shard={per_shard}: expected a whole number, 1 or more")
-    starts = range(0, entries, per_shard)
+    starts = range(0, entries, number.whole("per_shard", per_shard, 1))
     manifest = {
         "entries": entries,
         "per_shard": per_shard,
         "source_sha256": _sha256(source),
         "state_sha256": state and _sha256(state),
         "shards": {
-            f"{number:05d}": {"entries": min(per_shard, entries - start)}
-            for number, start in enumerate(starts)
+            f"{place:05d}": {"entries": min(per_shard, entries - start)}
+            for place, start in enumerate(starts)
         },
     }
     before = read_manifest(folder)

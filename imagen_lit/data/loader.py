@@ -20,7 +20,8 @@ from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
-from imagen_lit.data.portion import Portion, portion, positive
+from imagen_lit.data.number import above_zero
+from imagen_lit.data.portion import Portion, portion
 from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
 from imagen_lit.data.remembered import remembered
 from imagen_lit.data.selection import select
@@ -65,7 +66,7 @@ class Data(LightningDataModule):
         super().__init__()
         transform.refuse_crop(crop, size)
         self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
-        self.sets = [Portion(shards, text, positive(weight), filter)]
+        self.sets = [Portion(shards, text, above_zero("weight", weight), filter)]
         self.sets += [portion(words, text) for words in mixed_with]
         self.workers, self.seed, self.held_back = workers, seed, validation
         self.window, self.keep_mib, self.mirror = window, keep_mib, mirror

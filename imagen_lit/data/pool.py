@@ -13,13 +13,15 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import Any
 
+from imagen_lit.data import number
+
 Work = Callable[[Any], Any]
 
 
 def each(work: Work, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
     """What `work` answers to each job, in order. It travels once to each process, not with every
     job; one worker is this very process."""
-    if workers < 2 or len(jobs) < 2:
+    if number.whole("workers", workers, 0) < 2 or len(jobs) < 2:
         yield from map(work, jobs)
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(work,))

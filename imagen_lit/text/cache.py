@@ -15,7 +15,7 @@ from typing import Protocol
 
 import torch
 
-from imagen_lit.data import sidecar, sidecar_header
+from imagen_lit.data import number, sidecar, sidecar_header
 from imagen_lit.data.collection import Collection
 
 
@@ -46,11 +46,10 @@ def fill(
         raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar_header.STORED)}.")
     if not 0 <= task < tasks:
         raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
-    if budget < 1:
-        raise ValueError(f"found budget={budget}: expected at least one token to encode in one go")
+    number.whole("budget", budget, 1)
     identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
-    for number in range(task, len(shards), tasks):
-        shard = shards.open(number)
+    for place in range(task, len(shards), tasks):
+        shard = shards.open(place)
         path = folder / f"{shard.path.stem}.safetensors"
         fields = {**sidecar.wanted(shard), "stored": stored, **identity}
         missing = not _fits(path, fields)

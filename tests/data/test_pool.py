@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_world import sample
@@ -59,6 +60,12 @@ def test_a_sentence_stays_one_and_a_bug_keeps_its_traceback(tmp_path: Path, work
     with pytest.raises(ValueError, match="invalid literal") as bug:
         list(pool.each(errs, ["1", "x"], workers))
     assert complaint.of(bug.value, list) is None
+
+
+@pytest.mark.parametrize("workers", ["abc", -1, None])
+def test_a_number_of_workers_that_is_none_is_named(workers: Any) -> None:
+    with pytest.raises(ValueError, match=f"workers={workers}: expected a whole number"):
+        list(pool.each(errs, ["1", "2"], workers))
 
 
 def test_a_worker_that_is_killed_is_told_in_a_sentence() -> None:
