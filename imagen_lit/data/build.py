@@ -57,8 +57,9 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     paths = sorted(folder.glob("*.tar"))
     if not paths:
         raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
-    collection.refuse_unwritable(folder)
     manifest = collection.read_manifest(folder)
+    if "samples" not in (manifest or {}):  # as it never was surveyed, there will be one to write
+        collection.refuse_unwritable(folder)
     if manifest is not None:
         collection.compare_names(folder, paths, manifest)
     planned = manifest["shards"] if manifest else {}
@@ -80,6 +81,7 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
         "shards": entries,
     }
     if found != manifest:
+        collection.refuse_unwritable(folder)
         collection.write_manifest(folder, found)
     summary.columns(paths, ())  # now, and not by every process of the first run
 

@@ -124,7 +124,7 @@ def _sha256(what: Any) -> str:
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """Before the work that ends in a manifest, and not after it."""
+    """In words, and where it can be known, before the work that ends in a manifest."""
     beside = meta(folder)
     if not os.access(beside if beside.exists() else beside.parent, os.W_OK):
         raise PermissionError(
