@@ -45,7 +45,7 @@ def keep(
 def link(meta: Path) -> str:
     """What to type where nothing may be written into `laion.meta`, beside `laion`."""
     folder = meta.with_name(meta.name.removesuffix(".meta"))
-    return f"type ln -s {folder.resolve()} {folder.name}, in a folder of your own, name that link"
+    return f"type ln -s {folder.resolve()} {folder.name}, in a folder of your own, and name it"
 
 
 @cache
