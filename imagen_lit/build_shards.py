@@ -18,6 +18,7 @@ from imagen_lit.data import build, facts
 from imagen_lit.data.collection import Collection, read_manifest
 from imagen_lit.data.demo import Demo
 from imagen_lit.data.filter import Filter
+from imagen_lit.data.seen import Seen
 from imagen_lit.data.selection import select
 from imagen_lit.data.shards import Shards
 
@@ -71,7 +72,7 @@ def _previewed(source: Any, chosen: Filter) -> tuple[int, Counter[str]]:
     found = facts.of_samples(build.samples(source, 0, len(source), reasons))
     left_out = sum(reasons.values())
     if chosen.asks:
-        reasons.update(chosen.keep(found, set())[1])
+        reasons.update(chosen.keep(found, Seen())[1])
     return len(found["width"]) + left_out, reasons
 
 

@@ -30,6 +30,7 @@ SUBMITIT = ("FailedJobError", "CalledProcessError", "RuntimeError")  # where a j
 NO_SLURM = r"\bsbatch\b|Could not detect .srun."
 LOADER = re.compile(r"Caught \w+ in DataLoader worker process")
 FRAME = re.compile(r'^  File "(.+)", line .+\n +(.+)', re.MULTILINE)
+KIND = r"\w[\w.]*"  # of an exception
 
 
 class Complaint(Exception):
@@ -131,8 +132,8 @@ def _said_by_us(error: BaseException) -> bool:
     """
     if isinstance(error, OSError):
         return True
-    if LOADER.match(str(error)):
-        places = FRAME.findall(str(error))
+    if afar := _traceback_from_afar(error):
+        places = FRAME.findall(afar)
         return bool(places) and "imagen_lit" in places[-1][0] and places[-1][1].startswith("raise ")
     tail = error.__traceback__
     while tail is not None and tail.tb_next is not None:
@@ -144,11 +145,23 @@ def _said_by_us(error: BaseException) -> bool:
     return ours and frame.f_code.co_code[tail.tb_lasti] == RAISE
 
 
-def _original(error: BaseException) -> str:
-    """The words, also of an error that a loader's worker sent with its traceback as text."""
-    if not LOADER.match(str(error)):
+def _traceback_from_afar(error: BaseException) -> str | None:
+    """An error of another process has its traceback as text: a loader's worker sends it in the
+    words, a pool's as the cause."""
+    if LOADER.match(str(error)):
         return str(error)
-    return re.split(r"^\w[\w.]*: ", str(error), flags=re.MULTILINE)[-1]
+    cause = error.__cause__
+    return str(cause) if type(cause).__name__ == "_RemoteTraceback" else None
+
+
+def _original(error: BaseException) -> str:
+    """The words, or the kind of an error that has none, also where a loader's worker sent it with
+    its traceback as text."""
+    text = str(error).rstrip()
+    if not LOADER.match(text):
+        return text or type(error).__name__
+    last = text.rpartition("\n")[2]
+    return last if re.fullmatch(KIND, last) else re.split(f"^{KIND}: ", text, flags=re.M)[-1]
 
 
 def _is_full(error: BaseException) -> bool:

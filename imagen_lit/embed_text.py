@@ -10,14 +10,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from imagen_lit import door, machine
-from imagen_lit.data import sidecar
+from imagen_lit.data import number, sidecar
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.shard import meta
 from imagen_lit.text import cache, plan
 
+ARRAY = "SLURM_ARRAY_TASK_"
 SAME, LOST = 0.999, 0.015  # the cosine of every token, the error of ordinary channels, in int8
 
 
@@ -39,9 +42,14 @@ def embed(
         yield done, written, count
 
 
-def share(
-    task: int | None, tasks: int | None, env: Mapping[str, str] = os.environ
-) -> tuple[int, int]:
+def environment() -> dict[str, str]:
+    """What SLURM says of this process's share. A sweep is sent as an array too, whose members are
+    no shares of one work: each encodes all, for an encoder of its own."""
+    swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    return {n: said for n, said in os.environ.items() if not (swept and n.startswith(ARRAY))}
+
+
+def share(task: int | None, tasks: int | None, env: Mapping[str, str]) -> tuple[int, int]:
     """(task, tasks): as told; else this task of this member of SLURM's array; else all of it."""
     if (task is None) != (tasks is None):
         raise ValueError(f"found task={task} and tasks={tasks}: give both, or neither")
@@ -55,14 +63,14 @@ def share(
 
 
 def _of_array(env: Mapping[str, str]) -> tuple[int, int]:
-    if "SLURM_ARRAY_TASK_ID" not in env:
+    if f"{ARRAY}ID" not in env:
         return 0, 1
-    names = [f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "MIN", "MAX", "STEP", "COUNT")]
+    names = [f"{ARRAY}{name}" for name in ("ID", "MIN", "MAX", "STEP", "COUNT")]
     said = [env.get(name, "unset") for name in names]
-    if "unset" not in said:
+    if all(word.isdecimal() for word in said):
         here, least, most, step, count = map(int, said)
         # SLURM tells no more, so the ids are known only where they are evenly spaced.
-        if least + (count - 1) * step == most and (here - least) % step == 0:
+        if step and least + (count - 1) * step == most and (here - least) % step == 0:
             return (here - least) // step, count
     listed = ", ".join(f"{name}={value}" for name, value in zip(names, said, strict=True))
     raise ValueError(
@@ -74,6 +82,9 @@ def _of_array(env: Mapping[str, str]) -> tuple[int, int]:
 def _plan(cfg: DictConfig) -> None:
     if cfg.gpu not in cfg.gpus:
         raise ValueError(f"found gpu={cfg.gpu}: expected one of {', '.join(cfg.gpus)}")
+    number.whole("tried", cfg.tried, 1)
+    number.above_zero("seconds", cfg.seconds)
+    number.above_zero("train_gflops", cfg.train_gflops)
     encoder, kept = door.build(cfg.text), meta(Path(cfg.shards))
     before = set(kept.glob("*"))
     shards = Collection(cfg.shards)
@@ -92,8 +103,8 @@ def _plan(cfg: DictConfig) -> None:
 
 def _some(shards: Collection, wanted: int) -> list[str]:
     captions: list[str] = []
-    for number in range(len(shards)):
-        opened = shards.open(number)
+    for place in range(len(shards)):
+        opened = shards.open(place)
         captions += [opened.caption(row) for row in range(len(opened))][: wanted - len(captions)]
         if len(captions) >= wanted:
             break
@@ -109,7 +120,7 @@ def main(cfg: DictConfig) -> None:
         return
     encoder, shards = door.build(cfg.text), Path(cfg.shards)
     folder = sidecar.folder(shards, encoder.name) if cfg.folder is None else Path(cfg.folder)
-    mine, new = share(cfg.task, cfg.tasks), 0
+    mine, new = share(cfg.task, cfg.tasks, environment()), 0
     try:
         for done, written, count in embed(encoder, shards, folder, cfg.stored, cfg.budget, *mine):
             new = written

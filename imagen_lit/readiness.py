@@ -23,8 +23,8 @@ def lacking(
 
 
 def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | None) -> Iterator[str]:
-    if shards is not None and re.match(r"[\w+.-]+:", shards):
-        return  # an address; who opens it says what it lacks
+    if shards is not None and re.match(r"[\w+.-]+:|.*\.tar$", shards):
+        return  # tars by their addresses, and no folder; who opens them says what is lacking
     folder = Path(shards or "<folder>")
     if not any(folder.glob("*.tar")) and (meta(folder) / "manifest.json").is_file():
         yield (
@@ -38,8 +38,7 @@ def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | Non
             f"{named}: type python -m imagen_lit.build_shards folder={folder} "
             f"(the demo's pictures; for yours: docs/data.md){then}"
         )
-    named = len(Path(text).parts) == 1
-    cache = sidecar.folder(folder, text) if named else Path(text)
+    cache = sidecar.place(folder, text)
     if any(cache.glob("*.safetensors")):
         return
     if made_by is not None and not (Path(encoder) / "config.json").is_file():

@@ -49,7 +49,8 @@ def test_shards_that_nobody_named_are_asked_for_by_their_key() -> None:
 
 
 def test_an_object_store_speaks_for_itself() -> None:
-    assert lacking("s3://bucket/{0..9}.tar", "laion.text/t5", "encoders/t5", None, "cpu") == []
+    for shards in ("s3://bucket/{0..9}.tar", "laion/{0..9}.tar"):
+        assert lacking(shards, "laion.text/t5", "encoders/t5", None, "cpu") == []
 
 
 @pytest.mark.parametrize("there", [True, False])

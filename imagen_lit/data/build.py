@@ -8,15 +8,14 @@ every sample, and writes the manifest.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from imagen_lit.data import collection, facts, shard, summary
+from imagen_lit.data import collection, facts, pool, shard, summary
 from imagen_lit.data.aside import aside
 from imagen_lit.data.transform import Unusable
 
@@ -47,7 +46,7 @@ def build(
         (folder / f"{names[i]}.tar", i * per_shard, min((i + 1) * per_shard, len(source)))
         for i in owed
     ]
-    for _ in _each(_write, jobs, workers, source):
+    for _ in pool.each(partial(_write, source), jobs, workers):
         done += 1
         yield done, len(names)
 
@@ -58,64 +57,50 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     paths = sorted(folder.glob("*.tar"))
     if not paths:
         raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
-    manifest = collection.read_manifest(folder) or {"shards": {}}
-    planned = manifest["shards"]
+    manifest = collection.read_manifest(folder)
+    if "samples" not in (manifest or {}):  # as it never was surveyed, there will be one to write
+        collection.refuse_unwritable(folder)
+    if manifest is not None:
+        collection.compare_names(folder, paths, manifest)
+    planned = manifest["shards"] if manifest else {}
     entries = {}
     for done, (path, entry) in enumerate(
-        zip(paths, _each(_survey, paths, workers, None), strict=True), 1
+        zip(paths, pool.each(_survey, paths, workers), strict=True), 1
     ):
         entries[path.stem] = planned.get(path.stem, {}) | entry
+        _compare_entries(path, entries[path.stem])
         yield done, len(paths)
     samples = sum(entry["samples"] for entry in entries.values())
     if not samples:
         reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         raise ValueError(f"{folder} holds no samples. Left out were: {listed or 'none'}.")
-    for name in planned.keys() - entries.keys():
-        raise FileNotFoundError(
-            f"{folder / name}.tar is missing. Repeat the command that made it, or bring the shard "
-            f"back; if it is to be gone, {collection.anew(folder)}"
-        )
-    manifest |= {
+    found = (manifest or {}) | {
         "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
         "shards": entries,
     }
-    if manifest != collection.read_manifest(folder):
-        collection.write_manifest(folder, manifest)
-    summary.column(paths, "counts")  # now, and not by every process of the first run
+    if found != manifest:
+        collection.refuse_unwritable(folder)
+        collection.write_manifest(folder, found)
+    summary.columns(paths, ())  # now, and not by every process of the first run
 
 
-_source: Source | None = None  # of this worker process
-
-
-def _begin(source: Source | None) -> None:
-    global _source
-    _source = source
-
-
-def _each(
-    work: Callable[[Any], Any], jobs: Sequence[Any], workers: int, source: Source | None
-) -> Iterator[Any]:
-    """The results in order. The source travels once to each worker, not with every job."""
-    if workers < 2 or len(jobs) < 2:
-        _begin(source)
-        yield from map(work, jobs)
-        return
-    context = get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(source,))
-    try:
-        yield from pool.map(work, jobs)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)  # after Ctrl-C: the shards in hand, no more
-
-
-def _write(job: tuple[Path, int, int]) -> None:
+def _write(source: Source, job: tuple[Path, int, int]) -> None:
     path, start, end = job
-    left_out: Counter[str] = Counter()
-    shard.write(path, samples(_source, start, end, left_out))
-    with aside(shard.meta(path.parent) / f"{path.stem}.left_out.json") as file:
-        file.write(json.dumps(left_out).encode())
+
+    def told() -> Iterator[dict[str, Any]]:
+        """What was left out is told before the shard has its name, so that no kill loses it."""
+        left_out: Counter[str] = Counter()
+        yield from samples(source, start, end, left_out)
+        with aside(_left_out(path)) as file:
+            file.write(json.dumps(left_out).encode())
+
+    shard.write(path, told())
+
+
+def _left_out(path: Path) -> Path:
+    return shard.meta(path.parent) / f"{path.stem}.left_out.json"
 
 
 def samples(
@@ -131,11 +116,22 @@ def samples(
             yield sample
 
 
+def _compare_entries(path: Path, entry: dict[str, Any]) -> None:
+    """What a source had is in its shard, or was left out for a reason that was written down."""
+    samples, left_out = entry["samples"], sum(entry["left_out"].values())
+    if entry.get("entries", samples + left_out) != samples + left_out:
+        raise ValueError(
+            f"{path} holds {samples} samples of {entry['entries']}, and of {left_out} is known why "
+            "they were left out: delete it, then repeat the command that made it"
+        )
+
+
 def _survey(path: Path) -> dict[str, Any]:
     index, known = shard.index(path), facts.of(path)
-    before = shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    before = _left_out(path)
     left_out = Counter(json.loads(before.read_text()) if before.is_file() else {})
     left_out.update(json.loads(index.left_out))
+    collection.compare_download(path, len(index.keys), left_out.total())
     sides = np.minimum(known["width"], known["height"])
     return {
         "samples": len(index.keys),

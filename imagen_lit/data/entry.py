@@ -2,9 +2,10 @@
 `Unusable` for one of a few reasons, by which it is counted."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from imagen_lit.data.tar import LIMIT, TOO_LARGE
+from imagen_lit.data.tar import COLUMN, LIMIT, TOO_LARGE
 from imagen_lit.data.transform import Unusable
 
 MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
@@ -18,6 +19,13 @@ def extension(image: bytes) -> str:
         if image.startswith(magic):
             return kind
     raise Unusable("it is no JPEG, PNG or WebP")
+
+
+def read(file: Path, kind: str) -> bytes:
+    """A file, of which nothing is read where it is larger than a member of its kind may be."""
+    if file.stat().st_size > LIMIT[kind]:
+        raise Unusable(TOO_LARGE[COLUMN[kind]])
+    return file.read_bytes()
 
 
 def sample(number: int, image: bytes, caption: Any, known: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from imagen_lit.data.facts import Facts
+from imagen_lit.data.facts import OWN, Facts
+from imagen_lit.data.seen import Seen
 
 Bounds = Sequence[float | None]  # lowest, highest; None: none
 
@@ -35,6 +36,12 @@ class Filter:
         self.caption_length = _bounds("caption_length", caption_length)
         if not isinstance(fields, Mapping | None):
             raise ValueError(f"found fields={fields!r}: expected {{aesthetic: [5, null]}}")
+        if ours := [name for name in fields or {} if name in OWN]:
+            raise ValueError(
+                f"found fields={{{ours[0]}: …}}, which is found out of every sample and not taken "
+                "from its .json: ask by min_side, max_aspect, min_contrast, caption_length or "
+                "distinct_captions"
+            )
         self.fields = {name: _bounds(name, bounds) for name, bounds in (fields or {}).items()}
         if not isinstance(distinct_captions, bool):
             raise ValueError(f"found distinct_captions={distinct_captions!r}: expected true, false")
@@ -49,7 +56,7 @@ class Filter:
         """All that it says, for a file name and for a person."""
         return dict(vars(self))
 
-    def keep(self, facts: Facts, captions: set[int]) -> tuple[np.ndarray, dict[str, int]]:
+    def keep(self, facts: Facts, captions: Seen) -> tuple[np.ndarray, dict[str, int]]:
         """Which rows remain, and how many each reason took.
 
         `captions` are the hashes of those that remained so far; this shard's are added.
@@ -80,10 +87,7 @@ class Filter:
                 leave_out(f"{name} outside [{_said(low)}, {_said(high)}]", ~inside)
         if self.distinct_captions:
             again = np.zeros(len(keep), bool)
-            for row in np.flatnonzero(keep).tolist():
-                caption = int(facts["caption_hash"][row])
-                again[row] = caption in captions
-                captions.add(caption)
+            again[keep] = ~captions.first(facts["caption_hash"][keep])
             leave_out("caption seen before", again)
         return keep, counts
 

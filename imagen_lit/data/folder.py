@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imagen_lit.data import shard
-from imagen_lit.data.entry import sample
+from imagen_lit.data.entry import read, sample
 from imagen_lit.data.transform import Unusable
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -38,7 +38,7 @@ class Folder:
         text, beside = file.with_suffix(".txt"), file.with_suffix(".json")
         known = _object(beside) if beside.is_file() else {}
         caption = _text(text) if text.is_file() else known.get(self.caption)
-        return sample(number, file.read_bytes(), caption, {**known, "path": self.files[number]})
+        return sample(number, read(file, "jpg"), caption, {**known, "path": self.files[number]})
 
     def state(self) -> list[list[Any]]:
         """Names, sizes and times of all files that the entries are made of."""
@@ -64,14 +64,15 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        return read(file, "txt").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unusable("its caption is not UTF-8") from error
 
 
 def _object(file: Path) -> dict[str, Any]:
+    said = read(file, "json")
     try:
-        known = json.loads(file.read_bytes())
+        known = json.loads(said)
     except (ValueError, RecursionError) as error:
         raise Unusable("its .json cannot be read") from error
     if not isinstance(known, dict):

@@ -15,12 +15,13 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import sidecar, worker
+from imagen_lit.data import sidecar, transform, worker
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
-from imagen_lit.data.portion import Portion, portion, positive
+from imagen_lit.data.number import above_zero
+from imagen_lit.data.portion import Portion, portion
 from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
 from imagen_lit.data.remembered import remembered
 from imagen_lit.data.selection import select
@@ -63,10 +64,9 @@ class Data(LightningDataModule):
         mixed_with: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
-        if crop is not None and crop > size:
-            raise ValueError(f"crop={crop} does not fit into pictures of size={size}.")
+        transform.refuse_crop(crop, size)
         self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
-        self.sets = [Portion(shards, text, positive(weight), filter)]
+        self.sets = [Portion(shards, text, above_zero("weight", weight), filter)]
         self.sets += [portion(words, text) for words in mixed_with]
         self.workers, self.seed, self.held_back = workers, seed, validation
         self.window, self.keep_mib, self.mirror = window, keep_mib, mirror
@@ -90,9 +90,7 @@ class Data(LightningDataModule):
         parts = []
         for number, each in enumerate(self.sets):
             shards = Collection(each.shards)
-            text = Path(each.text)
-            if len(text.parts) == 1:  # an encoder's name
-                text = sidecar.folder(shards.folder, each.text)
+            text = sidecar.place(shards.folder, each.text)
             held_back = self.held_back if number == 0 else 0
             chosen = select(shards, each.filter, held_back, _threshold(parts, shards))
             self._agree(remembered(_encoder, shards, text), text)
@@ -239,13 +237,12 @@ def _encoder(shards: Collection, text: Path) -> dict[str, str]:
     first: dict[str, str] = {}
     for number, path in enumerate(shards.paths):
         file = sidecar.open_checked(text / f"{path.stem}.safetensors", shards.open(number))
-        told = file.fields.items()
-        fields = {name: v for name, v in told if name.startswith("encoder.") or name == "stored"}
-        if different := sidecar.differences(fields, first or fields):
+        kind = sidecar.kind(file.fields)
+        if different := sidecar.differences(kind, first or kind):
             raise ValueError(
                 f"{text} mixes encoders or precisions: {file.path.name} differs from "
                 f"{shards.paths[0].stem}.safetensors in {different}. Delete the files of one kind, "
                 f"then make these shards' anew: {sidecar.command(shards.folder, text)}"
             )
-        first = first or fields
-    return {n.removeprefix("encoder."): v for n, v in first.items() if n != "stored"}
+        first = first or kind
+    return sidecar.encoder(first)

@@ -58,12 +58,13 @@ class Mixture:
 
 
 def quotas(weights: Sequence[float]) -> list[int]:
-    """Whole numbers that add up to `BLOCK`, by largest remainder; none is zero."""
-    if len(weights) > BLOCK:
-        raise ValueError(f"found {len(weights)} weights: expected at most {BLOCK}")
+    """Whole numbers that add up to `BLOCK`, by largest remainder."""
     exact = np.asarray(weights, float) / sum(weights) * BLOCK
-    whole = np.maximum(1, np.floor(exact)).astype(int)
-    while (missing := BLOCK - whole.sum()) != 0:
-        change = 1 if missing > 0 else -1
-        whole[np.argmax(change * (exact - whole) - (whole + change < 1) * BLOCK)] += change
+    if exact.min() < 1 - 1e-9:
+        raise ValueError(
+            f"found weights {list(weights)}: expected each to be at least a {BLOCK}th of all"
+        )
+    whole = np.floor(exact + 1e-9).astype(int)
+    order = np.argsort(whole - exact, kind="stable")  # the largest remainder first
+    whole[order[: BLOCK - whole.sum()]] += 1
     return whole.tolist()

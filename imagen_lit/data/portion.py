@@ -2,11 +2,11 @@
 misspelt, or a value of another kind, is an error and never passed over."""
 
 import inspect
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from imagen_lit.data.filter import Filter
+from imagen_lit.data.number import above_zero
 
 
 class Portion(NamedTuple):
@@ -32,13 +32,7 @@ def portion(words: Any, text: str) -> Portion:
         chosen = Filter(**chosen)
     if not isinstance(chosen, Filter | None):
         raise ValueError(f"{what} has filter={chosen!r}: expected {{min_side: …}} or the like")
-    return Portion(found["shards"], found["text"], positive(found["weight"]), chosen)
-
-
-def positive(found: Any) -> float:
-    if type(found) not in (int, float) or not 0 < found < math.inf:
-        raise ValueError(f"found weight={found!r}: expected a number above zero")
-    return float(found)
+    return Portion(found["shards"], found["text"], above_zero("weight", found["weight"]), chosen)
 
 
 def _names(what: str, words: Mapping[str, Any], known: Any) -> None:

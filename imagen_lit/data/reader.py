@@ -75,12 +75,12 @@ class Tally:
     def replace(self, what: str) -> None:
         with self._counts.get_lock():
             self._counts[1] += 1
-            seen, replaced = self.seen, self.replaced
+            replaced, tried = self.replaced, self.seen + self.replaced
         if replaced & (replaced - 1) == 0:  # the 1st, 2nd, 4th, 8th …
             log.warning("%s; another sample took its place (%d so far)", what, replaced)
-        if replaced > self.tolerate * max(seen, 1000):
+        if replaced > self.tolerate * max(tried, 1000):
             raise ValueError(
-                f"{what}. {replaced} pictures of {max(seen, replaced)} could not be used, more "
+                f"{what}. {replaced} pictures of {tried} could not be used, more "
                 f"than the share of {self.tolerate:g} that tolerate allows."
             )
 

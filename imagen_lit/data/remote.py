@@ -14,6 +14,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,13 +27,13 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from imagen_lit.data import shard, sidecar, tar, transform, worker
+from imagen_lit.data.buffer import mixed
 from imagen_lit.data.known import turn
 from imagen_lit.data.reader import Tally, collate, padded
 from imagen_lit.data.stream import pieces, share
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
 EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # what must be installed besides: imagen-lit[s3], [gs]
-SHUFFLE = 1000  # samples in the buffer, as bytes, not yet decoded
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Remote(LightningDataModule):
         tolerate: float = 0.01,
     ) -> None:
         super().__init__()
+        transform.refuse_crop(crop, size)
         self.urls = list(webdataset.shardlists.expand_urls(shards))
         for url in self.urls:
             _check(url)
@@ -79,19 +81,20 @@ class Remote(LightningDataModule):
         """Read every sidecar's header; an error comes here, before the first step."""
         if self.encoder:
             return
-        samples, encoder = 0, {}
+        samples, kind = 0, {}
         for url in self.urls:
-            text = sidecar.Sidecar(self._sidecar(url))
-            samples, found = samples + len(text), text.fields
-            fields = {n: value for n, value in found.items() if n.startswith("encoder.")}
-            if different := sidecar.differences(fields, encoder or fields):
-                raise ValueError(f"{self.text} mixes encoders, at {_stem(url)}: {different}.")
-            encoder = fields
+            text = self._sidecar(url)
+            samples, found = samples + len(text), sidecar.kind(text.fields)
+            if different := sidecar.differences(found, kind or found):
+                raise ValueError(
+                    f"{self.text} mixes encoders or precisions, at {_stem(url)}: {different}."
+                )
+            kind = found
         if not samples:
             raise ValueError(
                 f"found no samples in any of {len(self.urls)} shards, {self.urls[0]} …"
             )
-        self.encoder = {n.removeprefix("encoder."): value for n, value in encoder.items()}
+        self.encoder = sidecar.encoder(kind)
 
     def train_dataloader(self) -> "Numbered":
         trainer = self.trainer
@@ -102,7 +105,7 @@ class Remote(LightningDataModule):
         pipeline = webdataset.DataPipeline(
             webdataset.ResampledShards(self.urls, seed=seed, deterministic=True),
             self._samples,
-            webdataset.shuffle(SHUFFLE, seed=seed),
+            partial(mixed, seed=seed),
             self._decoded,
         )
         loader = DataLoader(
@@ -118,24 +121,29 @@ class Remote(LightningDataModule):
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         return padded(batch)
 
-    def _sidecar(self, url: str) -> Path:
-        return self.text / f"{_stem(url)}.safetensors"
+    def _sidecar(self, url: str) -> sidecar.Sidecar:
+        try:
+            return sidecar.Sidecar(self.text / f"{_stem(url)}.safetensors")
+        except (FileNotFoundError, ValueError) as error:
+            cure = sidecar.command(Path("<a local copy of the shards>"), self.text)
+            raise type(error)(f"{error} To make it, type: {cure}") from error
 
     def _samples(self, urls: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
         for url in urls:
             address = url["url"] if isinstance(url, dict) else url
-            text = sidecar.Sidecar(self._sidecar(address))
-            keys, captions = [], []
+            text, count = self._sidecar(address), 0
+            keys, captions = shard.Digest(), shard.Digest()
             for row, found in enumerate(members(address)):
-                keys.append(found["key"].encode())
-                captions.append(found["caption"])
+                count += 1
+                keys.add(found["key"].encode())
+                captions.add(found["caption"])
                 if row >= len(text):
                     break
                 yield found | {"text": text.row(row), "caption": found["caption"].decode()}
             of = {
-                "samples": str(len(keys)),
-                "keys_sha256": shard.digest(keys),
-                "captions_sha256": shard.digest(captions),
+                "samples": str(count),
+                "keys_sha256": keys.hex(),
+                "captions_sha256": captions.hex(),
             }
             if different := sidecar.differences(text.fields, of):
                 raise ValueError(f"{text.path} is of other samples than {address}: {different}.")
@@ -198,32 +206,49 @@ def members(url: str) -> Iterator[dict[str, Any]]:
     back; what is no sample is left out, as in `shard.index`."""
     with _opened(url) as file:
         parts: dict[int, bytes] = {}
-        key, too_large = None, False
+        key, bad = None, False
         for member in tar.members(url, file, "r|"):
             if member.key != key:
-                yield from () if too_large else _whole(url, key, parts)
-                key, too_large, parts = member.key, False, {}
-            if member.too_large:
-                too_large = True
+                yield from () if bad else _whole(url, key, parts)
+                key, bad, parts = member.key, False, {}
+            if member.too_large or member.kind in parts:
+                bad = True
             elif member.kind is not None:
                 parts[member.kind] = member.read()
-        yield from () if too_large else _whole(url, key, parts)
+        yield from () if bad else _whole(url, key, parts)
+
+
+class _Store:
+    """A file in a store, whose faults are never taken for the tar's."""
+
+    def __init__(self, url: str, file: BinaryIO) -> None:
+        self.url, self.file = url, file
+
+    def read(self, count: int) -> bytes:
+        with _in_words(self.url, "read to its end"):
+            return self.file.read(count)
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[BinaryIO]:
-    try:
+def _opened(url: str) -> Iterator[_Store]:
+    with _in_words(url, "opened"):
         file = fsspec.open(url, "rb").open()
+    with file:
+        yield _Store(url, file)
+
+
+@contextmanager
+def _in_words(url: str, what: str) -> Iterator[None]:
+    try:
+        yield
     except MemoryError:
         raise
     except Exception as error:  # each store has errors of its own
         said = "nothing was found there" if isinstance(error, FileNotFoundError) else repr(error)
-        raise ValueError(
-            f"{url} cannot be opened ({said}): are the address and the network right, and may you "
+        raise ConnectionError(
+            f"{url} cannot be {what} ({said}): are the address and the network right, and may you "
             "read there?"
         ) from error
-    with file:
-        yield file
 
 
 def _whole(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ import numpy as np
 from imagen_lit.data import facts, found, summary
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
+from imagen_lit.data.seen import Seen
 from imagen_lit.data.shard import HASHES, meta
 
 VERSION = 2
@@ -71,8 +72,9 @@ def select(
 def _select(
     shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
 ) -> Selection:
-    keeps, reasons, captions = [], Counter(), set()
-    hashes = np.split(summary.column(shards.paths, "hashes"), np.cumsum(shards.counts)[:-1])
+    keeps, reasons, captions = [], Counter(), Seen()
+    whole = summary.columns(shards.paths, ("counts", "hashes"))
+    hashes = np.split(whole["hashes"], np.cumsum(whole["counts"])[:-1])
     for path in shards.paths if chosen else ():
         keep, counts = chosen.keep(facts.of(path), captions)
         keeps.append(keep)

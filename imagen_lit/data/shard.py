@@ -10,7 +10,6 @@ A tar is a stranger's file, read with the caution of `data.tar`; a key is a name
 Members that are no sample (a README, a picture without its caption) are left out and counted.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -135,16 +134,7 @@ def index(path: Path) -> Index:
     if (read := found.read(kept, stamp, Index._fields[:5])) is not None:
         return _index(*read)
     scanned = _scan(path)
-    try:
-        found.keep(kept, stamp, *_told(scanned))
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise
-        raise PermissionError(
-            f"what is found out about {path.parent} lies beside it, in {kept.parent}, and may not "
-            f"be written there: type ln -s {path.parent.resolve()} {path.parent.name}, in a folder "
-            f"of your own, and name that link"
-        ) from error
+    found.keep(kept, stamp, *_told(scanned))
     return scanned
 
 
@@ -168,27 +158,29 @@ def _scan(path: Path) -> Index:
     """Read every header once, and every caption for its hash."""
     rows: dict[str, list[tuple[int, int]]] = {}
     left_out: Counter[str] = Counter()
-    too_large: dict[str, str] = {}
+    bad: dict[str, str] = {}  # keys that are no sample whatever else they have
     with open(path, "rb") as file:
         for member in tar.members(path, file, "r:"):
             row = rows.setdefault(member.key, [(-1, -1)] * 3)
             if member.kind is not None:
                 if row[member.kind][0] >= 0:
-                    raise ValueError(f"{path} holds {member.name!r} or its like twice.")
+                    bad.setdefault(member.key, tar.TWICE)
                 row[member.kind] = (member.start, member.size)
             if member.too_large:
-                too_large[member.key] = member.too_large
-        keys, captions, turns, places = [], [], [], []
+                bad.setdefault(member.key, member.too_large)
+        keys, turns, places = [], [], []
+        digests = Digest(), Digest()
         for key, row in rows.items():
-            if key in too_large:
-                left_out[too_large[key]] += 1
+            if key in bad:
+                left_out[bad[key]] += 1
                 continue
             caption, known = (_read(file, *place) for place in row[1:])
             if reason := lacks(row[0][0] >= 0, caption):
                 left_out[reason] += 1
                 continue
             keys.append(key.encode())
-            captions.append(caption)
+            for digest, text in zip(digests, (keys[-1], caption), strict=True):
+                digest.add(text)
             turns.append(turn(known or b""))
             places.append(row)
     spans = np.array(places, dtype=np.int64).reshape(-1, 3, 2)
@@ -198,8 +190,8 @@ def _scan(path: Path) -> Index:
         sizes=spans[..., 1],
         hashes=np.array([key_hash(key) for key in keys], dtype=np.int64),
         turns=np.array(turns, dtype=np.int8),
-        keys_sha256=digest(keys),
-        captions_sha256=digest(captions),
+        keys_sha256=digests[0].hex(),
+        captions_sha256=digests[1].hex(),
         left_out=json.dumps(left_out),
     )
 
@@ -225,9 +217,14 @@ def key_hash(key: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") % HASHES
 
 
-def digest(texts: Iterable[bytes]) -> str:
+class Digest:
     """One hash of a list of texts; lengths are hashed too, so that no two lists run together."""
-    total = hashlib.sha256()
-    for text in texts:
-        total.update(len(text).to_bytes(8, "little") + text)
-    return total.hexdigest()
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def add(self, text: bytes) -> None:
+        self._total.update(len(text).to_bytes(8, "little") + text)
+
+    def hex(self) -> str:
+        return self._total.hexdigest()

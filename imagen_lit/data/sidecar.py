@@ -59,7 +59,7 @@ class Sidecar:
             return torch.zeros(0, self.width, dtype=dtype)
         each = self.width * self._dtype.itemsize
         start = self._starts["embeddings"] + first * each
-        data = bytearray(os.pread(self._descriptor, (last - first) * each, start))
+        data = self._bytes((last - first) * each, start)
         found = torch.frombuffer(data, dtype=self._dtype).view(-1, self.width)
         if self._dtype != torch.int8:
             return found
@@ -69,7 +69,15 @@ class Sidecar:
     def _numbers(self, name: str, count: int, dtype: type, first: int = 0) -> np.ndarray:
         each = np.dtype(dtype).itemsize
         start = self._starts[name] + first * each
-        return np.frombuffer(bytearray(os.pread(self._descriptor, count * each, start)), dtype)
+        return np.frombuffer(self._bytes(count * each, start), dtype)
+
+    def _bytes(self, count: int, start: int) -> bytearray:
+        data = bytearray(os.pread(self._descriptor, count, start))
+        if len(data) != count:
+            raise sidecar_header.CutShort(
+                f"{self.path} was cut short while it was read, at byte {start}."
+            )
+        return data
 
 
 def wanted(shard: Shard) -> dict[str, str]:
@@ -89,6 +97,15 @@ def differences(found: Mapping[str, str], expected: Mapping[str, str]) -> str:
         for name in sorted(expected)
         if found.get(name) != expected[name]
     )
+
+
+def kind(fields: Mapping[str, str]) -> dict[str, str]:
+    """What all files of one folder have in common: the encoder, and how its answers are stored."""
+    return {n: said for n, said in fields.items() if n.startswith("encoder.") or n == "stored"}
+
+
+def encoder(kind: Mapping[str, str]) -> dict[str, str]:
+    return {n.removeprefix("encoder."): said for n, said in kind.items() if n != "stored"}
 
 
 def row_bytes(tokens: float, width: int, stored: str) -> float:
@@ -117,7 +134,7 @@ def open_checked(path: Path, shard: Shard) -> Sidecar:
     if different:
         raise ValueError(
             f"{path} holds the text of other samples than {shard.path}: {different}. "
-            f"Delete {path.parent}, then type: {cure}"
+            f"Delete {path}, then type: {cure}"
         )
     return sidecar
 
@@ -126,6 +143,14 @@ def folder(shards: Path, encoder: str) -> Path:
     """Where the sidecars of a folder of shards lie, unless told otherwise."""
     named = shards if shards.name.strip(".") else shards.resolve()  # "." and ".." have no name
     return named.with_name(named.name + ".text") / encoder
+
+
+def place(shards: Path, text: str) -> Path:
+    """Where the sidecars are that are called `text`: those of that encoder beside the shards, or
+    those in a folder, which may have a name of one part too."""
+    beside = folder(shards, text)
+    one_part = len(Path(text).parts) == 1
+    return beside if one_part and (beside.is_dir() or not Path(text).is_dir()) else Path(text)
 
 
 def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -> dict[str, float]:

@@ -25,21 +25,22 @@ def stamp(paths: Sequence[Path]) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def column(paths: Sequence[Path], name: str) -> np.ndarray:
-    """One of `counts` [shards], `left_out` [shards], `hashes` [samples], shard after shard."""
+def columns(paths: Sequence[Path], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Of `counts` [shards], `left_out` [shards], `hashes` [samples] those asked for, shard after
+    shard."""
     file, now = meta(paths[0].parent) / "summary.safetensors", stamp(paths)
-    if (read := found.read(file, now, [name])) is not None:
-        return read[0][name]
-    counts, left_out, hashes = [], [], [np.zeros(0, np.int64)]
+    if (read := found.read(file, now, names)) is not None:
+        return read[0]
+    counts, left_out, hashes = [], [], bytearray()  # which grows without a second copy
     for path in paths:
         of = index(path)
         counts.append(len(of.keys))
         left_out.append(sum(json.loads(of.left_out).values()))
-        hashes.append(of.hashes)
-    columns = {
+        hashes += of.hashes.tobytes()
+    whole = {
         "counts": np.array(counts, np.int64),
         "left_out": np.array(left_out, np.int64),
-        "hashes": np.concatenate(hashes),
+        "hashes": np.frombuffer(hashes, np.int64),
     }
-    found.keep(file, now, columns, {})
-    return columns[name]
+    found.keep(file, now, whole, {})
+    return {name: whole[name] for name in names}

@@ -4,13 +4,13 @@ work, whose shards are read as they are."""
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 from imagen_lit.data import shard
-from imagen_lit.data.entry import sample
+from imagen_lit.data.entry import read, sample
+from imagen_lit.data.parquet import Parquet
 from imagen_lit.data.transform import Unusable
 
 
@@ -36,27 +36,22 @@ class Table:
                     f"{path} has no column {column!r}, it has {has}: "
                     f"type source.image=... source.caption=..."
                 )
-        with suppress(Unusable):
-            first = self._row(0).get(image) if len(self) else None
-            if isinstance(first, str) and "://" in first:
-                raise ValueError(
-                    f"{path} names addresses ({first}): fetch them with img2dataset, then type "
-                    "data/source=shards source.path=<its folder>"
-                )
+        first = next(self._names(), None)
+        if first and "://" in first:
+            raise ValueError(
+                f"{path} names addresses ({first}): fetch them with img2dataset, then type "
+                "data/source=shards source.path=<its folder>"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "image": self.image, "caption": self.caption}
 
     def __len__(self) -> int:
-        return (
-            self._parquet.metadata.num_rows if self.path.suffix == ".parquet" else len(self._rows)
-        )
+        return len(self._parquet if self.path.suffix == ".parquet" else self._rows)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         row = dict(self._row(number))
-        image, caption = row.pop(self.image, None), row.pop(self.caption, None)
-        if isinstance(image, Mapping):
-            image = image.get("bytes") or image.get("path")
+        image, caption = _content(row.pop(self.image, None)), row.pop(self.caption, None)
         if isinstance(image, str) and image:
             row["path"] = image
             image = self._bytes(image)
@@ -64,9 +59,20 @@ class Table:
             raise Unusable("it has no picture")
         return sample(number, image, caption, row)
 
-    def state(self) -> list[int]:
-        """Size and time of the table; the pictures it names are taken to stay."""
-        return shard.state(self.path)
+    def state(self) -> list[Any]:
+        """Size and time of the table, and of each file that it names."""
+        root = self.path.parent
+        return [*shard.state(self.path), *(name and _state(root / name) for name in self._names())]
+
+    def _names(self) -> Iterator[str | None]:
+        """What each row calls its picture, None where it does not; nothing where the pictures
+        themselves stand in a Parquet file, which would have to be read for that."""
+        if self.path.suffix == ".parquet":
+            yield from self._parquet.texts(self.image)
+            return
+        for row in self._rows:
+            name = _content((row or {}).get(self.image))
+            yield name if isinstance(name, str) else None
 
     def _bytes(self, name: str) -> bytes:
         if "://" in name:
@@ -81,12 +87,12 @@ class Table:
             raise Unusable("its path leads out of the table's folder")
         if missing:
             raise Unusable("its file is missing")
-        return file.read_bytes()
+        return read(file, "jpg")
 
     @cached_property
     def _columns(self) -> list[str]:
         if self.path.suffix == ".parquet":
-            return list(self._parquet.schema_arrow.names)
+            return self._parquet.names
         return list(dict.fromkeys(name for row in self._rows for name in row or () if name))
 
     @cached_property
@@ -97,44 +103,27 @@ class Table:
             return list(read(file))
 
     @cached_property
-    def _parquet(self) -> Any:
-        try:
-            from pyarrow import parquet
-        except ImportError as error:
-            raise ValueError(
-                f"{self.path} needs pyarrow to be read: type pip install 'imagen-lit[parquet]'"
-            ) from error
-        with self._in_words():
-            return parquet.ParquetFile(self.path)
-
-    @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # pyarrow raises half a dozen kinds
-            raise ValueError(f"{self.path} cannot be read as Parquet: {error}") from error
-
-    @cached_property
-    def _group_ends(self) -> list[int]:
-        meta, ends = self._parquet.metadata, []
-        for group in range(meta.num_row_groups):
-            ends.append(meta.row_group(group).num_rows + (ends[-1] if ends else 0))
-        return ends
+    def _parquet(self) -> Parquet:
+        return Parquet(self.path)
 
     def _row(self, number: int) -> Mapping[str, Any]:
-        if self.path.suffix != ".parquet":
-            if self._rows[number] is None:
-                raise Unusable("its row cannot be read")
-            return self._rows[number]
-        group = next(i for i, end in enumerate(self._group_ends) if number < end)
-        if getattr(self, "_open", (None, None))[0] != group:  # neighbours come from one group
-            with self._in_words():
-                self._open = (group, self._parquet.read_row_group(group))
-        start = self._group_ends[group - 1] if group else 0
-        try:
-            return self._open[1].slice(number - start, 1).to_pylist()[0]
-        except (ValueError, OverflowError) as error:  # no UTF-8, a date beyond all years
-            raise Unusable("its row cannot be read") from error
+        if self.path.suffix == ".parquet":
+            return self._parquet.row(number)
+        if self._rows[number] is None:
+            raise Unusable("its row cannot be read")
+        return self._rows[number]
+
+
+def _content(cell: Any) -> Any:
+    """Bytes or a path, also of Hugging Face's {bytes, path}."""
+    return cell.get("bytes") or cell.get("path") if isinstance(cell, Mapping) else cell
+
+
+def _state(file: Path) -> list[int] | None:
+    try:
+        return shard.state(file)
+    except (OSError, ValueError):  # missing, too long, a NUL
+        return None
 
 
 def _csv(file: TextIO) -> Iterator[dict[str, Any] | None]:

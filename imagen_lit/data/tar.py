@@ -15,6 +15,7 @@ IMAGES = ("jpg", "jpeg", "png", "webp")
 LIMIT = dict.fromkeys(IMAGES, 32 << 20) | {"txt": 64 << 10, "json": 1 << 20}  # bytes of one member
 COLUMN = dict.fromkeys(IMAGES, 0) | {"txt": 1, "json": 2}
 TOO_LARGE = ("its file is too large", "its caption is too long", "too much is known of it")
+TWICE = "it has two pictures, captions or .json"
 LARGEST = 1 << 30  # bytes of any member
 LONGEST = 1000  # characters of a name
 TELLING = (b"L", b"K", b"x", b"g", b"X")  # types of headers that only tell a name or the like …
@@ -41,6 +42,7 @@ def members(path: str | Path, file: BinaryIO, mode: str) -> Iterator[Member]:
     while True:
         with _in_words(path):
             found = tar.next()
+        tar.members.clear()  # of which the library keeps every one
         if found is None:
             break
         member = _member(path, tar, found)

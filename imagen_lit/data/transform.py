@@ -15,6 +15,7 @@ from PIL import Image
 # 20 bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB. Only a
 # JPEG wanted at a quarter of its side or more, as at 1024 pixels, is held whole, at 10 a pixel.
 MOST_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
+SCANS = 100  # of a JPEG: each is a pass over all its pixels, and an honest one has a dozen
 FEW = 128  # pixels on a side: a picture of no more is not averaged
 ORIENTATION = 0x0112  # Exif's tag
 TURNS = {
@@ -79,6 +80,8 @@ def _opened(data: bytes) -> Image.Image:
     (width, height), most = image.size, MOST_PIXELS[image.format]
     if width * height > most:
         raise Unusable(f"it has {width} x {height} pixels, more than {most} in a {image.format}")
+    if image.format == "JPEG" and (scans := data.count(b"\xff\xda")) > SCANS:
+        raise Unusable(f"it has {scans} scans, more than {SCANS}")
     return image
 
 
@@ -124,6 +127,11 @@ def centre(picture: torch.Tensor, edge: int) -> torch.Tensor:
 
 def crop(picture: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
     return picture[:, top : top + edge, left : left + edge]
+
+
+def refuse_crop(edge: int | None, size: int) -> None:
+    if edge is not None and edge > size:
+        raise ValueError(f"crop={edge} does not fit into pictures of size={size}.")
 
 
 def mirror(picture: torch.Tensor) -> torch.Tensor:

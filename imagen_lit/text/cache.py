@@ -15,7 +15,7 @@ from typing import Protocol
 
 import torch
 
-from imagen_lit.data import sidecar, sidecar_header
+from imagen_lit.data import number, sidecar, sidecar_header
 from imagen_lit.data.collection import Collection
 
 
@@ -46,11 +46,10 @@ def fill(
         raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar_header.STORED)}.")
     if not 0 <= task < tasks:
         raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
-    if budget < 1:
-        raise ValueError(f"found budget={budget}: expected at least one token to encode in one go")
+    number.whole("budget", budget, 1)
     identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
-    for number in range(task, len(shards), tasks):
-        shard = shards.open(number)
+    for place in range(task, len(shards), tasks):
+        shard = shards.open(place)
         path = folder / f"{shard.path.stem}.safetensors"
         fields = {**sidecar.wanted(shard), "stored": stored, **identity}
         missing = not _fits(path, fields)
@@ -83,9 +82,11 @@ def _fits(path: Path, fields: Mapping[str, str]) -> bool:
         early = " What is absent, earlier versions did not write down." * bool(
             fields.keys() - found
         )
+        # Other captions are this file's alone; another encoder made all that lie beside it.
+        alone = not sidecar.differences(found, sidecar.kind(fields))
         raise ValueError(
             f"{path} was made otherwise: {different}.{early} Nothing was overwritten. To replace "
-            f"it, delete {path.parent}, then repeat this command."
+            f"it, delete {path if alone else path.parent}, then repeat this command."
         )
     return True
 

@@ -18,6 +18,7 @@ from imagen_lit.data import build, collection, facts, shard
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.folder import Folder
 from imagen_lit.data.remote import members
+from imagen_lit.data.seen import Seen
 from imagen_lit.data.table import Table
 
 CAPTION, ROW, JSON = (
@@ -181,7 +182,7 @@ def test_a_strange_json_in_a_tar_says_nothing_and_harms_none(
         assert more == {
             name: pytest.approx([math.nan, value], nan_ok=True) for name, value in numbers.items()
         }
-        keep, _ = Filter(fields={"rated": [5, None]}).keep(found, set())
+        keep, _ = Filter(fields={"rated": [5, None]}).keep(found, Seen())
         assert keep.tolist() == [True, False]
     assert len(list(members(str(path)))) == collection.read_manifest(path.parent)["samples"] == 2
 

@@ -1,7 +1,9 @@
 """A source becomes shards: the same ones however the work was split or broken off."""
 
+import os
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_world import Source, sample
@@ -9,6 +11,7 @@ from tiny_world import Source, sample
 from imagen_lit.data import shard
 from imagen_lit.data.build import build, survey
 from imagen_lit.data.collection import Collection, read_manifest
+from imagen_lit.data.transform import Unusable
 
 IDENTITY = {"count": 10}
 
@@ -76,3 +79,43 @@ def test_a_folder_of_another_source_is_refused(tmp_path: Path) -> None:
     shard.write(tmp_path / "foreign" / "00000.tar", [sample(0)])
     with pytest.raises(ValueError, match="already holds shards of another origin"):
         made(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("per_shard", [0, -5, "a"])
+def test_shards_of_no_samples_are_refused(tmp_path: Path, per_shard: Any) -> None:
+    with pytest.raises(ValueError, match=f"per_shard={per_shard}: expected a whole number"):
+        made(tmp_path / "set", per_shard=per_shard)
+
+
+def test_what_was_left_out_is_written_before_its_shard_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gaps(Source):
+        def __getitem__(self, number: int) -> dict[str, Any]:
+            if number % 2:
+                raise Unusable("it is odd")
+            return super().__getitem__(number)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder, replace = tmp_path / "set", os.replace
+    with monkeypatch.context() as patch:
+        shards = lambda a, b: killed() if str(b).endswith(".tar") else replace(a, b)  # noqa: E731
+        patch.setattr(os, "replace", shards)
+        with pytest.raises(KeyboardInterrupt):
+            list(build(Gaps(4), IDENTITY, folder, 4, 1))
+    assert "it is odd" in (shard.meta(folder) / "00000.left_out.json").read_text()
+    list(build(Gaps(4), IDENTITY, folder, 4, 1))
+    list(survey(folder, 1))
+    assert read_manifest(folder)["shards"]["00000"]["left_out"] == {"it is odd": 2}
+    (shard.meta(folder) / "00000.left_out.json").unlink()
+    with pytest.raises(ValueError, match=r"2 samples of 4, and of 0 is known why .* delete it"):
+        list(survey(folder, 1))
+
+
+def test_a_tar_that_came_into_a_built_set_is_not_taken_in(tmp_path: Path) -> None:
+    made(tmp_path / "set")
+    shard.write(tmp_path / "set" / "foreign.tar", [sample(50)])
+    with pytest.raises(ValueError, match=r"foreign\.tar is not in the manifest"):
+        list(survey(tmp_path / "set", 1))

@@ -1,5 +1,7 @@
 """What the doors of this room refuse, and how they say it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,16 @@ def test_the_benchmark_makes_as_many_samples_as_it_is_told(
     assert sum(Collection(tmp_path / "ours").counts) == count == bench_data.theirs_raw(tmp_path)
     assert min(bench_data.start(tmp_path, 3)) > 0
     assert Collection(tmp_path / "many").counts == [min(count, per_shard)] * 3
+
+
+def test_a_shard_that_is_cut_short_is_one_sentence_also_from_other_processes(here: Path) -> None:
+    type_(*FOLDER, "folder=own", "per_shard=2")
+    cut = here / "own/00001.tar"
+    cut.write_bytes(cut.read_bytes()[:1024])
+    (here / "own.meta/manifest.json").unlink()
+    words = ["data/source=shards", "source.path=own", "workers=2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "imagen_lit.build_shards", *words], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "error: own/00001.tar is cut short" in done.stderr

@@ -1,5 +1,6 @@
 """A filter counts exactly, chooses by what is known, and is the same choice for everybody."""
 
+import tracemalloc
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -7,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_world import jpeg, sample
 
 from imagen_lit.data import facts, shard
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.loader import Data
+from imagen_lit.data.seen import Seen
 from imagen_lit.data.selection import select
 
 Make = Callable[..., Path]
@@ -166,6 +170,34 @@ def test_a_bound_that_is_none_is_an_error_in_words(asked: dict[str, Any]) -> Non
     with pytest.raises(ValueError, match=r"no \[lowest, highest\]|expected") as found:
         Filter(**asked)
     assert next(iter(asked)) in str(found.value) or "aesthetic" in str(found.value)
+
+
+@pytest.mark.parametrize("name", facts.OWN)
+def test_a_field_that_is_ours_is_refused_with_the_words_for_it(name: str) -> None:
+    with pytest.raises(ValueError, match=f"fields={{{name}: …}}.*ask by min_side"):
+        Filter(fields={name: [1, None]})
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 60), max_size=20), max_size=12))
+def test_the_first_of_its_kind_stays_and_no_other(parts: list[list[int]]) -> None:
+    seen, before = Seen(), set()
+    for part in parts:
+        expected = []
+        for number in part:
+            expected.append(number not in before)
+            before.add(number)
+        assert seen.first(np.array(part, np.int64)).tolist() == expected
+
+
+def test_what_was_seen_takes_eight_bytes_each() -> None:
+    seen, rng = Seen(), np.random.default_rng(0)
+    tracemalloc.start()
+    for _ in range(200):
+        seen.first(rng.integers(0, 1 << 62, 5_000))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1.1 * 8 * 200 * 5_000
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """What was found out is kept: given back as it was, or not at all."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from imagen_lit.data import found
 
@@ -60,3 +61,19 @@ def test_only_what_is_asked_for_is_read(path: Path) -> None:
     path.write_bytes(whole)
     assert found.read(path, [1, "state"], ["bits"]) is not None
     assert found.read(path, [1, "state"], ["whole"]) is None
+
+
+def test_what_is_large_is_kept_without_a_second_copy_of_it_in_memory(tmp_path: Path) -> None:
+    large = np.arange(1 << 23)
+    tracemalloc.start()
+    found.keep(tmp_path / "kept", 1, {"large": large}, {})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < large.nbytes / 8
+
+
+def test_the_library_reads_what_is_kept(path: Path) -> None:
+    arrays = load_file(path)
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(arrays[name], array)

@@ -260,6 +260,14 @@ class TestUnusablePictures:
             with pytest.raises(ValueError, match=r"tar holds '0000\d\d', but it .* tolerate"):
                 stream(data, 4)
 
+    def test_the_pictures_that_could_be_used_are_counted_too(self) -> None:
+        tally = reader.Tally(0.01)
+        for _ in range(10):
+            tally.see()
+            tally.replace("it is broken")
+        with pytest.raises(ValueError, match=r"11 pictures of 21 could not be used"):
+            tally.replace("it is broken")
+
     def test_a_first_one_is_told(self, spoiled: Path, caplog: pytest.LogCaptureFixture) -> None:
         stream(opened(spoiled, validation=0, batch_size=33), 1)
         assert "another sample took its place (1 so far)" in caplog.text

@@ -22,7 +22,7 @@ def orders(*sizes: int) -> list[Order]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(0.1, 100), min_size=1, max_size=6))
+@given(st.lists(st.floats(0.6, 100), min_size=1, max_size=6))
 def test_shares_are_whole_and_near_the_weights(weights: list[float]) -> None:
     found = quotas(weights)
     assert sum(found) == BLOCK and min(found) >= 1
@@ -113,6 +113,13 @@ def test_a_mixture_opens_each_shard_once_a_window(
     samples = [key for batch in islice(data.train_dataloader(), 10) for key in batch["key"]]
     assert len(samples) == 420 and len(opened) >= 200
     assert sum(opened.values()) <= 1.15 * len(opened)
+
+
+def test_a_weight_too_small_for_a_block_is_not_made_larger_in_silence() -> None:
+    assert quotas([1, BLOCK - 1]) == [1, BLOCK - 1]
+    for weights in ([1, 1e-4], [1] * (BLOCK + 1)):
+        with pytest.raises(ValueError, match="expected each to be at least a 1000th of all"):
+            Mixture(orders(*[3] * len(weights)), weights, seed=0)
 
 
 def test_a_weight_of_zero_is_an_error() -> None:

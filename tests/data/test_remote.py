@@ -2,10 +2,13 @@
 
 import json
 import logging
+import re
 import tomllib
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +17,7 @@ import torch
 from job_signals import positions_after_signals
 from tiny_world import add_text, embedding, jpeg, sample
 
+from imagen_lit import door
 from imagen_lit.data import remote, shard, sidecar, transform
 from imagen_lit.data.remote import Remote
 
@@ -140,5 +144,58 @@ def test_a_store_whose_package_is_not_there_says_what_to_install(
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/00000.tar", "file:/nowhere/00000.tar"])
 def test_a_shard_that_cannot_be_opened_is_named_in_a_sentence(url: str) -> None:
-    with pytest.raises(ValueError, match=rf"{url} cannot be opened \(.+\): are the address"):
+    with pytest.raises(ConnectionError, match=rf"{url} cannot be opened \(.+\): are the address"):
         list(remote.members(url))
+
+
+@pytest.mark.parametrize("file", ["docs/data.md", "conf/data/remote.yaml"])
+def test_the_address_in_the_documents_can_be_typed(file: str) -> None:
+    (word,) = re.findall(r'"(data\.shards=[^"]+)"', (REPO / file).read_text())
+    cfg = door.compose("train", ["data=remote", "data.text=x", word])
+    assert cfg.data.shards == "s3://bucket/laion/{00000..00999}.tar"
+
+
+def test_what_data_refuses_streams_refuse_too(folder: Path) -> None:
+    with pytest.raises(ValueError, match="crop=32 does not fit into pictures of size=16"):
+        opened(folder, crop=32)
+    file = sidecar.folder(folder, "fake") / "00001.safetensors"
+    text = sidecar.Sidecar(file)
+    rows, fields = [text.row(row) for row in range(len(text))], text.fields
+    sidecar.write(file, rows, fields | {"stored": "int8"})
+    with pytest.raises(ValueError, match=r"mixes encoders or precisions.*stored \(file: int8"):
+        opened(folder)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"type: .*embed_text .*folder={file.parent}"):
+        opened(folder)
+    sidecar.write(file, rows, fields)
+
+
+class Store(BaseHTTPRequestHandler):
+    """Answers with half of a file, or with an error, as its path says."""
+
+    def do_GET(self) -> None:
+        if "forbidden" in self.path:
+            self.send_error(401)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(bytes(1000))
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("name", ["forbidden.tar", "dropped.tar"])
+def test_a_fault_of_the_network_is_not_told_as_one_of_the_tar(name: str) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Store)
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/{name}"
+    try:
+        with pytest.raises(ConnectionError, match=f"{url} cannot be .*are the address and the net"):
+            list(remote.members(url))
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -6,6 +6,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,8 +17,10 @@ from tiny_world import jpeg, sample
 from imagen_lit.data import collection, found, shard, tar
 from imagen_lit.data.aside import aside
 from imagen_lit.data.build import survey
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.loader import Data
 from imagen_lit.data.remote import members
-from imagen_lit.data.tar import LIMIT, TOO_LARGE
+from imagen_lit.data.tar import LIMIT, TOO_LARGE, TWICE
 
 
 @pytest.fixture
@@ -78,9 +81,26 @@ def test_a_changed_tar_is_indexed_anew(written: Path) -> None:
 
 
 def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
-    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    theirs = shard.meta(written.parent)
+    forbid(monkeypatch, shard.meta(written.parent))
+    for _ in range(2):
+        assert len(shard.Shard(written)) == 5
+    (said,) = caplog.messages
+    assert f"type ln -s {written.parent} " in said and "found out anew" in said
+    link = tmp_path / "my own" / written.parent.name
+    link.parent.mkdir()
+    link.symlink_to(written.parent)
+    assert len(shard.Shard(link / written.name)) > 0
+    assert len(caplog.messages) == 1
+    assert shard.meta(link).is_dir() and not shard.meta(written.parent).exists()
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, theirs: Path) -> None:
+    """Nothing may be written into this folder; root, who runs tests, could."""
 
     def allowed(path: Path) -> AbstractContextManager[BinaryIO]:
         if path.parent == theirs:
@@ -88,13 +108,33 @@ def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
         return aside(path)
 
     monkeypatch.setattr(found, "aside", allowed)
-    with pytest.raises(PermissionError, match=f"type ln -s {written.parent} "):
-        shard.Shard(written)
-    link = tmp_path / "my own" / written.parent.name
-    link.parent.mkdir()
-    link.symlink_to(written.parent)
-    assert len(shard.Shard(link / written.name)) > 0
-    assert shard.meta(link).is_dir() and not theirs.exists()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != theirs and access(path, mode))
+
+
+@pytest.mark.parametrize("surveyed", [True, False])
+def test_what_may_only_be_read_is_trained_on_all_the_same(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, surveyed: bool
+) -> None:
+    folder = make(6, 6)
+    if surveyed:
+        list(survey(folder, 1))
+    before = {path: path.read_bytes() for path in folder.parent.rglob("*.*") if path.is_file()}
+    forbid(monkeypatch, shard.meta(folder))
+
+    def keys() -> list[str]:
+        chosen = Filter(caption_length=[None, 15], distinct_captions=True)
+        data = Data(str(folder), "fake", 16, 4, validation=2, filter=chosen)
+        return [key for batch in islice(data.train_dataloader(), 3) for key in batch["key"]]
+
+    assert keys() == keys()
+    after = {path: path.read_bytes() for path in folder.parent.rglob("*.*") if path.is_file()}
+    assert before == after
+    if surveyed:  # nothing is new, so nothing need be written
+        assert list(survey(folder, 1)) == [(1, 2), (2, 2)]
+        (shard.meta(folder) / "manifest.json").unlink()
+    with pytest.raises(PermissionError, match=f"type ln -s {folder} "):
+        list(survey(folder, 1))
 
 
 def test_a_broken_index_is_made_anew(written: Path) -> None:
@@ -179,6 +219,8 @@ STRAYS = {
     "no picture": ("it has no picture", ("c.txt", b"words")),
     "latin-1": ("its caption is not UTF-8", ("c.jpg", jpeg(1)), ("c.txt", b"caf\xe9")),
     "a novel": (TOO_LARGE[1], ("c.jpg", jpeg(1)), ("c.txt", b"x" * (LIMIT["txt"] + 1))),
+    "two pictures": (TWICE, *PAIR, ("c.png", jpeg(0))),
+    "two captions": (TWICE, *PAIR, ("c.txt", b"ho")),
     "a large .json": (TOO_LARGE[2], *PAIR, ("c.json", b" " * (LIMIT["json"] + 1))),
     "a large picture": (TOO_LARGE[0], ("c.jpg", b"x" * (LIMIT["jpg"] + 1)), ("c.txt", b"hi")),
 }
@@ -200,12 +242,9 @@ def test_what_is_no_sample_is_left_out_and_counted_in_files_and_in_streams(
     assert [found["key"] for found in members(str(path))] == ["a", "b"]
 
 
-def test_the_same_key_twice_is_an_error_when_written_and_when_read(tmp_path: Path) -> None:
+def test_the_same_key_twice_is_an_error_when_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unique"):
         shard.write(tmp_path / "x" / "0.tar", [sample(0), sample(0)])
-    path = tar_of(tmp_path / "y" / "0.tar", ("a.jpg", jpeg(0)), ("a.png", jpeg(0)))
-    with pytest.raises(ValueError, match="twice"):
-        shard.index(path)
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(written: Path) -> None:
@@ -267,7 +306,7 @@ class TestCollection:
     ) -> None:
         folder = make(3, 3)
         shard.write(folder / "00001.tar", [sample(0)])
-        with pytest.raises(ValueError, match=r"00001\.tar holds 1 samples where 3 were written"):
+        with pytest.raises(ValueError, match=r"00001\.tar holds 1 samples where .* says 3"):
             collection.Collection(folder)
 
     def test_an_empty_folder_says_what_to_type(self, tmp_path: Path) -> None:
@@ -302,3 +341,30 @@ class TestCollection:
         stats.write_text('{"successes": 3}')
         with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
             collection.Collection(tmp_path / "x")
+
+    def test_a_survey_believes_what_img2dataset_counted(self, tmp_path: Path) -> None:
+        members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
+        stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
+        stats.write_text('{"successes": 3}')
+        with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
+            list(survey(tmp_path / "x", 1))
+        stats.write_text('{"successes": 2}')
+        assert list(survey(tmp_path / "x", 1)) == [(1, 1)]
+
+    @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"successes": "x"}', '{"succ'])
+    def test_a_count_of_img2dataset_that_says_nothing_is_named(
+        self, tmp_path: Path, damaged: str
+    ) -> None:
+        path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(1)), ("a.txt", b"one"))
+        path.with_name("0_stats.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"0_stats\.json does not say how many"):
+            collection.Collection(tmp_path / "x")
+
+    @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"shards": 3}', '{"shards": {"0": 1}}'])
+    def test_a_manifest_that_is_damaged_is_named(
+        self, make: Callable[..., Path], damaged: str
+    ) -> None:
+        folder = make(3)
+        (shard.meta(folder) / "manifest.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"manifest\.json is damaged.*data/source=shards"):
+            collection.Collection(folder)

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny_world import add_text, sample
 
+from imagen_lit import readiness
 from imagen_lit.data import quantised, shard, sidecar, sidecar_header
 from imagen_lit.data.collection import Collection
 from imagen_lit.data.loader import Data
@@ -146,6 +147,8 @@ class TestWrongText:
         with pytest.raises(ValueError, match=r"text of other samples .* captions_sha256") as error:
             self.opened(folder)
         assert "keys_sha256" not in str(error.value)
+        file = sidecar.folder(folder, "fake") / "00001.safetensors"
+        assert f"Delete {file}, then type" in str(error.value), "and not all the others"
 
     def test_of_another_shard(self, make: Callable[..., Path]) -> None:
         folder = make(2, 3)
@@ -178,6 +181,33 @@ class TestWrongText:
         sidecar.write(path, rows(1, 1), {**FIELDS, "format": "something"})
         with pytest.raises(ValueError, match="not a file of text embeddings of ours"):
             self.opened(folder)
+
+
+@pytest.mark.parametrize("stored", ["float32", "int8"])
+def test_a_file_cut_while_it_is_open_gives_no_row_in_part(tmp_path: Path, stored: str) -> None:
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, rows(3, 2), {**FIELDS, "stored": stored})
+    opened = sidecar.Sidecar(path)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 5)
+    assert len(opened.row(0)) == 3
+    with pytest.raises(sidecar_header.CutShort, match="cut short while it was read"):
+        opened.row(1)
+
+
+def test_a_folder_of_text_may_have_a_name_of_one_part(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(2)
+    monkeypatch.chdir(folder.parent)
+    sidecar.folder(folder, "fake").rename("mytexts")
+    data = Data(str(folder), "mytexts", size=8, batch_size=1, validation=0)
+    data.setup()
+    assert data.encoder == {"encoder": "fake"}
+    assert readiness.lacking("tiny", "mytexts", "encoders/t5", None, "cpu") == []
+    Path("fake").mkdir()  # an encoder's weights, say; its text is still beside the shards
+    Path("mytexts").rename(sidecar.folder(folder, "fake"))
+    Data(str(folder), "fake", size=8, batch_size=1, validation=0).setup()
 
 
 def test_text_elsewhere_is_read_from_its_folder(make: Callable[..., Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -11,13 +12,15 @@ from typing import Any
 import pytest
 from tiny_world import jpeg
 
-from imagen_lit.data import build, tar
+from imagen_lit.data import build, shard, tar
 from imagen_lit.data.collection import Collection, read_manifest
 from imagen_lit.data.folder import Folder
+from imagen_lit.data.parquet import Parquet
 from imagen_lit.data.table import Table
 from imagen_lit.data.transform import Unusable
 
 pyarrow = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow.parquet")
 
 
 @pytest.fixture
@@ -158,6 +161,33 @@ def test_what_was_left_out_stands_in_the_manifest(album: Path, tmp_path: Path) -
         for entry in manifest["shards"].values():
             reasons.update(entry["left_out"])
         assert reasons == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
+
+
+def test_few_rows_of_a_parquet_file_are_held_and_none_to_look_at_its_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"image": bytes(10_000), "caption": f"number {n}"} for n in range(100)]
+    path = as_parquet(tmp_path, rows)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)  # one group
+    with monkeypatch.context() as patch:
+        patch.setattr(Parquet, "row", lambda *_: pytest.fail("a row was read"))
+        table = Table(str(path))
+        assert len(table) == 100 and table.state() == shard.state(path)
+    read = Parquet(path)
+    for number in (0, 1, 50, 99, 3, 40):
+        assert read.row(number)["caption"] == f"number {number}"
+        assert len(read._held) <= 16
+
+
+@pytest.mark.parametrize("write", [as_csv, as_jsonl, as_parquet])
+def test_pictures_that_a_table_names_are_seen_to_change(
+    album: Path, write: Callable[..., Path]
+) -> None:
+    path = str(write(album, ROWS))
+    before = Table(path).state()
+    assert Table(path).state() == before
+    os.utime(album / "trip/c.JPG", (1, 1))
+    assert Table(path).state() != before
 
 
 @pytest.mark.parametrize("changed", ["b.txt", "b.jpg", "a.json", "table.csv"])

@@ -70,9 +70,9 @@ def test_the_summary_is_what_the_indexes_say(folder: Path) -> None:
     paths = sorted(folder.glob("*.tar"))
     for _ in range(2):  # gathered, and read
         indexes = [shard.index(path) for path in paths]
-        assert summary.column(paths, "counts").tolist() == [9, 4, 7]
+        assert summary.columns(paths, ["counts"])["counts"].tolist() == [9, 4, 7]
         hashes = [number for index in indexes for number in index.hashes.tolist()]
-        assert summary.column(paths, "hashes").tolist() == hashes
+        assert summary.columns(paths, ["hashes"])["hashes"].tolist() == hashes
 
 
 def test_a_shard_or_a_sidecar_that_changed_is_noticed_at_the_next_start(make: Make) -> None:
@@ -91,6 +91,19 @@ def test_a_shard_or_a_sidecar_that_changed_is_noticed_at_the_next_start(make: Ma
         opened(folder)
     (text / "00002.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"00002\.safetensors are missing"):
+        opened(folder)
+
+
+def test_a_shard_replaced_by_one_of_the_same_size_is_noticed(make: Make) -> None:
+    folder = make(3, 3)
+    surveyed(folder)
+    opened(folder)
+    path = folder / "00001.tar"
+    size, two = path.stat().st_size, [sample(3), sample(4)]
+    shard.write(path, two)
+    filler = bytes(size - path.stat().st_size)
+    path.write_bytes(path.read_bytes() + filler)  # a tar may end with more zeros than it needs
+    with pytest.raises(ValueError, match=r"00001\.tar holds 2 samples where the manifest says 3"):
         opened(folder)
 
 

@@ -233,6 +233,15 @@ def test_an_error_of_a_room_reads_the_same_when_a_loader_worker_or_a_constructor
     assert told == "00000.tar is cut short: write it again (while building data.source)"
 
 
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    afar = TimeoutError(
+        "Caught TimeoutError in DataLoader worker process 1.\nOriginal Traceback (most recent call "
+        'last):\n  File "x/imagen_lit/data/tar.py", line 9, in read\n    return store.read(n)\n'
+        "TimeoutError\n"
+    )
+    assert complaint.of(afar, list) == complaint.of(TimeoutError(), list) == "TimeoutError"
+
+
 def test_a_cluster_that_takes_no_job_is_told_in_a_sentence() -> None:
     from subprocess import CalledProcessError
 

@@ -217,8 +217,10 @@ def test_the_cache_of_other_captions_is_refused(shards: Collection, tmp_path: Pa
     fill(shards, tmp_path / "text")
     other = {"key": "0-0", "image": b"x", "extension": "jpg", "known": {}, "caption": "new"}
     shard.write(shards.paths[0], [other])
-    with pytest.raises(ValueError, match="captions_sha256"):
+    with pytest.raises(ValueError, match="captions_sha256") as error:
         fill(Collection(shards.folder), tmp_path / "text")
+    only = f"To replace it, delete {tmp_path / 'text' / '00000.safetensors'}, then"
+    assert only in str(error.value), "and not what was encoded for the other shards"
 
 
 def test_numbers_that_are_not_finite_are_refused(shards: Collection, tmp_path: Path) -> None:

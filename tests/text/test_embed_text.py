@@ -1,9 +1,12 @@
 """Which share is mine, what a cache will take, and what is said when neither can be known."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from tiny_world import sample
 
 from imagen_lit import door, embed_text, train
@@ -57,6 +60,26 @@ def test_the_tasks_of_one_srun_share_out_what_falls_to_their_member(members: int
     assert embed_text.share(None, None, {"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}) == (0, 1)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_slurm_cannot_mean_is_named(name: str) -> None:
+    told = array(ID=0, MIN=0, MAX=3, STEP=1, COUNT=4) | {f"SLURM_ARRAY_TASK_{name}": "x"}
+    with pytest.raises(ValueError, match=f"SLURM_ARRAY_TASK_{name}=x"):
+        embed_text.share(None, None, told)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("MULTIRUN", (0, 1)), ("RUN", (1, 4))])
+def test_a_member_of_a_sweep_encodes_all_although_slurm_has_an_array_of_them(
+    monkeypatch: pytest.MonkeyPatch, mode: str, expected: tuple[int, int]
+) -> None:
+    for name, value in array(ID=1, MIN=0, MAX=3, STEP=1, COUNT=4).items():
+        monkeypatch.setenv(name, value)
+    hydra = SimpleNamespace(mode=RunMode[mode])
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
+    assert embed_text.share(None, None, embed_text.environment()) == expected
+    assert embed_text.share(2, 3, embed_text.environment()) == (2, 3)
+
+
 def test_words_are_no_share() -> None:
     with pytest.raises(ValueError, match="expected whole numbers"):
         embed_text.share("a", 2, {})  # type: ignore[arg-type]
@@ -80,6 +103,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def embedded(*words: str) -> None:
     embed_text.main(door.compose("embed_text", ["shards=laion", "+text.device=cpu", *words]))
+
+
+@pytest.mark.parametrize(
+    "word", ["budget=a", "budget=0", "plan=true tried=0", "plan=true train_gflops=0"]
+)
+def test_a_number_that_is_none_is_named(place: Path, word: str) -> None:
+    name, _, value = word.split()[-1].partition("=")
+    with pytest.raises(ValueError, match=f"found {name}={value}: expected a"):
+        embedded(*word.split())
 
 
 class TestAPlan:
