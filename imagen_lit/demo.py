@@ -20,7 +20,7 @@ from imagen_lit.cascade import Cascade
 from imagen_lit.data import build, sidecar
 from imagen_lit.demo_plan import Plan
 from imagen_lit.embed_text import embed
-from imagen_lit.evaluate import evaluate, tell, told
+from imagen_lit.evaluate import asked, evaluate, tell, told
 from imagen_lit.evaluation import figure, page
 from imagen_lit.pretrain_text import pretrain, progress
 from imagen_lit.sample import draw
@@ -148,7 +148,7 @@ def _evaluate(cfg: DictConfig, home: Path, plan: Plan) -> dict[str, Any]:
             door.build(cfg.examiner),
             home / "evaluation",
             cfg.batch,
-            {"cascade": OmegaConf.to_container(cfg.cascade, resolve=True)},
+            asked(cfg),
             tell,
         )
     print(told(scores))

@@ -1,12 +1,11 @@
 """A cascade is examined: held-out prompts are drawn and read, and every step gets its scores.
 
 `scores.json` says what was right, for each category and each step of the cascade, with intervals;
-`readings.jsonl` says it prompt by prompt.
+`marks.jsonl` says it prompt by prompt.
 """
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import door, run_folder
+from imagen_lit import door, protocol
 from imagen_lit.cascade import Cascade
 from imagen_lit.data.aside import aside
 from imagen_lit.evaluation.examination import HeldOut
@@ -29,17 +28,17 @@ def evaluate(
     examiner: HeldOut,
     folder: Path,
     batch: int,
-    protocol: dict[str, Any],
+    asked: dict[str, Any],
     tell: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """The scores by step and category, also written into the folder.
 
-    Pictures that are already there are kept, if they were drawn under the same protocol by the same
-    weights; else all are drawn anew.
+    Pictures that are already there are kept, and drawn anew where the weights have changed since;
+    a folder in which something else was `asked` for is refused.
     """
-    seen = {name: run_folder.images_seen(Path(step.run)) for name, step in cascade.steps.items()}
-    protocol = protocol | {"images_seen": seen, "text": encoder.fingerprint()}
-    pictures = _only_of(folder, protocol)
+    drawn_so = protocol.of(cascade, encoder.fingerprint(), asked)
+    protocol.refuse_another(folder, drawn_so)
+    pictures = protocol.only_of(folder, drawn_so)
     wanted = list(zip(examiner.prompts, examiner.seeds, strict=True))
     paths = [files(cascade, pictures, *each) for each in wanted]
     owed = [
@@ -58,24 +57,13 @@ def evaluate(
         for name in cascade.steps
     }
     scores = {
-        "protocol": protocol | {"prompts": len(wanted), "interval": "Wilson, 95 %"},
+        "protocol": drawn_so | {"prompts": len(wanted), "interval": "Wilson, 95 %"},
         "score/alignment": {name: examiner.score(rows) for name, rows in marks.items()},
     }
     lines = (json.dumps({"step": name} | row) for name, rows in marks.items() for row in rows)
     _write(folder / "marks.jsonl", "".join(f"{line}\n" for line in lines))
     _write(folder / "scores.json", json.dumps(scores, indent=2))
     return scores
-
-
-def _only_of(folder: Path, protocol: dict[str, Any]) -> Path:
-    """The folder of pictures, emptied of those drawn under another protocol or by other weights."""
-    pictures, said = folder / "pictures", folder / "protocol.json"
-    wanted = json.dumps(protocol, indent=2, sort_keys=True)
-    if not said.exists() or said.read_text() != wanted:
-        shutil.rmtree(pictures, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(said, wanted)
-    return pictures
 
 
 def _write(file: Path, text: str) -> None:
@@ -105,6 +93,12 @@ def told(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def asked(cfg: DictConfig) -> dict[str, Any]:
+    """What of the settings decides over pictures and marks."""
+    parts = {"cascade": cfg.cascade, "examiner": cfg.examiner}
+    return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
+
+
 @door.main("evaluate")
 def main(cfg: DictConfig) -> None:
     folder = Path(cfg.out)
@@ -114,7 +108,7 @@ def main(cfg: DictConfig) -> None:
         door.build(cfg.examiner),
         folder,
         cfg.batch,
-        {"cascade": OmegaConf.to_container(cfg.cascade, resolve=True)},
+        asked(cfg),
         tell,
     )
     print(told(scores))

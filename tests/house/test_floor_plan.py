@@ -39,6 +39,7 @@ ROOMS = {
     "run_folder": {"data", "stage", "door", "checkpoint"},
     "mirror": {"run_folder"},
     "cascade": {"stage", "run_folder"},
+    "protocol": {"data", "run_folder", "cascade"},
 }
 DOORS = {  # each may import `door` and `assets` too
     "bench": {"data", "diffusion", "stage", "machine", "outlook", "readiness"},
@@ -50,7 +51,7 @@ DOORS = {  # each may import `door` and `assets` too
     "train": {"data", "text", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
     | {"complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
-    "evaluate": {"data", "text", "evaluation", "run_folder", "cascade", "sample"},
+    "evaluate": {"data", "text", "evaluation", "protocol", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
     "dashboard": {"run_folder", "mirror"},
     "demo": {"demo_plan", "data", "machine", "evaluation", "run_folder", "cascade"}
