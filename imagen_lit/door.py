@@ -181,6 +181,16 @@ def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
     return instantiate(node, _convert_="all")
 
 
+def whole(cfg: DictConfig, **least: int) -> None:
+    """Raise ValueError unless each of these keys is a whole number, at least so large."""
+    for key, smallest in least.items():
+        if type(cfg[key]) is not int or cfg[key] < smallest:
+            raise ValueError(
+                f"found {key}={cfg[key]}: expected a whole number from {smallest} upwards; "
+                f"type {key}={max(smallest, 1)}, for example"
+            )
+
+
 def check(node: Any, key: str = "") -> None:
     """Raise ValueError unless every `_target_` in a plain node may be built as it is written.
 

@@ -101,6 +101,7 @@ def asked(cfg: DictConfig) -> dict[str, Any]:
 
 @door.main("evaluate")
 def main(cfg: DictConfig) -> None:
+    door.whole(cfg, batch=1)
     folder = Path(cfg.out)
     scores = evaluate(
         door.build(cfg.cascade),

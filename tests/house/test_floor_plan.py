@@ -38,7 +38,7 @@ ROOMS = {
     "callbacks": {"stage", "machine", "checkpoint", "slurm", "owner", "status"},
     "run_folder": {"data", "stage", "door", "checkpoint"},
     "mirror": {"run_folder"},
-    "cascade": {"stage", "run_folder"},
+    "cascade": {"stage", "door", "run_folder"},
     "protocol": {"data", "run_folder", "cascade"},
 }
 DOORS = {  # each may import `door` and `assets` too
