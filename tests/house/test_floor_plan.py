@@ -46,7 +46,7 @@ DOORS = {  # each may import `door` and `assets` too
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
-    "pretrain_text": {"text"},
+    "pretrain_text": {"data", "text"},
     "embed_text": {"data", "text", "machine"},
     "train": {"data", "text", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
     | {"complaint", "slurm", "owner", "status"},
