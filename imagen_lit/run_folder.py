@@ -34,9 +34,10 @@ BOUND = ("trainer.gradient_clip_val",)  # among these all the same
 
 PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
+CATEGORIES = ("all", "one", "two", "count", "word")
 METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
-METRICS += tuple(f"score/alignment_{category}" for category in ("all", "one", "two", "count"))
+METRICS += tuple(f"score/alignment_{category}" for category in CATEGORIES)
 METRICS += (  # imagen_lit/callbacks/health.py
     "health/text_gap",
     "health/shuffled_gap",
