@@ -6,7 +6,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from imagen_lit.cascade import Cascade
 from imagen_lit.data.aside import aside
 from imagen_lit.evaluation.examination import HeldOut
 from imagen_lit.evaluation.figure import opened
+from imagen_lit.pace import Counter
 from imagen_lit.sample import draw, files
 from imagen_lit.text.encoder import HuggingFace
 
@@ -71,16 +71,6 @@ def _write(file: Path, text: str) -> None:
         handle.write(text.encode())
 
 
-def tell(done: int, count: int) -> None:
-    end = "\n" if done == count else ""
-    if sys.stderr.isatty() or done == count or done % 64 == 0:
-        print(
-            f"\rdrawn {done}/{count} prompts",
-            end=end or ("" if sys.stderr.isatty() else "\n"),
-            file=sys.stderr,
-        )
-
-
 def told(scores: dict[str, Any]) -> str:
     """The scores as lines of text."""
     lines = []
@@ -110,7 +100,7 @@ def main(cfg: DictConfig) -> None:
         folder,
         cfg.batch,
         asked(cfg),
-        tell,
+        Counter("prompts drawn"),
     )
     print(told(scores))
     print(f"scores are in {folder / 'scores.json'}")

@@ -35,6 +35,11 @@ class Counter:
     def __init__(self, what: str) -> None:
         self.what, self._pace, self._told = what, Pace(), -float("inf")
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was counted."""
+        return self._told > -float("inf")
+
     def __call__(self, done: int, count: int) -> None:
         self._pace.saw(done)
         now, live, over = time.monotonic(), sys.stderr.isatty(), done == count

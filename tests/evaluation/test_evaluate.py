@@ -8,7 +8,7 @@ import pytest
 from tiny_run import Encoder, leave_run
 
 from imagen_lit import door
-from imagen_lit.evaluate import asked, evaluate
+from imagen_lit.evaluate import asked, evaluate, main
 
 
 def examine(runs: Path, *words: str) -> dict[str, Any]:
@@ -64,3 +64,9 @@ def test_other_settings_under_the_same_name_are_refused_and_destroy_nothing(
     marks = (tmp_path / "demo/other/marks.jsonl").read_text().splitlines()
     assert {json.loads(line)["step"] for line in marks} == {"base"}
     assert before.items() <= contents(tmp_path).items()
+
+
+def test_a_batch_of_nothing_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="found batch=0: .*type batch=1"):
+        main(door.compose("evaluate", [f"runs={tmp_path}", "batch=0"]))
+    assert not any(tmp_path.iterdir())

@@ -41,6 +41,7 @@ ROOMS = {
     "run_folder": {"data", "stage", "door", "checkpoint"},
     "mirror": {"run_folder"},
     "cascade": {"stage", "door", "run_folder"},
+    "demo_page": {"demo_plan", "evaluation", "run_folder"},
     "protocol": {"data", "run_folder", "cascade"},
 }
 DOORS = {  # each may import `door` and `assets` too
@@ -53,10 +54,11 @@ DOORS = {  # each may import `door` and `assets` too
     "train": {"data", "text", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
     | {"complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
-    "evaluate": {"data", "text", "evaluation", "protocol", "cascade", "sample"},
+    "evaluate": {"data", "text", "evaluation", "pace", "protocol", "cascade", "sample"},
     "report": {"evaluation", "run_folder"},
     "dashboard": {"run_folder", "mirror"},
-    "demo": {"demo_plan", "data", "machine", "evaluation", "run_folder", "cascade"}
+    "demo": {"demo_plan", "demo_page", "data", "machine", "pace", "protocol", "run_folder"}
+    | {"start", "cascade"}
     | {"build_shards", "pretrain_text", "embed_text", "train", "bench", "sample", "evaluate"},
 }
 SPEAKS_HYDRA = {*DOORS, "run_folder", "assets", "complaint", "door"}
