@@ -67,6 +67,6 @@ def test_other_settings_under_the_same_name_are_refused_and_destroy_nothing(
 
 
 def test_a_batch_of_nothing_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="found batch=0: .*type batch=1"):
+    with pytest.raises(ValueError, match=r"found batch=0: .*type batch=1"):
         main(door.compose("evaluate", [f"runs={tmp_path}", "batch=0"]))
     assert not any(tmp_path.iterdir())
