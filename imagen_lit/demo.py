@@ -243,7 +243,7 @@ def main(cfg: DictConfig) -> None:
     home = plan.file.parent
     print(f"\nthe page:    {home / 'index.html'}\nthe grid:    {home / 'grid.png'}")
     print(f"the scores:  {home / 'evaluation' / 'scores.json'}")
-    print(f"in all:      {plan.spent / 60:.1f} min of {cfg.minutes:g}")
+    print(f"in all:      {sum(plan.said['starts']) / 60:.1f} min of {cfg.minutes:g}")
 
 
 if __name__ == "__main__":
