@@ -7,4 +7,11 @@ mathematics asks. The single files beside them are the doors: `python -m imagen_
 re-exported here: a thing has one address, the file that defines it.
 """
 
+import sys
+
 __version__ = "0.1.0"
+
+if sys.argv[:1] == ["-m"]:  # Python is on its way to a door, and has imported nothing else yet
+    from imagen_lit import start
+
+    sys.excepthook = start.interrupted

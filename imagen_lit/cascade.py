@@ -11,8 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from imagen_lit import run_folder
-from imagen_lit.stage.condition import Condition
+from imagen_lit import door, run_folder
+from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.recipe import Recipe
 from imagen_lit.stage.training import Stage
 
@@ -29,6 +29,11 @@ class Step:
         return run_folder.load(Path(self.run))
 
     @cached_property
+    def condition(self) -> TextOnly | TextAndLowRes:
+        """What it learnt to draw from, known before its weights are read."""
+        return door.build(run_folder.config(Path(self.run)).stage.condition)
+
+    @cached_property
     def size(self) -> int:
         """The edge of the pictures it draws: the full picture's, whatever it was cropped to in
         training."""
@@ -36,7 +41,7 @@ class Step:
 
     def draw(self, condition: Condition, lowres: Tensor | None, seeds: Sequence[int]) -> Tensor:
         if lowres is not None:
-            schedule = self.stage.condition.schedule
+            schedule = self.condition.schedule
             condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
         return self.recipe.draw(self.stage.ema, condition, seeds, self.size)
 
@@ -55,9 +60,17 @@ class Cascade:
             yield name, picture
 
     def require(self, fingerprint: dict[str, str]) -> None:
-        """Refuse a text encoder other than the one that a stage learnt with."""
-        for name, step in self.steps.items():
-            run_folder.config(Path(step.run))
+        """Refuse a text encoder other than the one that a stage learnt with, and stages that cannot
+        stand in this row."""
+        for place, (name, step) in enumerate(self.steps.items()):
+            enlarges = isinstance(step.condition, TextAndLowRes)
+            if enlarges != (place > 0):
+                does = ("draws from text alone", "enlarges a smaller picture")
+                raise ValueError(
+                    f"stage {name!r} ({step.run}) {does[enlarges]}, and place {place + 1} of the "
+                    f"cascade wants one that {does[place > 0]}: type cascade.{name}.run=... with "
+                    "the folder of such a run"
+                )
             differing = run_folder.text_difference(Path(step.run), fingerprint)
             if differing:
                 raise ValueError(

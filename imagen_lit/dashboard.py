@@ -16,8 +16,6 @@ from wandb_workspaces import expr
 
 from imagen_lit import door, mirror, run_folder
 
-CATEGORIES = ("all", "one", "two", "count")
-
 LEARNING = {
     "loss on held-out pictures": ("val/loss",),
     "loss in training": ("train/loss",),
@@ -28,7 +26,7 @@ LEARNING = {
         f"score/alignment_all{end}" for end in ("", "_low", "_high")
     ),
     "held-out prompts drawn right, by kind": tuple(
-        f"score/alignment_{category}" for category in CATEGORIES
+        f"score/alignment_{category}" for category in run_folder.CATEGORIES
     ),
 }
 HEALTH = {

@@ -7,90 +7,128 @@ when its turn comes, from the speed measured then and the time left, and written
 """
 
 import json
-import os
-import sys
+import math
+import operator
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import bench, door, machine, run_folder
+from imagen_lit import bench, demo_page, door, machine, protocol, run_folder, start
 from imagen_lit.cascade import Cascade
 from imagen_lit.data import build, sidecar
 from imagen_lit.demo_plan import Plan
 from imagen_lit.embed_text import embed
-from imagen_lit.evaluate import evaluate, tell, told
-from imagen_lit.evaluation import figure, page
+from imagen_lit.evaluate import asked, evaluate, told
+from imagen_lit.pace import Counter
 from imagen_lit.pretrain_text import pretrain, progress
-from imagen_lit.sample import draw
+from imagen_lit.sample import draw, files
 from imagen_lit.train import train
 
 STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
 
 
-def demo(cfg: DictConfig) -> Path:
-    """Everything, in order; the page."""
+def demo(cfg: DictConfig) -> Plan:
+    """Everything, in order, and the page; what it took."""
+    _require(cfg)
     home = Path(cfg.runs) / "demo"
-    plan = Plan(home / "plan.json", cfg.minutes)
-    common = [f"runs={cfg.runs}", f"text={_choice(cfg)}"]
-    _make_text_encoder(cfg, plan)
-    _make_data(cfg, plan)
-    precision = _precision(plan)
-    stages = [*common, "logger=files", f"trainer.precision={precision}"]  # W&B hears of no demo
-    overrides = {s: [f"stage={s}", *stages] for s in STAGES}
-    evaluation = door.compose("evaluate", [*common, f"examiner.count={cfg.prompts}"])
-    reserve = _drawing_seconds(overrides, evaluation, plan)
-    if set(plan.said["images"]) != set(STAGES):
-        plan.warn_of_little(plan.left - reserve)
-    for number, name in enumerate(STAGES):
-        _train(name, number, overrides[name], cfg, plan, reserve)
-    scores = _evaluate(evaluation, home, plan)
-    guidance = _guidance(cfg, common, home, plan)
-    return _page(home, scores, guidance, plan)
+    common = [f"runs={cfg.runs}", f"text={cfg.text.name}"]
+    asked_of = [*common, f"examiner.count={cfg.prompts}"]
+    evaluation = door.compose("evaluate", asked_of)
+    door.build(evaluation.examiner)  # prompts that cannot be asked are refused now
+    with Plan(home / "plan.json", cfg.minutes, start.AT) as plan:
+        _make_text_encoder(cfg, plan)
+        _refuse_another_examination(evaluation)
+        _make_data(cfg, plan)
+        precision = f"trainer.precision={_precision(plan)}"
+        stages = [*common, f"data.shards={cfg.datasets}", precision]
+        stages += ["logger=files"]  # W&B hears of no demo
+        overrides = {s: [f"stage={s}", *stages] for s in STAGES}
+        reserve = _drawing_seconds(overrides, evaluation, plan)
+        if set(plan.said["images"]) != set(STAGES):
+            plan.warn_of_little(plan.left - reserve)
+        for number, name in enumerate(STAGES):
+            _train(name, number, overrides[name], cfg, plan, reserve)
+        scores = _evaluate(evaluation, asked_of, plan)
+        guidance = _guidance(cfg, common, home, plan)
+        seen = {step: plan.said["images"][name] for name, step in STAGES.items()}
+        demo_page.write(home, scores, guidance, seen, plan)
+    return plan
+
+
+def _require(cfg: DictConfig) -> None:
+    """Refuse what only the last step would stumble over, before the first has begun."""
+    if type(cfg.minutes) not in (int, float) or not 0 < cfg.minutes < math.inf:
+        raise ValueError(
+            f"found minutes={cfg.minutes}: expected a number above 0; type make demo MINUTES=20"
+        )
+    door.whole(cfg, scenes=1, prompts=1, documents=0)
+    weights = OmegaConf.to_container(cfg).get("weights")
+    if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
+        raise ValueError(
+            f"found weights={weights}: expected a list of numbers; type 'weights=[1,3,5]'"
+        )
+    if not isinstance(cfg.guided_prompt, str) or not cfg.guided_prompt.strip():
+        raise ValueError(
+            f"found guided_prompt={cfg.guided_prompt}: expected a caption; type "
+            "'guided_prompt=a red circle above a blue square'"
+        )
+
+
+def _typed(name: str, overrides: Sequence[str]) -> str:
+    """The command line that does the same by itself."""
+    return shlex.join(["python", "-m", f"imagen_lit.{name}", *overrides])
 
 
 def _make_text_encoder(cfg: DictConfig, plan: Plan) -> None:
-    folder = Path(cfg.text.path)
-    documents = 0 if cfg.text.name.endswith("random") else cfg.documents
-    command = f"python -m imagen_lit.pretrain_text documents={documents} folder={folder}"
-    with plan.step("text encoder: a tiny T5 reads scenes told in words", command):
-        if not pretrain(folder, documents, 0, progress(documents)):
-            print(f"   already there: {folder}")
+    folder, name = Path(cfg.text.path), cfg.text.name
+    documents = 0 if name.endswith("random") else cfg.documents
+    words = [f"text={name}", f"documents={documents}", f"folder={folder}"]
+    step = "text encoder: a tiny T5 reads scenes told in words"
+    with plan.step(step, _typed("pretrain_text", words)) as already:
+        if not pretrain(folder, documents, 0, progress(documents), cfg.text.width):
+            already(folder)
+
+
+def _refuse_another_examination(evaluation: DictConfig) -> None:
+    """Pictures of another examination are not drawn over; that is said before the training."""
+    cascade, encoder = door.build(evaluation.cascade), door.build(evaluation.text)
+    drawn_so = protocol.of(cascade, encoder.fingerprint(), asked(evaluation))
+    protocol.refuse_another(Path(evaluation.out), drawn_so)
 
 
 def _make_data(cfg: DictConfig, plan: Plan) -> None:
-    source, folder = f"source.count={cfg.scenes}", f"folder={cfg.datasets}"
-    world = door.compose("build_shards", [source, folder])
-    with plan.step(
-        "demo world: pictures and captions as WebDataset shards",
-        f"python -m imagen_lit.build_shards {source} {folder}",
-    ):
+    words = [f"source.count={cfg.scenes}", f"folder={cfg.datasets}"]
+    world = door.compose("build_shards", words)
+    step = "demo world: pictures and captions as WebDataset shards"
+    with plan.step(step, _typed("build_shards", words)) as already:
         identity = OmegaConf.to_container(world.source, resolve=True)
-        target = Path(world.folder)
-        for done, count in build.build(
-            door.build(world.source), identity, target, world.per_shard, world.workers
-        ):
-            _count("shards", done, count)
-        for done, count in build.survey(target, world.workers):
-            _count("indexes", done, count)
-    captions = door.compose("embed_text", [f"text={_choice(cfg)}", f"shards={cfg.datasets}"])
-    with plan.step(
-        "captions: one text sidecar a shard",
-        f"python -m imagen_lit.embed_text text={_choice(cfg)} shards={cfg.datasets}",
-    ):
-        encoder = door.build(captions.text)
-        shards = Path(captions.shards)
-        folder = sidecar.folder(shards, encoder.name)
-        for done, _, count in embed(encoder, shards, folder, captions.stored, captions.budget):
-            _count("sidecars", done, count)
+        source, target = door.build(world.source), Path(world.folder)
+        written = build.build(source, identity, target, world.per_shard, world.workers)
+        if operator.eq(*next(written)):  # it says first what is there
+            already(target)
+        _count("shards written", written)
+        _count("shards indexed", build.survey(target, world.workers))
+    words = [f"text={cfg.text.name}", f"shards={cfg.datasets}"]
+    captions = door.compose("embed_text", words)
+    step = "captions: one text sidecar a shard"
+    with plan.step(step, _typed("embed_text", words)) as already:
+        encoder, shards = door.build(captions.text), Path(captions.shards)
+        folder, count, new = sidecar.folder(shards, encoder.name), Counter("sidecars"), 0
+        made = embed(encoder, shards, folder, captions.stored, captions.budget)
+        for done, new, of in made:  # noqa: B007
+            count(done, of)
+        if not new:
+            already(folder)
 
 
-def _count(what: str, done: int, count: int) -> None:
-    live = sys.stderr.isatty()
-    if live or done == count:
-        end = "\n" if done == count else ""
-        print(f"\r{done}/{count} {what}", end=end, file=sys.stderr, flush=True)
+def _count(what: str, steps: Iterable[tuple[int, int]]) -> None:
+    count = Counter(what)
+    for done, of in steps:
+        count(done, of)
 
 
 def _precision(plan: Plan) -> str:
@@ -133,122 +171,79 @@ def _train(
         plan.said["images"][name] = seen + more
         plan.write()
     images = plan.said["images"][name]
-    command = " ".join(["python -m imagen_lit.train", *overrides, f"stage.images={images}"])
-    with plan.step(f"stage {number + 1} of {len(STAGES)}: {name}", command):
-        train(door.compose("train", [*overrides, f"stage.images={images}"]))
+    words = [*overrides, f"stage.images={images}"]
+    step, cfg = f"stage {number + 1} of {len(STAGES)}: {name}", door.compose("train", words)
+    with plan.step(step, _typed("train", words)) as already:
+        folder = Path(cfg.runs) / cfg.name
+        if run_folder.images_seen(folder) >= images:
+            already(folder)
+        train(cfg)
 
 
-def _evaluate(cfg: DictConfig, home: Path, plan: Plan) -> dict[str, Any]:
-    with plan.step(
-        "examination: held-out prompts through the whole cascade", "python -m imagen_lit.evaluate"
-    ):
+def _evaluate(cfg: DictConfig, overrides: Sequence[str], plan: Plan) -> dict[str, Any]:
+    step = "examination: held-out prompts through the whole cascade"
+    with plan.step(step, _typed("evaluate", overrides)) as already:
+        count = Counter("prompts drawn")
         scores = evaluate(
             door.build(cfg.cascade),
             door.build(cfg.text),
             door.build(cfg.examiner),
-            home / "evaluation",
+            Path(cfg.out),
             cfg.batch,
-            {"cascade": OmegaConf.to_container(cfg.cascade, resolve=True)},
-            tell,
+            asked(cfg),
+            count,
         )
+        if not count.begun:
+            already(cfg.out)
     print(told(scores))
     return scores
 
 
 def _guidance(cfg: DictConfig, common: list[str], home: Path, plan: Plan) -> dict[str, Any]:
     """One prompt, one seed, over guidance weights, under static and dynamic thresholding."""
-    rows: dict[str, list[Path]] = {}
-    prompt = cfg.guided_prompt
-    with plan.step(
-        "guidance and thresholding, side by side",
-        "python -m imagen_lit.sample cascade.base.recipe…",
-    ):
-        for threshold in ("static", "dynamic"):
-            rows[threshold] = []
-            for weight in cfg.weights:
-                chosen = [
-                    f"diffusion/threshold@cascade.base.recipe.threshold={threshold}",
-                    f"cascade.base.recipe.guidance.weight={weight}",
-                ]
-                sample = door.compose("sample", [*common, *chosen])
-                cascade: Cascade = door.build(sample.cascade)
-                folder = home / "guidance" / f"{threshold}_{weight:g}"
-                ((_, _, made),) = draw(cascade, door.build(sample.text), [(prompt, 0)], folder, 1)
-                rows[threshold].append(list(made.values())[-1])
-    return {"prompt": prompt, "weights": list(cfg.weights), "rows": rows}
-
-
-def _page(home: Path, scores: dict[str, Any], guidance: dict[str, Any], plan: Plan) -> Path:
-    folder = home / "evaluation"
-    marks = [json.loads(line) for line in (folder / "marks.jsonl").read_text().splitlines()]
-    steps = list(STAGES.values())
-    last = [m for m in marks if m["step"] == steps[-1]]
-    samples = [
-        {
-            "prompt": mark["prompt"],
-            "category": mark["category"],
-            "right": mark["found"]["exact"],
-            "pictures": {
-                step: folder
-                / next(
-                    m["picture"]
-                    for m in marks
-                    if (m["step"], m["prompt"], m["seed"]) == (step, mark["prompt"], mark["seed"])
-                )
-                for step in steps
-            },
-        }
-        for mark in last[:36]
-    ]
-    rows = {step: run_folder.metrics(home / step) for step in steps}
-    losses = {
-        f"{step} {name}": [(r["images"], r[f"{name}/loss"]) for r in found if f"{name}/loss" in r]
-        for step, found in rows.items()
-        for name in ("train", "val")
-    }
-    learnt = {
-        key.removeprefix("score/alignment_"): [
-            (r["images"], *r[key]) for r in rows["base"] if key in r
+    prompt, weights = cfg.guided_prompt, list(cfg.weights)
+    said = [*common, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
+    wanted = {  # of each row, the overrides of its pictures
+        threshold: [
+            [
+                *said,
+                f"diffusion/threshold@cascade.base.recipe.threshold={threshold}",
+                f"cascade.base.recipe.guidance.weight={weight}",
+                f"out={home / 'guidance' / f'{threshold}_{weight:g}' / 'pictures'}",
+            ]
+            for weight in weights
         ]
-        for key in sorted({k for r in rows["base"] for k in r if k.startswith("score/")})
+        for threshold in ("static", "dynamic")
     }
-    plots = [("loss", figure.curves({k: v for k, v in losses.items() if v}, "images seen", "loss"))]
-    if learnt:
-        plots.append(
-            (
-                "held-out prompts right at 16 × 16, 48 prompts, 16 steps",
-                figure.bands(learnt, "images seen", "exact"),
-            )
-        )
-    file = home / "index.html"
-    page.write(
-        file,
-        "A text-to-image cascade that learnt on this machine",
-        f"Three stages, 16 → 64 → 256, trained for {plan.said['minutes']:g} minutes in all on "
-        f"{os.cpu_count()} CPU cores. Images seen: "
-        + ", ".join(f"{STAGES[k]} {v:,}" for k, v in plan.said["images"].items())
-        + ".",
-        scores["score/alignment"],
-        samples,
-        plots,
-        guidance,
-        list(plan.said["seconds"].items()),
-    )
-    finals = [s["pictures"][steps[-1]] for s in samples[:24]]
-    figure.grid(finals, 8, 128, home / "grid.png")
-    return file
-
-
-def _choice(cfg: DictConfig) -> str:
-    """The option of the group `text` that was taken: encoders are named after it."""
-    return cfg.text.name
+    command = _typed("sample", wanted["static"][0]) + f"  # the first of {2 * len(weights)}"
+    with plan.step("guidance and thresholding, side by side", command) as already:
+        plain = door.compose("sample", said)
+        encoder = door.build(plain.text)
+        drawn_so = protocol.of(door.build(plain.cascade), encoder.fingerprint(), {})
+        rows, new = {}, 0
+        for threshold, pictures in wanted.items():
+            rows[threshold] = []
+            for overrides in pictures:
+                sample = door.compose("sample", overrides)
+                recipes = OmegaConf.to_container(sample.cascade, resolve=True)
+                folder = protocol.only_of(Path(sample.out).parent, drawn_so | {"cascade": recipes})
+                cascade: Cascade = door.build(sample.cascade)
+                made = files(cascade, folder, prompt, 0)
+                if not all(file.exists() for file in made.values()):
+                    new += len(list(draw(cascade, encoder, [(prompt, 0)], folder, 1)))
+                rows[threshold].append(list(made.values())[-1])
+        if not new:
+            already(home / "guidance")
+    return {"prompt": prompt, "weights": weights, "rows": rows}
 
 
 @door.main("demo")
 def main(cfg: DictConfig) -> None:
-    file = demo(cfg)
-    print(f"\nthe page:    {file}\nthe grid:    {file.parent / 'grid.png'}")
-    print(f"the scores:  {file.parent / 'evaluation' / 'scores.json'}")
+    plan = demo(cfg)
+    home = plan.file.parent
+    print(f"\nthe page:    {home / 'index.html'}\nthe grid:    {home / 'grid.png'}")
+    print(f"the scores:  {home / 'evaluation' / 'scores.json'}")
+    print(f"in all:      {sum(plan.said['starts']) / 60:.1f} min of {cfg.minutes:g}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, get_origin
+from typing import Any, get_origin
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -26,7 +26,7 @@ from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from imagen_lit import assets, complaint
+from imagen_lit import assets, complaint, start
 
 Task = Callable[[DictConfig], Any]
 
@@ -78,10 +78,10 @@ def _open(task: Task, config_name: str) -> None:
             assets.register_sweeps()
             hydra.main(assets.conf(), config_name, version_base="1.3")(member)()
     except KeyboardInterrupt:
-        _stop()
+        start.stop()
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's way to end a fit
-            _stop()
+            start.stop()
         raise
     except Exception as error:
         keys = functools.partial(_keys, config_name)
@@ -110,11 +110,6 @@ def _refuse_strays() -> None:
                 f"+{name}= names no group{complaint.nearest(name, groups)}; "
                 f"the groups are {', '.join(groups)}, and ++{name}=... adds a mere key"
             )
-
-
-def _stop() -> NoReturn:
-    print("stopped; type the same command to continue", file=sys.stderr)
-    sys.exit(130)
 
 
 @contextmanager
@@ -179,6 +174,16 @@ def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
     node = OmegaConf.create(node) if isinstance(node, dict) else node
     check(OmegaConf.to_container(node, resolve=True), node._get_full_key(None))
     return instantiate(node, _convert_="all")
+
+
+def whole(cfg: DictConfig, **least: int) -> None:
+    """Raise ValueError unless each of these keys is a whole number, at least so large."""
+    for key, smallest in least.items():
+        if type(cfg[key]) is not int or cfg[key] < smallest:
+            raise ValueError(
+                f"found {key}={cfg[key]}: expected a whole number from {smallest} upwards; "
+                f"type {key}={max(smallest, 1)}, for example"
+            )
 
 
 def check(node: Any, key: str = "") -> None:

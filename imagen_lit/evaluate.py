@@ -1,24 +1,23 @@
 """A cascade is examined: held-out prompts are drawn and read, and every step gets its scores.
 
 `scores.json` says what was right, for each category and each step of the cascade, with intervals;
-`readings.jsonl` says it prompt by prompt.
+`marks.jsonl` says it prompt by prompt.
 """
 
 import json
 import os
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import door, run_folder
+from imagen_lit import door, protocol
 from imagen_lit.cascade import Cascade
 from imagen_lit.data.aside import aside
 from imagen_lit.evaluation.examination import HeldOut
 from imagen_lit.evaluation.figure import opened
+from imagen_lit.pace import Counter
 from imagen_lit.sample import draw, files
 from imagen_lit.text.encoder import HuggingFace
 
@@ -29,17 +28,17 @@ def evaluate(
     examiner: HeldOut,
     folder: Path,
     batch: int,
-    protocol: dict[str, Any],
+    asked: dict[str, Any],
     tell: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """The scores by step and category, also written into the folder.
 
-    Pictures that are already there are kept, if they were drawn under the same protocol by the same
-    weights; else all are drawn anew.
+    Pictures that are already there are kept, and drawn anew where the weights have changed since;
+    a folder in which something else was `asked` for is refused.
     """
-    seen = {name: run_folder.images_seen(Path(step.run)) for name, step in cascade.steps.items()}
-    protocol = protocol | {"images_seen": seen, "text": encoder.fingerprint()}
-    pictures = _only_of(folder, protocol)
+    drawn_so = protocol.of(cascade, encoder.fingerprint(), asked)
+    protocol.refuse_another(folder, drawn_so)
+    pictures = protocol.only_of(folder, drawn_so)
     wanted = list(zip(examiner.prompts, examiner.seeds, strict=True))
     paths = [files(cascade, pictures, *each) for each in wanted]
     owed = [
@@ -58,7 +57,7 @@ def evaluate(
         for name in cascade.steps
     }
     scores = {
-        "protocol": protocol | {"prompts": len(wanted), "interval": "Wilson, 95 %"},
+        "protocol": drawn_so | {"prompts": len(wanted), "interval": "Wilson, 95 %"},
         "score/alignment": {name: examiner.score(rows) for name, rows in marks.items()},
     }
     lines = (json.dumps({"step": name} | row) for name, rows in marks.items() for row in rows)
@@ -67,30 +66,9 @@ def evaluate(
     return scores
 
 
-def _only_of(folder: Path, protocol: dict[str, Any]) -> Path:
-    """The folder of pictures, emptied of those drawn under another protocol or by other weights."""
-    pictures, said = folder / "pictures", folder / "protocol.json"
-    wanted = json.dumps(protocol, indent=2, sort_keys=True)
-    if not said.exists() or said.read_text() != wanted:
-        shutil.rmtree(pictures, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(said, wanted)
-    return pictures
-
-
 def _write(file: Path, text: str) -> None:
     with aside(file) as handle:
         handle.write(text.encode())
-
-
-def tell(done: int, count: int) -> None:
-    end = "\n" if done == count else ""
-    if sys.stderr.isatty() or done == count or done % 64 == 0:
-        print(
-            f"\rdrawn {done}/{count} prompts",
-            end=end or ("" if sys.stderr.isatty() else "\n"),
-            file=sys.stderr,
-        )
 
 
 def told(scores: dict[str, Any]) -> str:
@@ -105,8 +83,15 @@ def told(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def asked(cfg: DictConfig) -> dict[str, Any]:
+    """What of the settings decides over pictures and marks."""
+    parts = {"cascade": cfg.cascade, "examiner": cfg.examiner}
+    return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
+
+
 @door.main("evaluate")
 def main(cfg: DictConfig) -> None:
+    door.whole(cfg, batch=1)
     folder = Path(cfg.out)
     scores = evaluate(
         door.build(cfg.cascade),
@@ -114,8 +99,8 @@ def main(cfg: DictConfig) -> None:
         door.build(cfg.examiner),
         folder,
         cfg.batch,
-        {"cascade": OmegaConf.to_container(cfg.cascade, resolve=True)},
-        tell,
+        asked(cfg),
+        Counter("prompts drawn"),
     )
     print(told(scores))
     print(f"scores are in {folder / 'scores.json'}")

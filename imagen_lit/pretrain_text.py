@@ -1,14 +1,19 @@
 """Make the demo's tiny T5, from text alone, without the network."""
 
+import json
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from imagen_lit import door
+from imagen_lit.data.aside import aside
 from imagen_lit.text import nano
+
+SETTINGS = "reading.json"  # beside the encoder: what it has read
 
 
 def pretrain(
@@ -18,16 +23,53 @@ def pretrain(
     tell: Callable[[int, float], None],
     width: int = 128,
 ) -> bool:
-    """Write the encoder, unless it is there; whether it was made just now."""
+    """Write the encoder, unless it is there; whether it was made just now. One that has read
+    something else is refused."""
+    settings = {"documents": documents, "seed": seed, "width": width}
     if (folder / "config.json").is_file():
+        _refuse_another(folder, settings)
         return False
     kept = folder.with_name(f"{folder.name}.unfinished")
     for seen, loss, model, pieces in nano.pretrain(seed, documents, width=width, kept=kept):
         tell(seen, loss)
         made = model, pieces
     nano.save(*made, str(folder))
+    with aside(folder / SETTINGS) as file:
+        file.write(json.dumps(settings, indent=2).encode())
     kept.unlink(missing_ok=True)
     return True
+
+
+def _refuse_another(folder: Path, settings: dict[str, int]) -> None:
+    """Raise if the encoder there was made in another way, as far as it is written down."""
+    theirs = {"width": json.loads((folder / "config.json").read_text()).get("d_model")}
+    if (folder / SETTINGS).is_file():
+        theirs = json.loads((folder / SETTINGS).read_text())
+    else:
+        warnings.warn(
+            f"{folder} does not say what its encoder has read: it is taken as it is; remove the "
+            "folder to have it made anew",
+            stacklevel=3,
+        )
+    differing = [key for key, value in theirs.items() if value != settings.get(key)]
+    if differing:
+        said = "; ".join(
+            f"{key} is {theirs[key]} there, {settings.get(key)} now" for key in differing
+        )
+        typed = " ".join(f"{key}={theirs[key]}" for key in differing)
+        raise ValueError(
+            f"the encoder in {folder} was made in another way ({said}): type {typed} to take it, "
+            "or remove the folder to have it made anew"
+        )
+
+
+def require_unread(name: str, documents: int) -> None:
+    """Refuse to let the control read, which is there for having read nothing."""
+    if name.endswith("random") and documents:
+        raise ValueError(
+            f"text={name} is the encoder that has read nothing, found documents={documents}: type "
+            "documents=0"
+        )
 
 
 def progress(documents: int) -> Callable[[int, float], None]:
@@ -52,6 +94,8 @@ def progress(documents: int) -> Callable[[int, float], None]:
 
 @door.main("pretrain_text")
 def main(cfg: DictConfig) -> None:
+    door.whole(cfg, documents=0, seed=0, width=8)
+    require_unread(cfg.text.name, cfg.documents)
     folder = Path(cfg.folder)
     made = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     print(f"the encoder {'is' if made else 'was already'} in {folder}")

@@ -36,9 +36,10 @@ PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run
 
 SHOWN = 8  # differing settings with their values; of more, the names alone
 
+CATEGORIES = ("all", "one", "two", "count", "word")
 METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
-METRICS += tuple(f"score/alignment_{category}" for category in ("all", "one", "two", "count"))
+METRICS += tuple(f"score/alignment_{category}" for category in CATEGORIES)
 METRICS += (  # imagen_lit/callbacks/health.py
     "health/text_gap",
     "health/shuffled_gap",
@@ -65,7 +66,7 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
     """Raise if a run with other settings has claimed the folder."""
     file = folder / "config.yaml"
     if file.exists():
-        theirs, ours = _flat(OmegaConf.to_container(OmegaConf.load(file))), _flat(_plain(cfg))
+        theirs, ours = flat(OmegaConf.to_container(OmegaConf.load(file))), flat(_plain(cfg))
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
         differing = [k for k in differing if k in BOUND or not _free(k)]
         if differing:
@@ -137,6 +138,14 @@ def images_seen(folder: Path) -> int:
     """How far a run has come, by its newest good state."""
     state = checkpoint.newest_good(folder)
     return 0 if state is None else checkpoint.images(state)
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    """Which weights a run would draw with: two trainings of one length differ in the digest."""
+    state = checkpoint.newest_good(folder)
+    if state is None:
+        return {"images_seen": 0, "digest": None}
+    return {"images_seen": checkpoint.images(state), "digest": checkpoint.digest(state)}
 
 
 def load(folder: Path) -> Stage:
@@ -232,11 +241,12 @@ def _write(file: Path, text: str) -> None:
         handle.write(text.encode())
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}, as keys are typed."""
     if not isinstance(node, dict):
         return {prefix: node}
     return {
         k: v
         for key, value in node.items()
-        for k, v in _flat(value, f"{prefix}.{key}".lstrip(".")).items()
+        for k, v in flat(value, f"{prefix}.{key}".lstrip(".")).items()
     }

@@ -1,5 +1,6 @@
 """Prompts become pictures, through every stage of a cascade."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -38,8 +39,11 @@ def files(cascade: Cascade, folder: Path, prompt: str, seed: int) -> dict[str, P
 
 
 def file(folder: Path, step: str, prompt: str, seed: int) -> Path:
-    """A picture is named by its prompt and its seed."""
-    slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:80] or "empty"
+    """A picture is named by its prompt and its seed; where a name cannot hold the whole prompt, a
+    digest tells it from others."""
+    slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:80]
+    if slug.replace("-", " ") != prompt:
+        slug = f"{slug or 'other'}_{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"
     return folder / step / f"{slug}_seed{seed}.png"
 
 
@@ -52,6 +56,7 @@ def main(cfg: DictConfig) -> None:
             f"found prompts={prompts!r}, and a list of captions is expected: type "
             "prompts='[\"a red circle above a blue square\"]'"
         )
+    door.whole(cfg, images=1, seed=0, batch=1)
     many = [(p, cfg.seed + i) for p in prompts for i in range(cfg.images)]
     cascade, encoder = door.build(cfg.cascade), door.build(cfg.text)
     for prompt, seed, made in draw(cascade, encoder, many, Path(cfg.out), cfg.batch):

@@ -1,35 +1,33 @@
 """One line that says how far training is and how long it will still take.
 
-The remaining time is what is left divided by the speed of the last minute, so it is right when the
-machine becomes slower. On a terminal the line renews itself; in a file a new one comes now and
+On a terminal the line renews itself; in a file a new one comes now and
 then.
 """
 
 import sys
 import time
-from collections import deque
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+
+from imagen_lit.pace import Pace
 
 
 class Progress(Callback):
     def __init__(self, label: str = "", every: float = 15.0) -> None:
         self.label, self.every = label, every
-        self._seen: deque[tuple[float, int]] = deque()
+        self._pace = Pace()
         self._told = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._seen.clear()
+        self._pace = Pace()
         self._told = 0.0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now, images = time.monotonic(), int(pl_module.images_seen)
-        self._seen.append((now, images))
-        while len(self._seen) > 2 and self._seen[0][0] < now - 60:
-            self._seen.popleft()
+        self._pace.saw(images)
         done = images >= pl_module.images
         if not trainer.is_global_zero:
             return
@@ -38,14 +36,11 @@ class Progress(Callback):
             self._tell(images, pl_module.images, trainer.callback_metrics.get("train/loss"), done)
 
     def _tell(self, images: int, total: int, loss: Any, done: bool) -> None:
-        (then, before), (now, after) = self._seen[0], self._seen[-1]
-        speed = (after - before) / (now - then) if now > then else 0.0
-        left = clock((total - images) / speed) if speed else "?"
         share = min(1.0, images / total)
         bar = "█" * round(24 * share) + "░" * (24 - round(24 * share))
         said = f"{self.label} {bar} {images:,}/{total:,} images"
         said += f", loss {float(loss):.4f}" if loss is not None else ""
-        said += f", {speed:.0f} images/s, {left} left"
+        said += f", {self._pace.speed:.0f} images/s, {self._pace.left(total)} left"
         live = sys.stderr.isatty()
         print(
             f"\r\033[K{said}" if live else said,
@@ -53,9 +48,3 @@ class Progress(Callback):
             file=sys.stderr,
             flush=True,
         )
-
-
-def clock(seconds: float) -> str:
-    """75 -> 1:15."""
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes}:{seconds:02d}"

@@ -94,6 +94,13 @@ class Ancestral:
     order: ClassVar[int] = 1
     gamma: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(
+                f"Ancestral(gamma={self.gamma}): the noise lies between two variances, expected "
+                "0 <= gamma <= 1, for example gamma=0.3."
+            )
+
     def step(
         self,
         denoise: Denoise,

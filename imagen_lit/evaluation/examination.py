@@ -14,6 +14,11 @@ class HeldOut:
     """`count` held-out prompts, balanced over the categories; the same ones for the same seed."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
+        if count < 1 or seed < 0:
+            raise ValueError(
+                f"HeldOut(count={count}, seed={seed}): expected at least one prompt and a seed "
+                "from 0 upwards; type examiner.count=64 examiner.seed=0, for example"
+            )
         self.questions = demo.held_out_prompts(count, seed)
         self.prompts: list[str] = [q["prompt"] for q in self.questions]
         self.seeds = list(range(seed, seed + count))

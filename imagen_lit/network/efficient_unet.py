@@ -27,6 +27,8 @@ from imagen_lit.network.layers import (
     TextPool,
     enlarge,
     group_norm,
+    heard,
+    require_halves,
     worked,
     zeroed,
 )
@@ -93,6 +95,8 @@ class EfficientUNet(nn.Module):
         lowres: Tensor,
         lowres_logsnr: Tensor,
     ) -> Tensor:
+        require_halves(z, len(self.down))
+        text = heard(text, mask)
         embedding = (
             self.embed_logsnr(logsnr)
             + self.embed_lowres_logsnr(lowres_logsnr)

@@ -188,6 +188,25 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
     return affinity.masked_fill(~seen, float("-inf")).softmax(-1).to(value.dtype) @ value
 
 
+def heard(text: Tensor, mask: Tensor) -> Tensor:
+    """The text with zeros in its masked places: even a NaN there, times a weight of zero, would be
+    felt."""
+    return text.masked_fill(~mask[..., None], 0)
+
+
+def require_halves(z: Tensor, times: int) -> None:
+    """Refuse pictures whose edge does not come out even on the way down."""
+    step = 2**times
+    if z.shape[-2] % step or z.shape[-1] % step:
+        height, width = z.shape[-2:]
+        near = max(step, width // step * step)
+        raise ValueError(
+            f"pictures of {height} x {width} pixels cannot be halved {times} times: this network "
+            f"wants edges that {step} divides; type data.size={near} or {near + step}, or the "
+            "same for data.crop"
+        )
+
+
 def enlarge(lowres: Tensor, like: Tensor) -> Tensor:
     """The low-resolution picture at the size of the high one (bilinear; Cascaded Diffusion § 4)."""
     return F.interpolate(lowres, size=like.shape[-2:], mode="bilinear", align_corners=False)

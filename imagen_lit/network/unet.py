@@ -27,7 +27,9 @@ from imagen_lit.network.layers import (
     TextPool,
     enlarge,
     group_norm,
+    heard,
     narrowed,
+    require_halves,
     worked,
     zeroed,
 )
@@ -49,7 +51,7 @@ class UNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.checkpointing = checkpointing
+        self.checkpointing, self.halvings = checkpointing, len(channels) - 1
         embedding = embedding if embedding is not None else 4 * channels[0]
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding) if lowres_channels else None
@@ -105,6 +107,8 @@ class UNet(nn.Module):
         lowres: Tensor | None = None,
         lowres_logsnr: Tensor | None = None,
     ) -> Tensor:
+        require_halves(z, self.halvings)
+        text = heard(text, mask)
         embedding = self.embed_logsnr(logsnr) + self.embed_text(text, mask)
         if self.embed_lowres_logsnr is not None:
             embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)

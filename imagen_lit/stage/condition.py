@@ -50,6 +50,9 @@ class TextOnly:
 
     drop: float = 0.1
 
+    def __post_init__(self) -> None:
+        _require_share("TextOnly", drop=self.drop)
+
     def learn(self, batch: Batch, seed: int) -> Condition:
         return Condition(*_dropped(batch, seed, self.drop))
 
@@ -67,6 +70,9 @@ class TextAndLowRes:
     factor: int = 4
     drop: float = 0.1
     up_to: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_share("TextAndLowRes", drop=self.drop, up_to=self.up_to)
 
     def learn(self, batch: Batch, seed: int) -> Condition:
         lowres = F.interpolate(batch["image"], scale_factor=1 / self.factor, mode="area")
@@ -88,6 +94,14 @@ def augment(
     noisy = diffuse(lowres, eps, logsnr)
     clean = (level == 0).reshape(-1, *[1] * (lowres.ndim - 1))
     return torch.where(clean, lowres, noisy), logsnr
+
+
+def _require_share(owner: str, **shares: float) -> None:
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(
+                f"{owner}({name}={share}): expected 0 <= {name} <= 1, for example {name}=0.1."
+            )
 
 
 def _dropped(batch: Batch, seed: int, share: float) -> tuple[Tensor, Tensor]:

@@ -32,6 +32,13 @@ class Recipe:
     steps: int
     level: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.level <= 1:
+            raise ValueError(
+                f"Recipe(level={self.level}): expected 0 <= level <= 1, from the small picture "
+                "itself to nothing but noise, for example level=0.2."
+            )
+
     def trajectory(
         self, denoiser: Denoiser, condition: Condition, seeds: Sequence[int], size: int
     ) -> Iterator[Tensor]:

@@ -231,3 +231,11 @@ def test_no_steps_is_an_error_that_says_what_to_type() -> None:
     z = torch.zeros(1, 2)
     with pytest.raises(ValueError, match="type steps=32"):
         next(trajectory(DDIM(), ideal(Cosine()), z, Cosine(), 0, lambda i: z))
+
+
+@pytest.mark.parametrize("gamma", [-5, 1.5])
+def test_noise_outside_of_its_two_variances_is_an_error_that_says_what_to_type(
+    gamma: float,
+) -> None:
+    with pytest.raises(ValueError, match=rf"gamma={gamma}.*for example gamma=0\.3"):
+        Ancestral(gamma)

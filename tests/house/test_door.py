@@ -152,6 +152,25 @@ def test_an_interrupt_says_how_to_go_on(house: Path, fault: str) -> None:
     assert answer.stderr == "stopped; type the same command to continue\n"
 
 
+def test_an_interrupt_while_a_door_still_imports_says_the_same(tmp_path: Path) -> None:
+    (tmp_path / "omegaconf.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "hydra.py").write_text("raise OSError('a fault of ours')")
+    path = os.pathsep.join(map(str, (tmp_path, assets.PACKAGE.parent)))
+    answers = [
+        subprocess.run(
+            [sys.executable, "-m", f"imagen_lit.{name}"],
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        for name in ("sample", "door")
+    ]
+    assert answers[0].returncode == 130
+    assert answers[0].stderr == "stopped; type the same command to continue\n"
+    assert answers[1].returncode == 1 and "Traceback" in answers[1].stderr, "no other is hidden"
+
+
 def test_help_and_cfg_answer_as_hydra_does(house: Path) -> None:
     assert "max_steps: 3" in knock(house, "--help").stdout
     shown = knock(house, "--cfg", "job", "paint=blue")

@@ -29,7 +29,8 @@ def test_a_padded_token_cannot_be_felt(network: nn.Module) -> None:
     torch.randn(BATCH, 3, EDGE, EDGE, generator=g)
     text = torch.randn(BATCH, LENGTH, network.embed_text.nothing.shape[-1], generator=g)
     mask = torch.arange(LENGTH) < torch.tensor([7, 4, 0])[:, None]
-    loud = torch.where(mask[..., None], text, torch.full_like(text, 1e4))
+    noise = torch.tensor([1e4, float("inf"), float("nan")]).repeat(text.numel() // 3 + 1)
+    loud = torch.where(mask[..., None], text, noise[: text.numel()].reshape(text.shape))
     assert torch.equal(call(network, text=text), call(network, text=loud))
 
 
@@ -42,6 +43,13 @@ def test_more_padding_changes_nothing(network: nn.Module) -> None:
     more = torch.cat([mask, torch.zeros(BATCH, 9, dtype=torch.bool)], 1)
     short, long = call(network, text=text, mask=mask), call(network, text=longer, mask=more)
     torch.testing.assert_close(short, long, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_pictures_that_cannot_be_halved_are_refused_in_a_sentence(network: nn.Module) -> None:
+    odd = torch.randn(BATCH, 3, EDGE + 1, EDGE + 1)
+    with pytest.raises(ValueError, match=r"33 x 33 .*type data\.size=\d+ or \d+"):
+        call(network, z=odd)
 
 
 @torch.no_grad()

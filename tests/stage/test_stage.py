@@ -101,6 +101,16 @@ def test_level_zero_is_the_small_picture_itself_and_level_one_is_noise() -> None
     torch.testing.assert_close(augment(low, torch.ones(4), eps, cosine)[0], eps, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("level", [-0.1, 1.5])
+def test_a_level_that_is_none_says_what_to_type(level: float) -> None:
+    with pytest.raises(ValueError, match=rf"level={level}.*for example level=0\.2"):
+        Recipe(sampler.DDIM(), guidance.ClassifierFree(1.0), threshold.static, 4, level)
+    with pytest.raises(ValueError, match=rf"up_to={level}.*for example up_to=0\.1"):
+        TextAndLowRes(schedule.Cosine(), up_to=level)
+    with pytest.raises(ValueError, match=rf"drop={level}.*for example drop=0\.1"):
+        TextOnly(level)
+
+
 def test_the_small_picture_is_the_box_average_of_the_large_one() -> None:
     data = batch()
     condition = TextAndLowRes(schedule.Cosine(), factor=4, drop=0.0).learn(data, 0)

@@ -1,0 +1,48 @@
+"""An encoder in its place is the one that was asked for, or the answer is no."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagen_lit import door, pretrain_text
+
+
+def pretrain(folder: Path, **changes: Any) -> bool:
+    settings = {"documents": 0, "seed": 0, "width": 16} | changes
+    return pretrain_text.pretrain(folder, tell=lambda seen, loss: None, **settings)
+
+
+@pytest.mark.parametrize("change", [{"documents": 64}, {"seed": 5}, {"width": 32}])
+def test_an_encoder_made_in_another_way_is_refused_and_kept(
+    tmp_path: Path, change: dict[str, int]
+) -> None:
+    folder = tmp_path / "t5"
+    assert pretrain(folder)
+    assert not pretrain(folder), "the same settings find it there"
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    ((key, value),) = change.items()
+    kept = {"documents": 0, "seed": 0, "width": 16}[key]
+    with pytest.raises(ValueError, match=f"{key} is {kept} there, {value} now.*type {key}={kept} "):
+        pretrain(folder, **change)
+    assert before == {file: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_an_encoder_that_does_not_say_what_it_read_is_taken_with_a_word_about_it(
+    tmp_path: Path,
+) -> None:
+    pretrain(tmp_path / "t5")
+    (tmp_path / "t5/reading.json").unlink()
+    with pytest.warns(UserWarning, match="does not say what its encoder has read"):
+        assert not pretrain(tmp_path / "t5", documents=64)
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="type width=16 "):
+        pretrain(tmp_path / "t5", width=32)
+
+
+def test_the_control_never_reads(tmp_path: Path) -> None:
+    words = ["text=t5_nano_random", f"folder={tmp_path}/t5"]
+    with pytest.raises(ValueError, match=r"found documents=40000: type documents=0"):
+        pretrain_text.main(door.compose("pretrain_text", words))
+    pretrain_text.main(door.compose("pretrain_text", [*words, "documents=0"]))
+    assert json.loads((tmp_path / "t5/reading.json").read_text())["documents"] == 0
