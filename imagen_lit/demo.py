@@ -24,7 +24,7 @@ from imagen_lit.demo_plan import Plan
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import asked, evaluate, told
 from imagen_lit.pace import Counter
-from imagen_lit.pretrain_text import pretrain, progress
+from imagen_lit.pretrain_text import loudness, pretrain, progress
 from imagen_lit.sample import draw, files
 from imagen_lit.train import train
 
@@ -87,10 +87,12 @@ def _make_text_encoder(cfg: DictConfig, plan: Plan) -> None:
     folder, name = Path(cfg.text.path), cfg.text.name
     documents = 0 if name.endswith("random") else cfg.documents
     words = [f"text={name}", f"documents={documents}", f"folder={folder}"]
+    reading = door.compose("pretrain_text", words)
     step = "text encoder: a tiny T5 reads scenes told in words"
     with plan.step(step, _typed("pretrain_text", words)) as already:
-        if not pretrain(folder, documents, 0, progress(documents), cfg.text.width):
+        if not pretrain(folder, documents, reading.seed, progress(documents), reading.width):
             already(folder)
+    print(f"   {loudness(reading, folder)}")
 
 
 def _refuse_another_examination(evaluation: DictConfig) -> None:

@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 
 from imagen_lit import door
 from imagen_lit.data.aside import aside
-from imagen_lit.text import nano
+from imagen_lit.text import nano, role
 
+LOUD = 0.02  # a share of roles, below which a picture network hardly hears them
 SETTINGS = "reading.json"  # beside the encoder: what it has read
 
 
@@ -92,13 +93,21 @@ def progress(documents: int) -> Callable[[int, float], None]:
     return tell
 
 
+def loudness(cfg: DictConfig, folder: Path) -> str:
+    """How loudly the encoder says who is where, in words."""
+    found = role.share(door.build({**cfg.text, "path": str(folder), "width": cfg.width}))
+    said = f"{found:.1%} of what its colour words say is where their things stand"
+    quiet = f", and below {LOUD:.0%} a picture network hardly hears it: try another seed=..."
+    return said + (quiet if cfg.documents and found < LOUD else "")
+
+
 @door.main("pretrain_text")
 def main(cfg: DictConfig) -> None:
     door.whole(cfg, documents=0, seed=0, width=8)
     require_unread(cfg.text.name, cfg.documents)
     folder = Path(cfg.folder)
     made = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
-    print(f"the encoder {'is' if made else 'was already'} in {folder}")
+    print(f"the encoder {'is' if made else 'was already'} in {folder}; {loudness(cfg, folder)}")
 
 
 if __name__ == "__main__":

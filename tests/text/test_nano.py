@@ -3,12 +3,14 @@
 import random
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import T5EncoderModel
 
-from imagen_lit.text import nano
+from imagen_lit.data.demo_scene import CONVERSE
+from imagen_lit.text import nano, role
 from imagen_lit.text.encoder import HuggingFace
 from imagen_lit.text.scene_grammar import documents, vocabulary
 
@@ -73,6 +75,42 @@ def test_what_was_kept_of_another_reading_is_not_taken_up(
 def test_reading_makes_the_hidden_retelling_less_surprising() -> None:
     losses = [loss for _, loss, *_ in nano.pretrain(documents_seen=32 * 80)]
     assert sum(losses[-10:]) < 0.85 * sum(losses[:10])
+
+
+def test_roles_are_heard_where_they_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of vectors that are the role and noise of known size, the share is known; of noise, none."""
+    told = [("red", "blue"), ("pink", "green")] * 500
+    monkeypatch.setattr(role.demo_caption, "phrase", lambda rng, each: " above ".join(next(pairs)))
+    pieces = nano.tokenizer()
+    rng = torch.Generator().manual_seed(0)
+
+    def heard(loud: float) -> float:
+        nonlocal pairs
+        pairs = iter(told)
+        roles = iter(expected)
+
+        def encode(captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+            ids = pieces(captions, padding=True, return_tensors="pt")["input_ids"]
+            vectors = torch.randn(*ids.shape, 64, generator=rng)
+            for row, (first, second) in enumerate(roles):
+                vectors[row, 0] += loud * axes[first]
+                vectors[row, 2] += loud * axes[second]
+            return vectors, ids > 0
+
+        return role.share(SimpleNamespace(encode=encode, tokenizer=pieces), captions=1000)
+
+    def expectation(told_rng: object, scene: dict) -> dict:
+        expected.append((scene["relation"], CONVERSE[scene["relation"]]))
+        return {"relation": scene["relation"]}
+
+    expected: list[tuple[str, str]] = []
+    pairs = iter(told)
+    axes = {name: torch.eye(64)[i] * 8 for i, name in enumerate(CONVERSE)}
+    monkeypatch.setattr(role.demo_caption, "expectation", expectation)
+    assert heard(0.0) < 0.01
+    expected.clear()
+    loud = heard(1.0)  # of 8² + 64 after the mean of four roles is taken off: 48 / 112
+    assert loud == pytest.approx(48 / 112, abs=0.05)
 
 
 def test_a_caption_means_the_same_in_any_company(folder: Path) -> None:
