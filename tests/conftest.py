@@ -30,6 +30,7 @@ TESTS = Path(__file__).parent
 LONG = ("slurm", "journey")  # begun first, so that no core is idle at the end
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that share the one
     cluster. Journeys are slow."""
