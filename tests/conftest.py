@@ -1,6 +1,7 @@
 """What every test stands on: two cores, no network, no cache of the person who runs it."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ os.environ |= {
 if "PYTEST_XDIST_WORKER" in os.environ:  # two of them run at once, and what they start is theirs
     os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+# A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 LONG = ("slurm", "journey")  # begun first, so that no core is idle at the end

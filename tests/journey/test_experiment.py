@@ -43,7 +43,8 @@ def test_the_experiment_says_what_it_will_train_and_what_it_lacks(tmp_path: Path
         "309,435,267 parameters",
         "FLOP an image",
         "819,200,000 images in 400,000 updates of 2,048",
-        "GiB on a device",
+        "GiB on one device with 2,048 pictures at once",
+        "with data.at_once=32",
         "imagen_lit.bench",
         "163.8 kB a caption",
     ):

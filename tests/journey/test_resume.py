@@ -140,12 +140,12 @@ def test_a_compiled_run_goes_on_uncompiled_and_is_the_same_run(home: Path, whole
 
 def test_a_disk_that_fills_up_stops_a_run_that_then_goes_on(home: Path, whole: Path) -> None:
     """Written from a second thread, where it is noticed a state later. Three find room."""
-    small = home / "runs/full"
+    small = home / "runs/brim"
     small.mkdir(parents=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=26m", "tmpfs", str(small)]).returncode:
         pytest.skip("mounting a small disk needs root")
     try:
-        words = [*WORDS, "name=full", "trainer.plugins.0.asynchronous=true"]
+        words = [*WORDS, "name=brim", "trainer.plugins.0.asynchronous=true"]
         done = run("train", *words, "callbacks.checkpoint.keep_last=9", folder=home, expect=1)
         assert "the disk is full" in done.stderr and "Traceback" not in done.stderr
         kept = [checkpoint.images(state) for state in checkpoint.saved(small)]
