@@ -20,7 +20,14 @@ from imagen_lit import checkpoint
 WORDS = [*SMALL, "data.validation=16", "stage.images=1920", "callbacks=default"]
 WORDS += ["callbacks.checkpoint.every=64", "trainer.val_check_interval=7"]
 WORDS += ["trainer.log_every_n_steps=2"]
-TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2"]
+
+
+@pytest.fixture(scope="module")
+def two(request: pytest.FixtureRequest) -> list[str]:
+    """Two ranks: CPUs or, with --device=cuda, GPUs."""
+    place = "gpu" if request.config.getoption("--device").startswith("cuda") else "cpu"
+    return ["trainer=ddp", f"trainer.accelerator={place}", "trainer.precision=32-true",
+            "trainer.devices=2"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -89,30 +96,34 @@ def test_a_run_killed_again_and_again_ends_as_if_nothing_had_been(home: Path, wh
     assert curve(home / "runs/broken") == curve(whole), "no gap, and nothing twice"
 
 
-def test_two_ranks_then_one_then_two_make_the_same_run(home: Path, whole: Path) -> None:
-    break_off(home, "ranks", [*WORDS, *TWO], signal.SIGINT, 200)
+def test_two_ranks_then_one_then_two_make_the_same_run(
+    home: Path, whole: Path, two: list[str]
+) -> None:
+    break_off(home, "ranks", [*WORDS, *two], signal.SIGINT, 200)
     assert 0 < checkpoint.images(checkpoint.newest_good(home / "runs/ranks")) < 1920
     break_off(home, "ranks", WORDS, signal.SIGKILL, 500)
-    said = run("train", *WORDS, *TWO, "name=ranks", folder=home).stderr
+    said = run("train", *WORDS, *two, "name=ranks", folder=home).stderr
     assert "sync_dist" not in said and "Warning" not in said, "nothing that is not meant for her"
     ours, theirs = weights(home / "runs/ranks"), weights(whole)
     assert apart(ours, theirs) < 0.01
     alike(curve(home / "runs/ranks"), curve(whole))
 
 
-def test_weights_shared_out_over_two_ranks_make_the_same_run_too(home: Path) -> None:
+def test_weights_shared_out_over_two_ranks_make_the_same_run_too(
+    home: Path, two: list[str]
+) -> None:
     words = [*WORDS, "optimizer=adamw", "stage.images=800"]
     run("train", *words, "name=unshared", folder=home)
-    break_off(home, "sharded", [*words, *TWO, "trainer=fsdp"], signal.SIGINT, 200)
+    break_off(home, "sharded", [*words, *two, "trainer=fsdp"], signal.SIGINT, 200)
     break_off(home, "sharded", words, signal.SIGINT, 400)
-    run("train", *words, *TWO, "trainer=fsdp", "name=sharded", folder=home)
+    run("train", *words, *two, "trainer=fsdp", "name=sharded", folder=home)
     ours, theirs = weights(home / "runs/sharded"), weights(home / "runs/unshared")
     assert apart(ours, theirs) < 0.01
     alike(curve(home / "runs/sharded"), curve(home / "runs/unshared"))
 
 
-def test_shards_in_bf16_are_validated_drawn_and_saved_in_full(home: Path) -> None:
-    words = [*SMALL, "data.validation=16", "stage.images=128", "optimizer=adamw", *TWO]
+def test_shards_in_bf16_are_validated_drawn_and_saved_in_full(home: Path, two: list[str]) -> None:
+    words = [*SMALL, "data.validation=16", "stage.images=128", "optimizer=adamw", *two]
     words += ["trainer=fsdp", "trainer.precision=bf16-mixed", "callbacks.preview.every=64"]
     words += ["callbacks.preview.examiner.count=4", "callbacks.preview.recipe.steps=2"]
     run("train", *words, "name=half", folder=home)
@@ -158,8 +169,8 @@ def test_a_disk_that_fills_up_stops_a_run_that_then_goes_on(home: Path, whole: P
     assert all(torch.equal(ours[key], value) for key, value in weights(whole).items())
 
 
-def test_an_optimizer_of_whole_matrices_refuses_shards_of_them(home: Path) -> None:
-    done = run("train", *WORDS, *TWO, "trainer=fsdp", "name=refused", folder=home, expect=1)
+def test_an_optimizer_of_whole_matrices_refuses_shards_of_them(home: Path, two: list[str]) -> None:
+    done = run("train", *WORDS, *two, "trainer=fsdp", "name=refused", folder=home, expect=1)
     assert "optimizer=adamw" in done.stderr and "Traceback" not in done.stderr
 
 
