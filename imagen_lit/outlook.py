@@ -118,6 +118,8 @@ class Outlook:
 
 def foresee(stage: Stage, batch_size: int, edge: int, text_width: int) -> Outlook:
     """`stage` stands on the meta device; `edge` is that of the pictures it learns from."""
+    if batch_size < 1:
+        raise ValueError(f"found data.batch_size={batch_size}: expected one picture or more")
     network = stage.denoiser
     with FlopCounterMode(display=False) as counter:
         _there_and_back(stage, 1, edge, text_width)

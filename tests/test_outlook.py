@@ -98,6 +98,13 @@ def test_fewer_pictures_recomputed_blocks_and_shared_weights_need_less() -> None
     assert shared == (3 * 40 + 80) // 4 + 1000 - 40
 
 
+def test_updates_of_no_pictures_are_refused() -> None:
+    with torch.device("meta"):
+        stage = door.build(door.compose("train", TINY).stage)
+    with pytest.raises(ValueError, match=r"data\.batch_size=0: expected one"):
+        outlook.foresee(stage, 0, 16, 8)
+
+
 def test_hours_are_said_once_the_speed_is_known_and_the_command_before(tmp_path: Path) -> None:
     ahead = Outlook(**KNOWN, optimizer=80)
     before = "\n".join(ahead.lines(4096, outlook.probe(tmp_path), None, ONE))
