@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,20 @@ class Send(Callback):
             self.step = -1
 
 
-def fit(folder: Path, *more: Callback, most: int = 100, ckpt: Path | None = None) -> Line:
+class Sudden(DataLoader):
+    """Sends this process a signal when it is opened, which is before training begins."""
+
+    number = 0
+
+    def __iter__(self) -> Any:
+        if self.number:
+            os.kill(os.getpid(), self.number)
+        return super().__iter__()
+
+
+def fit(
+    folder: Path, *more: Callback, most: int = 100, ckpt: Path | None = None, opening: int = 0
+) -> Line:
     line = Line()
     trainer = Trainer(
         accelerator="cpu",
@@ -87,7 +101,8 @@ def fit(folder: Path, *more: Callback, most: int = 100, ckpt: Path | None = None
         enable_model_summary=False,
         callbacks=[Preemption(str(folder), patience=0, most=most), Keep(folder), *more],
     )
-    loader = DataLoader(torch.ones(24, 1), batch_size=2)
+    loader = Sudden(torch.ones(24, 1), batch_size=2)
+    loader.number = opening
     trainer.fit(line, loader, DataLoader(torch.ones(4, 1), batch_size=2), ckpt_path=ckpt)
     return line
 
@@ -120,6 +135,17 @@ def test_the_batch_is_finished_first_then_the_state_is_saved(job: Path, number: 
     assert asked(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
     assert status.read(job)["state"] == "running", "nobody has killed it: it goes on"
     assert before == [signal.getsignal(n) for n in (signal.SIGINT, *signal.valid_signals())]
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])
+def test_a_signal_that_comes_before_the_first_batch_is_heard(job: Path, number: int) -> None:
+    """Also where another thread is there to receive it, as OpenMP's are."""
+    over = threading.Event()
+    threading.Thread(target=over.wait, daemon=True).start()
+    told = fit(job, opening=number).told
+    over.set()
+    assert told[0] == "saved" and told[1] == "batch 0"
+    assert asked(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
 
 
 def test_a_refused_requeue_is_no_reason_to_wait(
