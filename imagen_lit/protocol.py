@@ -15,7 +15,6 @@ from imagen_lit.cascade import Cascade
 from imagen_lit.data.aside import aside
 
 WEIGHTS = "weights"
-NONE = "not written down"
 
 
 def of(cascade: Cascade, text: dict[str, str], asked: dict[str, Any]) -> dict[str, Any]:
@@ -29,10 +28,7 @@ def refuse_another(folder: Path, protocol: dict[str, Any]) -> None:
     theirs, ours = _asked(_said(folder) or protocol), _asked(protocol)
     differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
     if differing:
-        said = "; ".join(
-            f"{k} is {theirs.get(k, NONE)!r} there, {ours.get(k, NONE)!r} now"
-            for k in differing[:4]
-        )
+        said = run_folder.told_apart(theirs, ours, differing)
         raise ValueError(
             f"{folder} holds pictures that were asked for in another way ({said}): type what was "
             "typed then, or choose another folder (name=... of evaluate, runs=... of demo), or "

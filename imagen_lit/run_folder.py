@@ -70,12 +70,7 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
         differing = [k for k in differing if k in BOUND or not _free(k)]
         if differing:
-            differing.sort(key=lambda key: (key.count("."), key))  # what a person types comes first
-            said = "; ".join(
-                f"{k} is {theirs.get(k)!r} there, {ours.get(k)!r} now" for k in differing[:SHOWN]
-            )
-            if more := differing[SHOWN:]:
-                said += f"; and {', '.join(more)}"
+            said = told_apart(theirs, ours, differing)
             way = "choose another name=..., or remove the folder"
             if all(key in PLACES for key in differing):
                 way = f"if the very same files only lie elsewhere now, write that into {file}; "
@@ -83,6 +78,17 @@ def refuse_another(folder: Path, cfg: DictConfig) -> None:
             raise ValueError(
                 f"the run folder {folder} belongs to a run with other settings ({said}): {way}"
             )
+
+
+def told_apart(theirs: dict[str, Any], ours: dict[str, Any], differing: list[str]) -> str:
+    """Every setting that differs, what a person types first; of many the names alone."""
+    differing = sorted(differing, key=lambda key: (key.count("."), key))
+    none = "not written down"
+    said = "; ".join(
+        f"{k} is {theirs.get(k, none)!r} there, {ours.get(k, none)!r} now"
+        for k in differing[:SHOWN]
+    )
+    return "; and ".join(filter(None, [said, ", ".join(differing[SHOWN:])]))
 
 
 def _free(key: str) -> bool:

@@ -65,13 +65,15 @@ class Stage(LightningModule):
 
     def compile_networks(self, backend: str | None) -> None:
         """By torch.compile and in place, so that weights keep their names; None: as they are."""
+        if backend is None:
+            return  # and the compiler is not even imported
         known = torch.compiler.list_backends(exclude_tags=())
-        if backend is not None and backend not in known:
+        if backend not in known:
             raise ValueError(
                 f"compile={backend} is no compiler: expected null or one of {', '.join(known)}; "
                 "type compile=inductor"
             )
-        for denoiser in (self.denoiser, self.ema) if backend is not None else ():
+        for denoiser in (self.denoiser, self.ema):
             denoiser.network.compile(backend=backend)
 
     @property
