@@ -15,7 +15,7 @@ demo: $(READY) ## train the laptop cascade and show its pictures (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 lint: $(READY) ## check style and format
 	$(BIN)/ruff check .

@@ -71,6 +71,13 @@ class Cascade:
                     f"cascade wants one that {does[place > 0]}: type cascade.{name}.run=... with "
                     "the folder of such a run"
                 )
+            learnt = step.condition.up_to if enlarges else 0.0
+            if step.recipe.level > learnt:
+                knows = f"learnt levels up to {learnt:g}" if enlarges else "has no smaller picture"
+                raise ValueError(
+                    f"stage {name!r} ({step.run}) {knows}, found level={step.recipe.level:g}: type "
+                    f"cascade.{name}.recipe.level={learnt:g} or less"
+                )
             differing = run_folder.text_difference(Path(step.run), fingerprint)
             if differing:
                 raise ValueError(

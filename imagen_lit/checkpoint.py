@@ -5,6 +5,7 @@ the newest *good* one is found by reading: every part of the file has a checksum
 the last few, and one for every so many images.
 """
 
+import errno
 import hashlib
 import shutil
 import warnings
@@ -21,6 +22,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from imagen_lit.data.aside import aside
 
 FOLDER = "checkpoints"
+# A file that could not be looked at, which says nothing of what is in it.
+PASSING = (errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 VALIDATION_OWED = "validation_owed"  # the key of a state saved in the middle of one
 
 
@@ -60,7 +63,9 @@ def newest_good(run: Path) -> Path | None:
 @rank_zero_only
 def put_away(run: Path, after: int) -> None:
     """Call damaged what is newer than the state a run goes on from: it counts no more as one of
-    those that are kept."""
+    those that are kept. What killed starts left half written, on whatever host, goes."""
+    for leftover in (Path(run) / FOLDER).glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
     for state in saved(run):
         if images(state) > after:
             state.replace(state.with_suffix(".damaged"))
@@ -84,6 +89,8 @@ def damage(state: Path) -> str | None:
     except MemoryError:
         raise
     except Exception as error:  # one wrong bit in a zip's directory raises any of a dozen kinds
+        if isinstance(error, OSError) and error.errno in PASSING:
+            raise
         return " ".join(f"{type(error).__name__}: {error}".split())[:200]
     return None
 

@@ -10,6 +10,7 @@ import json
 import math
 import operator
 import shlex
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from imagen_lit.demo_plan import Plan
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import asked, evaluate, told
 from imagen_lit.pace import Counter
-from imagen_lit.pretrain_text import loudness, pretrain, progress
+from imagen_lit.pretrain_text import is_ours, loudness, pretrain, progress
 from imagen_lit.sample import draw, files
 from imagen_lit.train import train
 
@@ -71,6 +72,12 @@ def _require(cfg: DictConfig) -> None:
         raise ValueError(
             f"found weights={weights}: expected a list of numbers; type 'weights=[1,3,5]'"
         )
+    shares = list(cfg.share.values())
+    if {*map(type, shares)} - {int, float} or min(shares) <= 0:
+        raise ValueError(
+            f"found share={shares}: expected a number above 0 for each stage; type "
+            "share.demo_base=0.68 share.demo_sr=0.19 share.demo_sr2=0.13"
+        )
     if not isinstance(cfg.guided_prompt, str) or not cfg.guided_prompt.strip():
         raise ValueError(
             f"found guided_prompt={cfg.guided_prompt}: expected a caption; type "
@@ -85,6 +92,10 @@ def _typed(name: str, overrides: Sequence[str]) -> str:
 
 def _make_text_encoder(cfg: DictConfig, plan: Plan) -> None:
     folder, name = Path(cfg.text.path), cfg.text.name
+    if not is_ours(cfg.text.made_by):
+        if lacks := door.build(cfg.text).lacks():
+            raise FileNotFoundError(lacks)
+        return
     documents = 0 if name.endswith("random") else cfg.documents
     words = [f"text={name}", f"documents={documents}", f"folder={folder}"]
     reading = door.compose("pretrain_text", words)
@@ -155,7 +166,7 @@ def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig, pl
             calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
             total += calls * bench.call_seconds(door.compose("train", overrides[name]))
         # beside the network: reading and storing the pictures; the sheet of guidance, the page
-        plan.said["drawing"] = 35 + 1.25 * total * evaluation.examiner.count
+        plan.said["drawing"] = 50 + 1.25 * total * evaluation.examiner.count
         plan.write()
     return plan.said["drawing"]
 
@@ -163,23 +174,30 @@ def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig, pl
 def _train(
     name: str, number: int, overrides: list[str], cfg: DictConfig, plan: Plan, reserve: float
 ) -> None:
-    if name not in plan.said["images"]:
-        trial = door.compose("train", overrides)
-        speed = bench.speed(trial, batches=24)
-        later = sum(list(cfg.share.values())[number:])
-        seconds = (plan.left - reserve) * cfg.share[name] / later
-        seen = run_folder.images_seen(Path(cfg.runs) / trial.name)
-        more = max(1, round(0.87 * seconds * speed / trial.data.batch_size)) * trial.data.batch_size
-        plan.said["images"][name] = seen + more
-        plan.write()
-    images = plan.said["images"][name]
-    words = [*overrides, f"stage.images={images}"]
-    step, cfg = f"stage {number + 1} of {len(STAGES)}: {name}", door.compose("train", words)
-    with plan.step(step, _typed("train", words)) as already:
-        folder = Path(cfg.runs) / cfg.name
-        if run_folder.images_seen(folder) >= images:
-            already(folder)
-        train(cfg)
+    """Train for this stage's share of the time. One that was tried out in a bad moment is done far
+    too soon: it goes on, at the speed that it had."""
+    stages_after = 1 - cfg.share[name] / sum(list(cfg.share.values())[number:])
+    theirs, speed = (plan.left - reserve) * stages_after, 0.0
+    trial, step = door.compose("train", overrides), f"stage {number + 1} of {len(STAGES)}: {name}"
+    folder = Path(cfg.runs) / trial.name
+    while True:
+        seconds, seen = plan.left - reserve - theirs, run_folder.images_seen(folder)
+        if undecided := name not in plan.said["images"]:
+            updates = 0.87 * seconds * (speed or bench.speed(trial, 24)) / trial.data.batch_size
+            plan.said["images"][name] = seen + max(1, round(updates)) * trial.data.batch_size
+            plan.write()
+        images = plan.said["images"][name]
+        words, began = [*overrides, f"stage.images={images}"], time.monotonic()
+        with plan.step(step, _typed("train", words)) as already:
+            if seen >= images:
+                already(folder)
+            train(door.compose("train", words))
+        left_over = plan.left - reserve - theirs
+        if not undecided or left_over < max(60, 0.3 * seconds):
+            return
+        speed = (images - seen) / (time.monotonic() - began)
+        print(f"\n   faster than when it was tried out: {left_over:.0f} s more for this stage")
+        del plan.said["images"][name]
 
 
 def _evaluate(cfg: DictConfig, overrides: Sequence[str], plan: Plan) -> dict[str, Any]:

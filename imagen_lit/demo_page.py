@@ -11,6 +11,13 @@ from imagen_lit.demo_plan import Plan
 from imagen_lit.evaluation import figure, page
 
 
+def _asked(run: Path) -> str:
+    """What the learning curve of a stage shows."""
+    preview = run_folder.settings(run)["callbacks"]["preview"]
+    size, count, steps = preview["size"], preview["examiner"]["count"], preview["recipe"]["steps"]
+    return f"held-out prompts right at {size} × {size}, {count} prompts, {steps} steps"
+
+
 def write(
     home: Path,
     scores: Mapping[str, Any],
@@ -56,7 +63,7 @@ def write(
     if learnt:
         plots.append(
             (
-                "held-out prompts right at 16 × 16, 48 prompts, 16 steps",
+                _asked(home / "base"),
                 figure.bands(learnt, "images seen", "exact"),
             )
         )

@@ -11,6 +11,7 @@ import functools
 import inspect
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -100,15 +101,28 @@ def _hush() -> None:
 
 
 def _refuse_strays() -> None:
-    """Hydra adds a key of any name for `+name=value`: a misspelt `+sweep=` would go unnoticed."""
+    """Hydra adds a key of any name for `+name=value`: a misspelt `+sweep=` would go unnoticed, and
+    so would `+stagee.images=`."""
     config = HydraConfig.get()
-    for word in config.overrides.task:
-        name = word[1:].partition("=")[0]
-        if word.startswith("+") and name.isidentifier() and name not in config.runtime.choices:
-            groups = GlobalHydra.instance().config_loader().list_groups("")
+    groups = GlobalHydra.instance().config_loader().list_groups("")
+    added = {w: w[1:].partition("=")[0] for w in config.overrides.task if re.match(r"\+[^+]", w)}
+    for name in added.values():
+        if name.isidentifier() and name not in config.runtime.choices:
             raise ValueError(
                 f"+{name}= names no group{complaint.nearest(name, groups)}; "
                 f"the groups are {', '.join(groups)}, and ++{name}=... adds a mere key"
+            )
+    deep = {word: name for word, name in added.items() if not name.isidentifier()}
+    if not deep:
+        return
+    others = [word for word in config.overrides.task if word not in deep]
+    known = {*groups, *map(str, _compose(config.job.config_name, others, with_hydra=False))}
+    for name in deep.values():
+        first = re.split("[./@]", name)[0]
+        if first not in known:
+            raise ValueError(
+                f"+{name}= adds to {first}, which is not there{complaint.nearest(first, known)}; "
+                f"++{name}=... adds it all the same"
             )
 
 

@@ -40,13 +40,13 @@ class Counter:
         """Whether anything was counted."""
         return self._told > -float("inf")
 
-    def __call__(self, done: int, count: int) -> None:
+    def __call__(self, done: int, count: int, beside: str = "") -> None:
         self._pace.saw(done)
         now, live, over = time.monotonic(), sys.stderr.isatty(), done == count
         if not over and now - self._told < (0.5 if live else 15):
             return
         self._told = now
-        said = f"{done:,}/{count:,} {self.what}"
+        said = f"{done:,}/{count:,} {self.what}{beside}"
         said += "" if over else f", {self._pace.left(count)} left"
         print(
             f"\r\033[K{said}" if live else said,

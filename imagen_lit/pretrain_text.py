@@ -1,8 +1,6 @@
 """Make the demo's tiny T5, from text alone, without the network."""
 
 import json
-import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +9,7 @@ from omegaconf import DictConfig
 
 from imagen_lit import door
 from imagen_lit.data.aside import aside
+from imagen_lit.pace import Counter
 from imagen_lit.text import nano, role
 
 LOUD = 0.02  # a share of roles, below which a picture network hardly hears them
@@ -64,6 +63,11 @@ def _refuse_another(folder: Path, settings: dict[str, int]) -> None:
         )
 
 
+def is_ours(made_by: str | None) -> bool:
+    """Whether an encoder is one of those that are made here, and no model from elsewhere."""
+    return made_by is not None and "imagen_lit.pretrain_text" in made_by
+
+
 def require_unread(name: str, documents: int) -> None:
     """Refuse to let the control read, which is there for having read nothing."""
     if name.endswith("random") and documents:
@@ -75,22 +79,8 @@ def require_unread(name: str, documents: int) -> None:
 
 def progress(documents: int) -> Callable[[int, float], None]:
     """A line that says how far it is and how long it will still take."""
-    began, first, told = time.monotonic(), -1, 0.0
-
-    def tell(seen: int, loss: float) -> None:
-        nonlocal began, first, told
-        now, live = time.monotonic(), sys.stderr.isatty()
-        if first < 0:  # the time is measured from here on
-            began, first = now, seen
-        soon = seen == first or now - told < (0.5 if live else 15)
-        if seen < documents and soon:
-            return
-        told, left = now, (now - began) / max(seen - first, 1) * (documents - seen)
-        line = f"reading {seen:,}/{documents:,} documents, loss {loss:.3f}, {left:.0f} s left"
-        end = "\n" if seen >= documents or not live else ""
-        print(f"\r\033[K{line}" if live else line, end=end, file=sys.stderr, flush=True)
-
-    return tell
+    count = Counter("documents read")
+    return lambda seen, loss: count(seen, documents, f", loss {loss:.3f}")
 
 
 def loudness(cfg: DictConfig, folder: Path) -> str:
@@ -104,6 +94,11 @@ def loudness(cfg: DictConfig, folder: Path) -> str:
 @door.main("pretrain_text")
 def main(cfg: DictConfig) -> None:
     door.whole(cfg, documents=0, seed=0, width=8)
+    if not is_ours(cfg.text.made_by):
+        raise ValueError(
+            f"text={cfg.text.name} is no encoder that is made here: type {cfg.text.made_by}, or "
+            "text=t5_nano for the demo's own"
+        )
     require_unread(cfg.text.name, cfg.documents)
     folder = Path(cfg.folder)
     made = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)

@@ -15,14 +15,23 @@ from imagen_lit.data.shard import meta
 
 
 def lacking(
-    shards: str | None, text: str, encoder: str, made_by: str | None, accelerator: str
+    shards: str | None,
+    text: str,
+    encoder: str,
+    made_by: str | None,
+    accelerator: str,
+    previews: bool = False,
 ) -> list[str]:
     """Sentences, none when all is there. `shards` and `text` as `data.loader.Data` takes them,
-    `encoder` is the folder of the weights, `made_by` the command that brings these."""
-    return [*_of_the_data(shards, text, encoder, made_by), *_of_the_machine(accelerator)]
+    `encoder` is the folder of the weights, `made_by` the command that brings these; `previews` read
+    prompts of their own."""
+    data = _of_the_data(shards, text, encoder, made_by, previews)
+    return [*data, *_of_the_machine(accelerator)]
 
 
-def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | None) -> Iterator[str]:
+def _of_the_data(
+    shards: str | None, text: str, encoder: str, made_by: str | None, previews: bool
+) -> Iterator[str]:
     if shards is not None and re.match(r"[\w+.-]+:|.*\.tar$", shards):
         return  # tars by their addresses, and no folder; who opens them says what is lacking
     folder = Path(shards or "<folder>")
@@ -39,11 +48,13 @@ def _of_the_data(shards: str | None, text: str, encoder: str, made_by: str | Non
             f"(the demo's pictures; for yours: docs/data.md){then}"
         )
     cache = sidecar.place(folder, text)
-    if any(cache.glob("*.safetensors")):
-        return
-    if made_by is not None and not (Path(encoder) / "config.json").is_file():
-        yield f"the weights of the text encoder are not in {encoder}: type {made_by}"
-    yield f"there are no text embeddings in {cache}: type {sidecar.command(folder, cache)}"
+    cached = any(cache.glob("*.safetensors"))
+    weights = made_by is None or (Path(encoder) / "config.json").is_file()
+    if not weights and (previews or not cached):
+        less = ", or callbacks=default to train without previews" if cached else ""
+        yield f"the weights of the text encoder are not in {encoder}: type {made_by}{less}"
+    if not cached:
+        yield f"there are no text embeddings in {cache}: type {sidecar.command(folder, cache)}"
 
 
 def _of_the_machine(accelerator: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ sheet of pictures in the folder; `skipped` lists keys of pictures.
 """
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -23,13 +24,14 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import checkpoint, door
+from imagen_lit import checkpoint, door, status
 from imagen_lit.data.aside import aside
 from imagen_lit.stage.training import TIME_BINS, Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
 FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
 FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
+FREE += ("network.checkpointing", "stage.denoiser.network.checkpointing")
 BOUND = ("trainer.gradient_clip_val",)  # among these all the same
 
 PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
@@ -62,17 +64,31 @@ def claim(folder: Path, cfg: DictConfig) -> None:
     _write(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_plain(cfg))))
 
 
+@rank_zero_only
+def drop_void_claim(folder: Path) -> None:
+    """A start that failed before anything was learnt binds nobody to its settings."""
+    if _is_void(folder):
+        (folder / "config.yaml").unlink(missing_ok=True)
+
+
+def _is_void(folder: Path) -> bool:
+    made = (folder / "metrics.jsonl").exists() or checkpoint.saved(folder)
+    return status.read(folder).get("state") == "failed" and not made
+
+
 def refuse_another(folder: Path, cfg: DictConfig) -> None:
-    """Raise if a run with other settings has claimed the folder."""
+    """Raise if a run with other settings has claimed the folder, and has not failed at once."""
     file = folder / "config.yaml"
-    if file.exists():
+    if not _is_void(folder) and file.exists():
         theirs, ours = flat(OmegaConf.to_container(OmegaConf.load(file))), flat(_plain(cfg))
         differing = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
         differing = [k for k in differing if k in BOUND or not _free(k)]
         if differing:
             said = told_apart(theirs, ours, differing)
             way = "choose another name=..., or remove the folder"
-            if all(key in PLACES for key in differing):
+            if differing == ["name"]:
+                way = f"if its folder was renamed, write name: {cfg.name} into {file}; else {way}"
+            elif all(key in PLACES for key in differing):
                 way = f"if the very same files only lie elsewhere now, write that into {file}; "
                 way += "else choose another name=..."
             raise ValueError(
@@ -240,6 +256,8 @@ class Journal(Logger):
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())  # a state that is on the disk has its rows there too
 
 
 def _write(file: Path, text: str) -> None:

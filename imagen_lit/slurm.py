@@ -1,18 +1,24 @@
 """What SLURM says of the job that this process is a task of: functions of its environment.
 
-Only `requeue` does something. Outside a job, and in the shell that `salloc` opens, nothing here
-applies: `inside` is False.
+Only `requeue` and `remembering` do something. Outside a job, and in the shell that `salloc` opens,
+nothing here applies: `inside` is False.
 """
 
 import os
+import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 
 Environment = Mapping[str, str]
 
 # Job names under which Lightning takes a process for one that a person started by hand.
 BY_HAND = ("bash", "interactive")
+
+# Time is nearly up, by the launcher's choice of one of two; something else needs the nodes.
+GIVE_WAY = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
 
 # What scontrol answers where the job is on its way back into the queue without us.
 UNDER_WAY = ("Job is pending execution", "already completing or completed")
@@ -66,6 +72,31 @@ def refuse_other_size(world_size: int, env: Environment = os.environ) -> None:
             f"the job has {tasks} tasks, and the trainer expects {world_size}: type trainer=ddp "
             f"trainer.num_nodes={nodes} trainer.devices={each}, or ask SLURM for another number"
         )
+
+
+class Remembering:
+    """A handler of signals that keeps which ones came, for whoever will obey them."""
+
+    def __init__(self) -> None:
+        self.heard: set[int] = set()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.heard.add(number)
+
+
+@contextmanager
+def remembering(env: Environment = os.environ) -> Iterator[None]:
+    """In a job, what asks a task to give way is kept in mind while it makes ready."""
+    if not inside(env):
+        yield
+        return
+    handler = Remembering()
+    before = {name: signal.signal(name, handler) for name in GIVE_WAY}
+    try:
+        yield
+    finally:
+        for name, its in before.items():
+            signal.signal(name, its)
 
 
 def requeue(env: Environment = os.environ) -> str | None:

@@ -39,6 +39,17 @@ def told(folder: Path, sentence: Callable[[Exception], str]) -> Iterator[None]:
     tell(folder, "finished")
 
 
+def refuse_beside_a_job(folder: Path) -> None:
+    """Outside SLURM, raise where a job of SLURM trains, or will go on."""
+    found = read(folder)
+    if not slurm.inside() and found.get("state") in ("running", "preempted") and "job" in found:
+        raise RuntimeError(
+            f"job {found['job']} is training in the run folder {folder}, by its status.json: let "
+            f"it go on, or end it with scancel {found['job']}; if it is gone already, remove "
+            f"{folder / 'status.json'} and type the same again"
+        )
+
+
 @rank_zero_only
 def tell(folder: Path, state: str) -> None:
     _write(folder, state)

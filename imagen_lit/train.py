@@ -34,14 +34,17 @@ _say = rank_zero_only(print)
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` pictures were seen; the run folder."""
     folder = Path(cfg.runs) / cfg.name
-    ahead, lacks = foretell(cfg, whole=cfg.trainer.accelerator != "cpu")
-    if lacks:
-        more = f" (and {len(lacks) - 1} more, listed above in order)" if lacks[1:] else ""
-        raise ValueError(f"{lacks[0]}{more}")
     run_folder.refuse_another(folder, cfg)
+    status.refuse_beside_a_job(folder)
     owner.take(folder)
-    with owner.alone(folder), status.told(folder, _sentence):
-        _train(cfg, folder, ahead.flops)
+    with slurm.remembering(), owner.alone(folder):
+        run_folder.drop_void_claim(folder)
+        with status.told(folder, _sentence):
+            ahead, lacks = foretell(cfg, whole=cfg.trainer.accelerator != "cpu")
+            if lacks:
+                more = f" (and {len(lacks) - 1} more, listed above in order)" if lacks[1:] else ""
+                raise ValueError(f"{lacks[0]}{more}")
+            _train(cfg, folder, ahead.flops)
     return folder
 
 
@@ -52,20 +55,24 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     stage.compile_networks(cfg.compile)
     data: Data = door.build(cfg.data)
     data.setup()
-    _refuse_other_text(str(cfg.data.text), data.encoder, _encoder(folder, door.build(cfg.text)))
+    asked = _encoder(folder, door.build(cfg.text), _previews(cfg))
+    _refuse_other_text(str(cfg.data.text), data.encoder, asked)
+    owner.check(folder)
     run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
     run_folder.remember_text(folder, data.encoder)
     state = checkpoint.newest_good(folder)
     seen = 0 if state is None else checkpoint.images(state)
-    if seen >= stage.images:
+    owed = state is not None and checkpoint.owes_validation(state)
+    if seen >= stage.images and not owed:
         _say(f"{cfg.name}: already trained on {seen:,} images; nothing to do")
         return
     if seen:
         _say(f"{cfg.name}: goes on after {seen:,} of {stage.images:,} images")
     elif cfg.start_from is not None:
         run_folder.start_from(stage, Path(cfg.start_from))
+    owner.check(folder)  # reading a state may have taken long
     checkpoint.put_away(folder, seen)
-    run_folder.rewind(folder, seen, state is not None and checkpoint.owes_validation(state))
+    run_folder.rewind(folder, seen, owed)
     trainer = _trainer(cfg.trainer)
     trainer.accumulate_grad_batches = data.pieces(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # it counts batches; we, updates
@@ -74,11 +81,16 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
         raise KeyboardInterrupt
 
 
-def _encoder(folder: Path, encoder: HuggingFace) -> dict[str, str]:
+def _previews(cfg: DictConfig) -> bool:
+    """Whether prompts are encoded while it learns; all other text comes from the cache."""
+    return "preview" in (cfg.callbacks or {})
+
+
+def _encoder(folder: Path, encoder: HuggingFace, previews: bool) -> dict[str, str]:
     """What text=... says of the encoder. Training reads the cache alone, so its files may be
-    elsewhere; where they are here they count too, at a run's first start: they take a while to
-    read."""
-    asked = (folder / "text.json").exists()
+    elsewhere; where they are here they count too, at a run's first start, for they take a while to
+    read, and where previews are drawn with them."""
+    asked = (folder / "text.json").exists() and not previews
     return encoder.settings() if asked or encoder.lacks() else encoder.fingerprint()
 
 
@@ -124,8 +136,9 @@ def foretell(cfg: DictConfig, whole: bool) -> tuple[outlook.Outlook, list[str]]:
     else:
         said = f"{said}; {ahead.brief()}"
     lacks = readiness.lacking(
-        shards, str(cfg.data.text), cfg.text.path, cfg.text.made_by, cfg.trainer.accelerator
-    )
+        shards, str(cfg.data.text), cfg.text.path, cfg.text.made_by, cfg.trainer.accelerator,
+        _previews(cfg),
+    )  # fmt: skip
     notes = [cfg.notice] if cfg.notice else []
     notes += [f"missing {n}  {each}" for n, each in enumerate(lacks, 1) if whole or len(lacks) > 1]
     _say("\n".join([said, *notes]))

@@ -23,7 +23,7 @@ os.environ |= {
         "MPLCONFIGDIR",
     )
 }
-if "PYTEST_XDIST_WORKER" in os.environ:  # two of them run at once, and what they start is theirs
+if "PYTEST_XDIST_WORKER" in os.environ:  # several run at once, and what they start is theirs
     os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 # A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start.
@@ -31,15 +31,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 LONG = ("slurm", "journey")  # begun first, so that no core is idle at the end
+ALONE = "test_lost_node.py"  # half of SLURM's minutes, on a cluster of its own beside the other
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that share the one
+    """With `-n 3 --dist loadgroup` a file's tests stay together, and so do all that share a
     cluster. Journeys are slow."""
     for item in items:
         file = item.path.relative_to(TESTS)
-        group = "slurm" if file.parts[0] == "slurm" else str(file)
+        shared = file.parts[0] == "slurm" and file.name != ALONE
+        group = "slurm" if shared else str(file)
         item.add_marker(pytest.mark.xdist_group(group))
         if file.parts[0] in LONG:
             item.add_marker(pytest.mark.slow)
@@ -48,8 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--device", default="cpu", help="where tensors of the tests live")
-    parser.addoption("--dtype", default="float32", help="float32 or float64")
+    parser.addoption("--device", default="cpu", help="cuda: journeys of two ranks take two GPUs")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,13 +58,3 @@ def caches() -> Iterator[None]:
     """Take the caches away when the last test is done."""
     yield
     _CACHES.cleanup()
-
-
-@pytest.fixture(scope="session")
-def device(request: pytest.FixtureRequest) -> torch.device:
-    return torch.device(request.config.getoption("--device"))
-
-
-@pytest.fixture(scope="session")
-def dtype(request: pytest.FixtureRequest) -> torch.dtype:
-    return getattr(torch, request.config.getoption("--dtype"))

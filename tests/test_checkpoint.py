@@ -1,7 +1,9 @@
 """A state on the disk is absent or whole, and the newest good one is found."""
 
+import errno
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,25 @@ def test_a_disk_that_fills_up_costs_no_earlier_state(tmp_path: Path) -> None:
         some(small, 4)
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_state_that_could_not_be_looked_at_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some(tmp_path, 1, 2)
+
+    def refused(*words: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(zipfile, "ZipFile", refused)
+    with pytest.raises(PermissionError):
+        checkpoint.newest_good(tmp_path)
+
+
+def test_what_a_killed_start_left_half_written_goes_whatever_its_host(tmp_path: Path) -> None:
+    some(tmp_path, 1, 2)
+    left = checkpoint.file(tmp_path, 3).with_name(".000000000003.ckpt.elsewhere.17.tmp")
+    left.write_bytes(b"half")
+    checkpoint.put_away(tmp_path, 1)
+    assert not left.exists() and numbers(tmp_path) == [1]
+    assert checkpoint.file(tmp_path, 2).with_suffix(".damaged").exists()

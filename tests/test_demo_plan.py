@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra.errors import InstantiationException
+from omegaconf import DictConfig
 
 from imagen_lit import demo, door
 from imagen_lit.demo_plan import Plan
@@ -65,6 +66,7 @@ def test_a_step_says_what_is_left_of_the_whole_and_keeps_the_time_that_making_to
         ("weights=3", r"type 'weights=\[1,3,5\]'"),
         ("weights=[1,a]", r"type 'weights=\[1,3,5\]'"),
         ("prompts=0", "type prompts="),
+        ("share.demo_sr2=0", r"type share\.demo_base="),
         ("documents=many", "type documents="),
     ],
 )
@@ -93,3 +95,25 @@ def test_too_little_time_for_training_is_said_before_it(
     said = capsys.readouterr().out
     assert (f"make demo MINUTES={advice}," in said) == (advice is not None) == bool(said)
     assert "-50" not in said
+
+
+@pytest.mark.parametrize(("tried", "trainings"), [(100.0, 1), (60.0, 2), (5.0, 2), (300.0, 1)])
+def test_a_stage_that_was_tried_out_in_a_bad_moment_is_given_its_time_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: float, trainings: int
+) -> None:
+    """It learns 100 images a second; the trial says something else."""
+    now, asked = [0.0], [0]
+
+    def learn(cfg: DictConfig) -> None:
+        now[0] += (cfg.stage.images - asked[-1]) / 100
+        asked.append(cfg.stage.images)
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(demo, "train", learn)
+    monkeypatch.setattr(demo.bench, "speed", lambda *_: tried)
+    monkeypatch.setattr(demo.run_folder, "images_seen", lambda _: asked[-1])
+    cfg, plan = door.compose("demo", ["minutes=50"]), Plan(tmp_path / "plan.json", minutes=50)
+    demo._train("demo_base", 0, ["stage=demo_base"], cfg, plan, reserve=300)
+    assert len(asked) == 1 + trainings and plan.said["images"] == {"demo_base": asked[-1]}
+    share = now[0] / ((3000 - 300) * cfg.share.demo_base)
+    assert share == pytest.approx(2.6, abs=0.02) if tried == 300 else 0.8 < share < 1

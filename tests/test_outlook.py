@@ -89,7 +89,7 @@ def test_fewer_pictures_recomputed_blocks_and_shared_weights_need_less() -> None
 
     few, many = of(2), of(32)
     assert few < many < 16 * few
-    again = of(32, "+network.checkpointing=true")
+    again = of(32, "network.checkpointing=true")
     assert again < 0.7 * many
     ahead = Outlook(**KNOWN, optimizer=80)
     alone = ahead.memory(1000, ONE)

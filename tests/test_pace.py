@@ -36,3 +36,5 @@ def test_a_counter_speaks_now_and_then_and_at_the_end(
         clock[0] += 1
     said = capsys.readouterr().err.splitlines()
     assert said[1:] == ["15/40 shards, 0:25 left", "30/40 shards, 0:10 left", "40/40 shards"]
+    count(40, 40, ", all good")
+    assert capsys.readouterr().err == "40/40 shards, all good\n"

@@ -10,9 +10,9 @@ from imagen_lit.readiness import lacking
 COMMANDS = ["imagen_lit.build_shards", "hf download", "imagen_lit.embed_text"]
 
 
-def lacks(home: Path, accelerator: str = "cpu") -> list[str]:
+def lacks(home: Path, accelerator: str = "cpu", previews: bool = False) -> list[str]:
     encoder = str(home / "encoders/t5")
-    return lacking(str(home / "laion"), "t5", encoder, "hf download t5", accelerator)
+    return lacking(str(home / "laion"), "t5", encoder, "hf download t5", accelerator, previews)
 
 
 def made(file: Path) -> None:
@@ -35,6 +35,8 @@ def test_weights_are_not_asked_for_once_their_text_is_cached(tmp_path: Path) -> 
     made(tmp_path / "laion/00000.tar")
     made(tmp_path / "laion.text/t5/00000.safetensors")
     assert lacks(tmp_path) == []
+    (said,) = lacks(tmp_path, previews=True)  # these have prompts that no cache holds
+    assert "hf download t5" in said and "callbacks=default" in said
 
 
 def test_shards_that_are_gone_are_not_to_be_made_of_something_else(tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ def test_where_only_files_have_moved_the_run_need_not_be_given_up(tmp_path: Path
     run_folder.claim(tmp_path, moved)
 
 
+def test_a_folder_that_was_renamed_says_how_it_is_told_its_name(tmp_path: Path) -> None:
+    run_folder.claim(tmp_path, door.compose("train", [*WORDS, "name=a"]))
+    with pytest.raises(ValueError, match=r"renamed, write name: b into .*config\.yaml"):
+        run_folder.claim(tmp_path, door.compose("train", [*WORDS, "name=b"]))
+
+
 def test_what_is_learnt_otherwise_is_another_run(tmp_path: Path) -> None:
     run_folder.claim(tmp_path, door.compose("train", WORDS))
     other = door.compose("train", [*WORDS[:1], "data.shards=/elsewhere/laion", "seed=1"])

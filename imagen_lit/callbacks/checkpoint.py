@@ -39,11 +39,12 @@ class Checkpoints(Checkpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.save(trainer)
 
-    def save(self, trainer: Trainer) -> None:
-        """The state as it is, on the disk when this returns. All ranks call it together."""
+    def save(self, trainer: Trainer, anew: bool = False) -> None:
+        """The state as it is, on the disk when this returns. All ranks call it together. `anew`:
+        also over one after as many images."""
         if not trainer.lightning_module.between_updates:
             raise RuntimeError("a state can be saved between two updates only")
-        if int(trainer.lightning_module.images_seen) != self._saved:
+        if anew or int(trainer.lightning_module.images_seen) != self._saved:
             self._write(trainer)
         trainer.strategy.checkpoint_io.finish()
 

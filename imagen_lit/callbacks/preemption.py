@@ -5,7 +5,8 @@ ranks of a job do not hear a signal at the same moment. So the ranks agree, betw
 training or of a validation, and act together.
 
 Ctrl-C, and SIGTERM outside SLURM: training stops; whoever called `fit` sees that it is not at its
-end. A second one does not wait.
+end. In a validation the state is saved, and whoever goes on from it makes the validation again. A
+second one does not wait.
 
 In a job of SLURM, USR1 and USR2 (time is nearly up) and TERM (something else needs the nodes) save
 the state. After USR1 and USR2 the job is requeued, unless it was `most` times already; after TERM
@@ -27,7 +28,6 @@ from imagen_lit import slurm, status
 from imagen_lit.checkpoint import VALIDATION_OWED
 
 STOP = (signal.SIGINT, signal.SIGTERM)
-GIVE_WAY = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM)
 
 
 class Preemption(Callback):
@@ -42,11 +42,13 @@ class Preemption(Callback):
     # When signals are heard -------------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._before = {name: signal.getsignal(name) for name in (*STOP, *GIVE_WAY)}
+        self._before = {name: signal.getsignal(name) for name in (*STOP, *slurm.GIVE_WAY)}
         for name in STOP:
             signal.signal(name, self._stop)
+        early = [its for its in self._before.values() if isinstance(its, slurm.Remembering)]
+        self._give_way = set().union(*(handler.heard for handler in early))
         if slurm.inside():
-            for name in GIVE_WAY:
+            for name in slurm.GIVE_WAY:
                 signal.signal(name, self._remember)
         # Lightning would now put its own in their place, which talk to other ranks then and there.
         trainer._signal_connector.register_signal_handlers = _leave_ours
@@ -57,8 +59,17 @@ class Preemption(Callback):
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
+            trainer.checkpoint_callback.save(trainer, anew=True)  # which owes it no more
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._put_back()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._put_back()
+
+    def _put_back(self) -> None:
         for name, handler in self._before.items():
             signal.signal(name, handler)
         self._before = {}
@@ -92,9 +103,15 @@ class Preemption(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if not trainer.sanity_checking:
-            self._cut = True
+        if trainer.sanity_checking:
+            return
+        self._cut = True
+        try:
             self._obey(trainer)
+            if self._any(trainer, self.asked):
+                trainer.checkpoint_callback.save(trainer)
+                raise KeyboardInterrupt  # as a second signal: the rest of it can take long
+        finally:
             self._cut = False
 
     def _obey(self, trainer: Trainer) -> None:

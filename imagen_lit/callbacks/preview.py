@@ -69,4 +69,6 @@ def _sheet(pictures: np.ndarray, file: Path, columns: int = 12, edge: int = 64) 
     for i, picture in enumerate(pictures):
         tile = Image.fromarray(picture).resize((edge, edge), Image.Resampling.NEAREST)
         sheet.paste(tile, (i % columns * edge, i // columns * edge))
-    sheet.save(file)
+    unfinished = file.with_suffix(".tmp")
+    sheet.save(unfinished, "PNG")
+    unfinished.replace(file)

@@ -42,13 +42,14 @@ class Speed(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         self._arrived = time.perf_counter()
+        self._waited = self._arrived - max(self._since, pl_module.waits_since)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.perf_counter()
         images = len(batch["position"]) * trainer.world_size
-        self._batches.append((now - self._since, self._arrived - self._since, images))
+        self._batches.append((now - self._since, self._waited, images))
         while len(self._batches) > 2 and sum(b[0] for b in self._batches) > self.window:
             self._batches.popleft()
         self._since = now

@@ -102,7 +102,10 @@ class Data(LightningDataModule):
 
     def _agree(self, encoder: dict[str, str], text: Path) -> None:
         if different := sidecar.differences(encoder, self.encoder or encoder):
-            raise ValueError(f"{text} is of another encoder than the first folder: {different}.")
+            raise ValueError(
+                f"{text} is of another encoder than the first folder: {different}; embed one of "
+                "them anew (python -m imagen_lit.embed_text), so that all are of the same"
+            )
         self.encoder = encoder
 
     def train_dataloader(self) -> "Endless":

@@ -80,8 +80,9 @@ class Tally:
             log.warning("%s; another sample took its place (%d so far)", what, replaced)
         if replaced > self.tolerate * max(tried, 1000):
             raise ValueError(
-                f"{what}. {replaced} pictures of {tried} could not be used, more "
-                f"than the share of {self.tolerate:g} that tolerate allows."
+                f"{what}. {replaced} pictures of {tried} could not be used, more than the share of "
+                f"{self.tolerate:g}: build the shards anew, or type data.tolerate=0.1 to go on "
+                "without them"
             )
 
 
@@ -124,7 +125,10 @@ class Reader(Dataset):
             else:
                 self.tally.see()
                 return item
-        raise ValueError(f"{ATTEMPTS} pictures in a row could not be used; is this the right data?")
+        raise ValueError(
+            f"{ATTEMPTS} pictures in a row could not be used, the last of {files.path}: see "
+            "whether these are pictures at all, then type data.shards=... with the right folder"
+        )
 
     def _read(self, position: int, part: int, shard: int, sample: int) -> dict[str, Any]:
         files, text, rows = self._opened(part, shard)

@@ -79,7 +79,10 @@ class Shard:
         offset, size = int(self.index.offsets[row, column]), int(self.index.sizes[row, column])
         data = os.pread(self._descriptor, size, offset)
         if len(data) != size:
-            raise ValueError(f"{self.path} was cut short while it was read, at byte {offset}.")
+            raise ValueError(
+                f"{self.path} was cut short while it was read, at byte {offset}: bring the whole "
+                "file back, then type the same command"
+            )
         return data
 
 

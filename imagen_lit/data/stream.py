@@ -119,14 +119,18 @@ def pieces(share: int, at_once: int | None) -> int:
     if at_once is None:
         return 1
     if at_once < 1:
-        raise ValueError(f"at_once={at_once}: at least one picture must fit into a forward pass.")
+        raise ValueError(
+            f"at_once={at_once}: at least one picture must fit into a forward pass: type "
+            "data.at_once=1 or more, or null for all"
+        )
     return next(n for n in range(1, share + 1) if share % n == 0 and share // n <= at_once)
 
 
 def share(batch_size: int, world: int) -> int:
     if batch_size < 1 or batch_size % world:
+        fits = max(1, round(batch_size / world)) * world
         raise ValueError(
             f"batch_size={batch_size} counts the pictures of all ranks together and must be a "
-            f"multiple of their number, {world}."
+            f"multiple of their number, {world}: type data.batch_size={fits}"
         )
     return batch_size // world

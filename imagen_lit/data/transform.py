@@ -131,7 +131,10 @@ def crop(picture: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
 
 def refuse_crop(edge: int | None, size: int) -> None:
     if edge is not None and edge > size:
-        raise ValueError(f"crop={edge} does not fit into pictures of size={size}.")
+        raise ValueError(
+            f"crop={edge} does not fit into pictures of size={size}: type data.crop={size} or "
+            "less, or data.crop=null for whole pictures"
+        )
 
 
 def mirror(picture: torch.Tensor) -> torch.Tensor:

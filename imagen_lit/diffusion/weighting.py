@@ -5,17 +5,12 @@ error in the *network's own* space is multiplied. `emphasis` belongs to the pred
 between the two spaces (see `prediction`): factor = (weight in x-space) / emphasis. So a weighting
 means the same whatever the network predicts, and the two remain independent choices.
 
-`plain` is the one exception and says so: it is stated in the network's own space.
-
-The same loss under its different names, as a weight in x-space:
-
-    plain with Epsilon       SNR                  Imagen, DDPM ("L_simple")
-    plain with Velocity      SNR + 1              Salimans & Ho 2022, § 4 ("SNR+1")
-    plain with Clean         1
-    min_snr                  min(SNR, gamma)      Hang et al. 2023
-    p2                       SNR / (k + SNR)^gamma      Choi et al. 2022
-
-So min_snr with gamma = infinity and p2 with gamma = 0 are Imagen's loss for any prediction.
+    weighting        weight in x-space        what it leaves as it is
+    plain            SNR                      an Epsilon network's error: Imagen, "L_simple"
+    snr_plus_one     SNR + 1                  a Velocity network's error: Salimans & Ho 2022, § 4
+    constant         1                        a Clean network's error
+    min_snr          min(SNR, gamma)          Hang et al. 2023
+    p2               SNR / (k + SNR)^gamma    Choi et al. 2022
 """
 
 import torch
@@ -23,8 +18,18 @@ from torch import Tensor
 
 
 def plain(logsnr: Tensor, emphasis: Tensor) -> Tensor:
-    """The network's own squared error, as it is. With Epsilon, the loss of Imagen (App. A)."""
-    return torch.ones_like(logsnr)
+    """The squared error of the noise. Imagen, App. A; Ho et al. 2020, eq. 14."""
+    return torch.exp(logsnr) / emphasis
+
+
+def snr_plus_one(logsnr: Tensor, emphasis: Tensor) -> Tensor:
+    """The squared error of the velocity. Salimans & Ho 2022, § 4."""
+    return (1 + torch.exp(logsnr)) / emphasis
+
+
+def constant(logsnr: Tensor, emphasis: Tensor) -> Tensor:
+    """The squared error of the clean picture."""
+    return 1 / emphasis
 
 
 def min_snr(logsnr: Tensor, emphasis: Tensor, gamma: float = 5.0) -> Tensor:

@@ -92,17 +92,17 @@ class EfficientUNet(nn.Module):
         logsnr: Tensor,
         text: Tensor,
         mask: Tensor,
-        lowres: Tensor,
-        lowres_logsnr: Tensor,
+        lowres: Tensor | None = None,
+        lowres_logsnr: Tensor | None = None,
     ) -> Tensor:
         require_halves(z, len(self.down))
+        given = torch.cat([z, enlarge(lowres, z)], dim=1)
         text = heard(text, mask)
         embedding = (
             self.embed_logsnr(logsnr)
             + self.embed_lowres_logsnr(lowres_logsnr)
             + self.embed_text(text, mask)
         )
-        given = torch.cat([z, enlarge(lowres, z)], dim=1)
         x = first = self.first(given)
         skips: list[list[Tensor]] = []
         for block, waiting in zip(self.down.values(), self.waiting, strict=True):

@@ -207,8 +207,13 @@ def require_halves(z: Tensor, times: int) -> None:
         )
 
 
-def enlarge(lowres: Tensor, like: Tensor) -> Tensor:
+def enlarge(lowres: Tensor | None, like: Tensor) -> Tensor:
     """The low-resolution picture at the size of the high one (bilinear; Cascaded Diffusion § 4)."""
+    if lowres is None:
+        raise ValueError(
+            "this network enlarges a smaller picture, and the stage gives it none: type "
+            "stage=demo_sr, or network=demo_unet for a stage that draws from text alone"
+        )
     return F.interpolate(lowres, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 

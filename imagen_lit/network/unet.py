@@ -111,8 +111,8 @@ class UNet(nn.Module):
         text = heard(text, mask)
         embedding = self.embed_logsnr(logsnr) + self.embed_text(text, mask)
         if self.embed_lowres_logsnr is not None:
-            embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
             z = torch.cat([z, enlarge(lowres, z)], dim=1)
+            embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
         given, again = (embedding, self.narrow_text(text), mask), self.checkpointing
         x = self.first(z)
         skips = [x]

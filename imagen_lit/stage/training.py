@@ -6,6 +6,7 @@ stream). It does not encode text, sample, save pictures, read config, or know wh
 """
 
 import copy
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -59,6 +60,8 @@ class Stage(LightningModule):
         self.flops: float | None = None  # of a picture, forward and backward, where it was counted
         self.skipped = 0  # updates left out, in all
         self.skipped_in_a_row = 0
+        self.waits_since = 0.0  # for its next batch, by time.perf_counter
+        self._resumed = 0  # images of the state that it goes on from
         self._underway = 0  # pictures of all ranks, taken up since the last update
         self._losses: list[Tensor] = []  # of these, a mean for each piece
         self._by_time: Tensor | None = None  # validation: sums of losses, and how many, by time
@@ -165,14 +168,19 @@ class Stage(LightningModule):
         seen = int(self.images_seen)
         ema.follow(self.ema, self.denoiser, ema.decay(self._underway, seen, self.ema_half_life))
         self._underway, self._losses = 0, []
-        if self.skipped_in_a_row >= self.patience:
-            raise RuntimeError(
-                f"the gradients of {self.patience} updates in a row were not finite, up to image "
-                f"{seen:,}; metrics.jsonl holds their pictures' keys: lower optimizer.lr or "
-                "trainer.gradient_clip_val, then type the same command with another name=..."
-            )
         if seen >= self.images:
             self.trainer.should_stop = True
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
+        """After all callbacks, which have written down what was left out."""
+        self.waits_since = time.perf_counter()
+        if self.between_updates and self.skipped_in_a_row >= self.patience:
+            raise RuntimeError(
+                f"the gradients of {self.patience} updates in a row were not finite, up to image "
+                f"{int(self.images_seen):,}; metrics.jsonl holds their pictures' keys: lower "
+                "optimizer.lr or trainer.gradient_clip_val, then type the same command with "
+                "another name=..."
+            )
 
     def rate(self, images_seen: int) -> float:
         """The share of the peak learning rate, as a function of the one clock."""
@@ -203,8 +211,8 @@ class Stage(LightningModule):
         """In all and by time, over the pictures of all ranks, which then know the same numbers."""
         total, count = self.trainer.strategy.reduce(self._by_time, reduce_op="sum")
         self.log("val/loss", total.sum() / count.sum(), sync_dist=True)
-        for time in count.nonzero().flatten().tolist():
-            self.log(f"val/loss_t{time}", total[time] / count[time], sync_dist=True)
+        for each in count.nonzero().flatten().tolist():
+            self.log(f"val/loss_t{each}", total[each] / count[each], sync_dist=True)
         self.log("images", self.images_seen.double(), sync_dist=True)
 
     # Resuming --------------------------------------------------------------------------------
@@ -212,11 +220,14 @@ class Stage(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"] = int(self.images_seen)
         checkpoint["skipped"] = self.skipped
+        checkpoint["skipped_in_a_row"] = self.skipped_in_a_row
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The one integer says where the data begin, and what Lightning's counters must say."""
         seen, data = checkpoint["images_seen"], self.trainer.datamodule
         self.skipped = checkpoint["skipped"]
+        self.skipped_in_a_row = checkpoint["skipped_in_a_row"]
+        self._resumed = seen
         data.start_at(seen)
         updates, pieces = seen // data.batch_size, self.trainer.accumulate_grad_batches
         every = self.trainer.val_check_interval
@@ -224,6 +235,22 @@ class Stage(LightningModule):
         checkpoint["loops"] = counters.after(checkpoint["loops"], updates, pieces, validates)
 
     def on_train_start(self) -> None:
+        if int(self.images_seen) >= self.images:  # only a validation was owed, and it is made
+            self.trainer.should_stop = True
+        self._agree()
+        self._lay_out_optimizer()
+
+    def _agree(self) -> None:
+        """Each rank has looked for the newest state by itself."""
+        seen = torch.tensor([self._resumed, -self._resumed], device=self.device)
+        most, least = self.trainer.strategy.reduce(seen, reduce_op="max").tolist()
+        if most != -least:
+            raise RuntimeError(
+                f"the ranks go on from different states, after {-least:,} and {most:,} images: "
+                "see that all nodes read the same disk, then type the same command"
+            )
+
+    def _lay_out_optimizer(self) -> None:
         """What the optimiser keeps of a weight comes to lie in memory as the weight does: otherwise
         each step after a resume would be slower than before."""
         for weight, state in self.trainer.optimizers[0].state.items():

@@ -45,7 +45,10 @@ class HuggingFace:
                 "(float16 overflows in T5)"
             )
         if max_length < 1:
-            raise ValueError(f"text encoder {name!r}: found max_length={max_length}, expected >= 1")
+            raise ValueError(
+                f"text encoder {name!r}: found max_length={max_length}, expected >= 1: type "
+                "text.max_length=128"
+            )
         self.name, self.path, self.load = name, path, load
         self.width, self.max_length, self.layer = width, max_length, layer
         self.device = _accelerator() if device == "auto" else device

@@ -13,16 +13,11 @@ import random
 from collections.abc import Iterator
 
 from imagen_lit.data.demo import HELD_OUT_WORDS, SEEN
+from imagen_lit.data.demo_caption import WORDINGS
 from imagen_lit.data.demo_scene import COLOURS, CONVERSE, SHAPES
 
 SIZES = ("small", "large")
 NUMBERS = ("two", "three", "four")
-PHRASES = {
-    "above": ("above", "over"),
-    "below": ("below", "under"),
-    "left": ("left of", "to the left of"),
-    "right": ("right of", "to the right of"),
-}
 SPOTS = {"above": "top", "below": "bottom", "left": "left", "right": "right"}
 OPENINGS = ("", "", "there is ", "a picture of ", "this shows ")
 Thing = tuple[str, str, str]  # size, colour, shape
@@ -88,12 +83,12 @@ def _word(rng: random.Random) -> tuple[str, list[str]]:
 
 
 def _two(rng: random.Random) -> tuple[str, list[str]]:
-    relation = rng.choice(list(PHRASES))
+    relation = rng.choice(list(WORDINGS))
     converse = CONVERSE[relation]
     first, second = _thing(rng, relation), _thing(rng, converse)
     sized = (rng.random() < 0.4, rng.random() < 0.4)
     a, b = _said(first, sized[0]), _said(second, sized[1])
-    caption = rng.choice(OPENINGS) + f"{a} {rng.choice(PHRASES[relation])} {b}"
+    caption = rng.choice(OPENINGS) + f"{a} {rng.choice(WORDINGS[relation])} {b}"
     places = [(SPOTS[relation], first, sized[0]), (SPOTS[converse], second, sized[1])]
     rng.shuffle(places)
     which = rng.choice((1, 2))  # tell the colours apart, or the shapes
@@ -101,7 +96,7 @@ def _two(rng: random.Random) -> tuple[str, list[str]]:
         " ".join(f"{thing[which]} {place}" for place, thing, _ in places),
         " ".join(f"{place} {thing[3 - which]}" for place, thing, _ in places),
         " , ".join(f"{place} {_bare(thing, with_size)}" for place, thing, with_size in places),
-        f"{b} {rng.choice(PHRASES[converse])} {a}",
+        f"{b} {rng.choice(WORDINGS[converse])} {a}",
     ]
     return caption, retellings
 

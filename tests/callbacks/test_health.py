@@ -40,7 +40,7 @@ def stage(network: nn.Module, condition: Any = None) -> Stage:
     return Stage(
         Denoiser(network, schedule.Cosine(), prediction.Clean()),
         condition or TextOnly(0.0),
-        weighting.plain,
+        weighting.constant,
         partial(torch.optim.SGD, lr=0.1),
         images=100,
         warmup=0,

@@ -29,18 +29,20 @@ class Run:
         self.callback = speed.Speed()
         self.trainer: Any = SimpleNamespace(precision="bf16-mixed", world_size=world)
         self.stage: Any = SimpleNamespace(
-            flops=flops, device=torch.device("cpu"), images=36_000, images_seen=0,
+            flops=flops, device=torch.device("cpu"), images=36_000, images_seen=0, waits_since=0.0,
             log=lambda name, value: self.told.update({name.removeprefix("speed/"): value}),
         )  # fmt: skip
         self.callback.on_train_start(self.trainer, self.stage)
 
-    def batch(self, waits: float, works: float) -> None:
+    def batch(self, waits: float, works: float, draws: float = 0) -> None:
         batch = {"position": range(16)}
         self.clock.seconds += waits
         self.callback.on_train_batch_start(self.trainer, self.stage, batch, 0)
         self.clock.seconds += works
         self.stage.images_seen += 16 * self.world
         self.callback.on_train_batch_end(self.trainer, self.stage, None, batch, 0)
+        self.clock.seconds += draws  # what callbacks after this one do
+        self.stage.waits_since = self.clock.seconds
 
 
 @pytest.mark.parametrize("world", [1, 4])
@@ -103,3 +105,11 @@ def test_measuring_the_machine_leaves_the_random_numbers_of_training_alone() -> 
     held = machine.memory()
     kept = torch.ones(32 << 18)  # 32 MiB, touched
     assert machine.memory() >= held > 0 and kept.nbytes == 32 << 20
+
+
+def test_what_other_callbacks_do_is_no_waiting_for_data(clock: SimpleNamespace) -> None:
+    run = Run(clock)
+    for _ in range(10):
+        run.batch(waits=0.1, works=0.1, draws=0.8)
+    run.batch(waits=0.1, works=0.1)
+    assert run.told["data_wait"] == pytest.approx(0.1, abs=0.01)

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
 from imagen_lit.diffusion.prediction import Clean, Epsilon, Velocity
 from imagen_lit.diffusion.schedule import LIMIT
-from imagen_lit.diffusion.weighting import min_snr, p2, plain
+from imagen_lit.diffusion.weighting import constant, min_snr, p2, plain, snr_plus_one
 
 Weighting = Callable[[Tensor, Tensor], Tensor]
 
@@ -24,20 +25,22 @@ def test_factors_are_finite_and_positive_in_float32(weighting: Weighting) -> Non
         assert torch.isfinite(factor).all() and (factor > 0).all()
 
 
-def test_a_weighting_means_the_same_for_every_prediction_or_leaves_the_networks_error_alone(
-    weighting: Weighting,
-) -> None:
+def test_a_weighting_means_the_same_for_every_prediction(weighting: Weighting) -> None:
     factors = [weighting(LOGSNR, p.emphasis(LOGSNR)) for p in PREDICTIONS]
-    if all((factor == 1).all() for factor in factors):
-        return
     first, *others = [f * p.emphasis(LOGSNR) for f, p in zip(factors, PREDICTIONS, strict=True)]
     for other in others:
         torch.testing.assert_close(other, first)
 
 
-def test_plain_epsilon_error_is_the_snr_weight_of_imagen() -> None:
-    emphasis = Epsilon().emphasis(LOGSNR)
-    torch.testing.assert_close(plain(LOGSNR, emphasis) * emphasis, SNR)
+@pytest.mark.parametrize(
+    ("own", "prediction"),
+    [(plain, Epsilon()), (snr_plus_one, Velocity()), (constant, Clean())],
+)
+def test_each_prediction_has_a_weighting_that_leaves_its_own_error_as_it_is(
+    own: Weighting, prediction: Epsilon | Velocity | Clean
+) -> None:
+    logsnr = LOGSNR.float()
+    assert (own(logsnr, prediction.emphasis(logsnr)) == 1).all()
 
 
 def test_min_snr_has_the_three_forms_that_hang_et_al_print() -> None:

@@ -38,7 +38,7 @@ def test_combinations_that_training_never_shows_are_read_too(size: int) -> None:
         for category in MIX
         for _ in range(20)
     ]
-    assert exact_share([demo_scene.render(scene, size) for scene in strange], strange) >= 0.98
+    assert exact_share([demo_scene.render(scene, size) for scene in strange], strange) >= 0.99
 
 
 def test_foreign_captions_are_right_only_by_chance() -> None:

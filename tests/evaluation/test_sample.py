@@ -56,6 +56,18 @@ def test_a_stage_in_the_wrong_place_is_refused_in_a_sentence(
     right.require(FINGERPRINT)
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("base.recipe.level=0.2", "has no smaller picture"), ("sr.recipe.level=0.8", "up to 0.3")],
+)
+def test_a_level_that_a_stage_never_learnt_is_refused(tmp_path: Path, word: str, told: str) -> None:
+    for name in ("base", "sr"):
+        leave_run(tmp_path, name)
+    steps = cascade(tmp_path, f"cascade.{word}").steps
+    with pytest.raises(ValueError, match=rf"{told}, found level=.*type cascade\..*level="):
+        Cascade(base=steps["base"], sr=steps["sr"]).require(FINGERPRINT)
+
+
 @pytest.mark.parametrize("word", ["batch=0", "batch=many", "images=0", "seed=abc", "seed=-1"])
 def test_a_number_that_is_none_is_refused_in_a_sentence(word: str) -> None:
     key, _, value = word.partition("=")

@@ -102,6 +102,8 @@ def knock(house: Path, *words: str, **environment: str) -> subprocess.CompletedP
         ("+sweep=pear", ["'sweep' has no option 'pear'", "+sweep=pair"]),
         ("+experiment=x", ["no group", "the groups are"]),
         ("+sweeps=pair", ["+sweeps= names no group", "did you mean sweep?"]),
+        ("+trainr.max_steps=4", ["to trainr, which is not there", "did you mean trainer?"]),
+        ("+pain/blue=x", ["to pain, which is not there", "++pain/blue="]),
         ("fault=[a", ["cannot read 'fault=[a'", "quotes"]),
         ("fault=a,b", ["Ambiguous value", "--multirun"]),
         ("paint=broken", ["broken.yaml"]),

@@ -38,7 +38,7 @@ ROOMS = {
     # second and third floor
     "checkpoint": {"data"},
     "callbacks": {"stage", "machine", "pace", "checkpoint", "slurm", "owner", "status"},
-    "run_folder": {"data", "stage", "door", "checkpoint"},
+    "run_folder": {"data", "stage", "door", "checkpoint", "status"},
     "mirror": {"run_folder"},
     "cascade": {"stage", "door", "run_folder"},
     "demo_page": {"demo_plan", "evaluation", "run_folder"},
@@ -49,13 +49,12 @@ DOORS = {  # each may import `door` and `assets` too
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "evaluation", "run_folder"},
     "build_shards": {"data"},
-    "pretrain_text": {"data", "text"},
+    "pretrain_text": {"data", "text", "pace"},
     "embed_text": {"data", "text", "machine"},
     "train": {"data", "text", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
     | {"complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "pace", "protocol", "cascade", "sample"},
-    "report": {"evaluation", "run_folder"},
     "dashboard": {"run_folder", "mirror"},
     "demo": {"demo_plan", "demo_page", "data", "machine", "pace", "protocol", "run_folder"}
     | {"start", "cascade"}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -18,10 +19,14 @@ MACHINE = re.compile(
 
 
 def tracked() -> list[Path]:
-    names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPO, capture_output=True, text=True, check=True
-    ).stdout
-    return [REPO / name for name in names.split("\0") if name and (REPO / name).is_file()]
+    """What git keeps; without git, or in an archive, there is nothing to look through."""
+    listed = shutil.which("git") and subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPO, capture_output=True, text=True
+    )
+    if not listed or listed.returncode:
+        pytest.skip("this folder is no repository of git, or git is not installed")
+    names = listed.stdout.split("\0")
+    return [REPO / name for name in names if name and (REPO / name).is_file()]
 
 
 def lines() -> list[tuple[str, str]]:
@@ -72,7 +77,7 @@ def test_a_licence_is_there_and_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in tracked() if p.suffix == ".ipynb"], ids=lambda p: p.name
+    "path", sorted((REPO / "notebooks").rglob("[!.]*.ipynb")), ids=lambda p: p.name
 )
 def test_a_notebook_carries_no_outputs(path: Path) -> None:
     for cell in json.loads(path.read_text())["cells"]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from laptop import SMALL, run
 from PIL import Image
-from test_laptop import SMALL, run
 
 from imagen_lit import run_folder
 from imagen_lit.data import sidecar

@@ -1,25 +1,16 @@
 """The paper's ablation from its front door: what it says, what it lacks, how a laptop runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from laptop import SMALL as TINY
+from laptop import run
 
 from imagen_lit import run_folder
 
 EXPERIMENT = "+experiment=t5_xxl_ablation"
-SMALL = ["network.channels=[16,32,32]", "network.blocks=[1,1,1]", "network.head_width=16"]
-SMALL += ["data.batch_size=16", "data.validation=16", "trainer.val_check_interval=1000"]
-SMALL += ["stage.images=48"]
-
-
-def run(door: str, *words: str, folder: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"imagen_lit.{door}", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == expect, done.stderr[-3000:]
-    return done
+SMALL = [*TINY, "data.validation=16", "trainer.val_check_interval=1000", "stage.images=48"]
 
 
 @pytest.fixture(scope="module")

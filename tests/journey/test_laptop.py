@@ -89,15 +89,16 @@ def test_the_speed_of_this_machine_is_measured_and_nothing_is_left_behind(home: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("train", "stage=demo_bse"), "demo_base"),
-        (("train", "stage.imagess=3"), "images"),
-        (("train", "data.shards=nowhere", "name=lost"), "nowhere"),
+        (("train", "stage=demo_bse"), "did you mean stage=demo_base?"),
+        (("train", "stage.imagess=3"), "did you mean stage.images"),
+        (("train", "data.shards=nowhere", "name=lost"), "build_shards folder=nowhere"),
         (
             ("train", "text=t5_nano_random", "name=foreign", "data.validation=16"),
-            "t5_nano_random",
+            "pretrain_text documents=0 folder=encoders/t5_nano_random",
         ),
-        (("train", "seed=1", "data.validation=16"), "name="),
-        (("sample", "cascade.base.run=runs/none"), "runs/none"),
+        (("train", "network=demo_efficient_unet", "name=odd"), "type stage=demo_sr"),
+        (("train", "seed=1", "data.validation=16"), "choose another name="),
+        (("sample", "cascade.base.run=runs/none"), "train that stage first"),
         (("sample", "text=t5_nano_random"), "pretrain_text"),
         (("sample", "prompts=[]"), "prompts=[], and a list of captions"),
         (("sample", "prompts=5"), "prompts=5, and a list of captions"),
@@ -169,9 +170,12 @@ def test_a_full_disk_is_said_in_one_sentence_and_costs_nothing_made(home: Path) 
     full = Path("/dev/full")
     if not full.exists():
         pytest.fail("this test needs Linux, where /dev/full is a disk that is always full")
+    words = [*SMALL, "data.validation=16", "callbacks=default", "name=full"]
+    run("train", *words, "stage.images=64", folder=home)
     folder = home / "runs/full"
-    folder.mkdir(parents=True)
+    made = {state: state.read_bytes() for state in checkpoint.saved(folder)}
+    (folder / "metrics.jsonl").unlink()
     os.symlink(full, folder / "metrics.jsonl")
-    words = [*SMALL, "data.validation=16", "stage.images=320", "callbacks=default", "name=full"]
-    done = run("train", *words, folder=home, expect=1)
-    assert "full" in done.stderr and "Traceback" not in done.stderr
+    done = run("train", *words, "stage.images=960", folder=home, expect=1)
+    assert "error: the disk is full" in done.stderr and "Traceback" not in done.stderr
+    assert made and all(state.read_bytes() == before for state, before in made.items())

@@ -112,10 +112,10 @@ def test_two_ranks_then_one_then_two_make_the_same_run(
 def test_weights_shared_out_over_two_ranks_make_the_same_run_too(
     home: Path, two: list[str]
 ) -> None:
-    words = [*WORDS, "optimizer=adamw", "stage.images=800"]
+    words = [*WORDS, "optimizer=adamw", "stage.images=480"]
     run("train", *words, "name=unshared", folder=home)
     break_off(home, "sharded", [*words, *two, "trainer=fsdp"], signal.SIGINT, 200)
-    break_off(home, "sharded", words, signal.SIGINT, 400)
+    break_off(home, "sharded", words, signal.SIGINT, 320)
     run("train", *words, *two, "trainer=fsdp", "name=sharded", folder=home)
     ours, theirs = weights(home / "runs/sharded"), weights(home / "runs/unshared")
     assert apart(ours, theirs) < 0.01

@@ -88,6 +88,23 @@ def test_a_new_network_answers_zero() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_network_that_enlarges_says_when_it_has_nothing_to_enlarge(option: str) -> None:
+    with pytest.raises(ValueError, match="stage=demo_sr"):
+        call(new(option), lowres=None, lowres_logsnr=None)
+
+
+@torch.no_grad()
+def test_skips_of_the_efficient_unet_are_quieter_by_the_root_of_two() -> None:
+    """Imagen App. B.1."""
+    network, seen = build("demo_efficient_unet"), {}
+    network.first.register_forward_hook(lambda _, given, out: seen.update(first=out))
+    network.last_norm.register_forward_pre_hook(lambda _, given: seen.update(last=given[0]))
+    call(network)
+    skip = seen["last"][:, -seen["first"].shape[1] :]
+    torch.testing.assert_close(skip, seen["first"] / 2**0.5)
+
+
 def test_the_last_stage_learns_on_crops_and_draws_larger_pictures() -> None:
     network = build("demo_efficient_unet_crop")
     width = network.embed_text.nothing.shape[-1]

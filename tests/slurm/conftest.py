@@ -1,8 +1,7 @@
-"""One SLURM cluster for all journeys. Without SLURM's programs they are left out; with
-REQUIRE_SLURM=1, as in CI, they then fail."""
+"""A SLURM cluster for each of the test processes that has journeys on one. Without SLURM's programs
+they are left out; with REQUIRE_SLURM=1, as in CI, they then fail."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ sys.path.insert(0, str(REPO / "slurm"))
 
 from jobs import Jobs  # noqa: E402
 from lab import Lab, missing  # noqa: E402
+from laptop import run  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -32,19 +32,9 @@ def lab() -> Iterator[Lab]:
 def home(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an encoder, a few dozen pictures, and their text."""
     home = tmp_path_factory.mktemp("cluster")
-    for words in (
-        ["pretrain_text", "documents=0"],
-        ["build_shards", "source.count=64", "per_shard=32", "workers=1"],
-        ["embed_text"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", f"imagen_lit.{words[0]}", *words[1:]],
-            cwd=home,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+    run("pretrain_text", "documents=0", folder=home)
+    run("build_shards", "source.count=64", "per_shard=32", "workers=1", folder=home)
+    run("embed_text", folder=home)
     return home
 
 

@@ -45,7 +45,7 @@ def stage(**changes: object) -> Stage:
     parts = {
         "denoiser": denoiser(),
         "condition": TextOnly(0.0),
-        "weighting": weighting.plain,
+        "weighting": weighting.snr_plus_one,
         "optimizer": partial(torch.optim.Adam, lr=3e-3),
         "images": 1000,
         "warmup": 0,

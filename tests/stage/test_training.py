@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def learner(**changes: Any) -> Stage:
     parts: dict[str, Any] = {
         "denoiser": Denoiser(network, schedule.Cosine(), prediction.Velocity()),
         "condition": TextOnly(0.1),
-        "weighting": weighting.plain,
+        "weighting": weighting.snr_plus_one,
         "optimizer": partial(torch.optim.AdamW, lr=3e-3),
         "images": IMAGES,
         "warmup": 24,
@@ -229,8 +230,24 @@ def test_a_run_that_only_fails_is_ended_with_a_reason(shards: Path, tmp_path: Pa
             told = super().learn(batch, seed)
             return Condition(told.text * math.nan, told.mask)
 
-    with pytest.raises(RuntimeError, match="4 updates in a row were not finite"):
-        fit(shards, tmp_path, condition=Hopeless(0.0), patience=4, validate=1000)
+    said: dict[str, Any] = {"condition": Hopeless(0.0), "patience": 4, "validate": 1000}
+    fit(shards, tmp_path, StopAt(24), Skipped(), **said)
+    with pytest.raises(RuntimeError, match="4 updates in a row were not finite, up to image 48"):
+        fit(shards, tmp_path, Skipped(), **said)
+    written = [row["images"] for row in curve(tmp_path) if "skipped" in row]
+    assert written == [12, 24, 36, 48], "also of the update that ended it"
+
+
+def test_ranks_that_have_found_different_states_do_not_go_on() -> None:
+    stage = learner()
+    for least, most in ((24, 24), (24, 36)):
+        strategy = SimpleNamespace(reduce=lambda seen, reduce_op, m=(most, -least): torch.tensor(m))
+        stage._trainer = SimpleNamespace(strategy=strategy)
+        if least == most:
+            stage._agree()
+        else:
+            with pytest.raises(RuntimeError, match=r"after 24 and 36 images.*the same disk"):
+                stage._agree()
 
 
 # Taken up again -----------------------------------------------------------------------------

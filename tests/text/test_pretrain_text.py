@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagen_lit import door, pretrain_text
+from imagen_lit import demo, door, pretrain_text
 
 
 def pretrain(folder: Path, **changes: Any) -> bool:
@@ -38,6 +38,16 @@ def test_an_encoder_that_does_not_say_what_it_read_is_taken_with_a_word_about_it
         assert not pretrain(tmp_path / "t5", documents=64)
     with pytest.warns(UserWarning), pytest.raises(ValueError, match="type width=16 "):
         pretrain(tmp_path / "t5", width=32)
+
+
+def test_a_model_from_elsewhere_is_not_made_here(tmp_path: Path) -> None:
+    words = ["text=t5_small", f"text.path={tmp_path}/t5"]
+    with pytest.raises(ValueError, match="type hf download google/t5-v1_1-small"):
+        pretrain_text.main(door.compose("pretrain_text", words))
+    runs = [f"runs={tmp_path}/runs", f"datasets={tmp_path}/data"]
+    with pytest.raises(FileNotFoundError, match="hf download google/t5-v1_1-small"):
+        demo.demo(door.compose("demo", [*words, *runs]))
+    assert not (tmp_path / "t5").exists() and not (tmp_path / "data").exists()
 
 
 def test_the_control_never_reads(tmp_path: Path) -> None:

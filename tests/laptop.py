@@ -1,8 +1,10 @@
 """A laptop's commands, on a very small scale."""
 
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
+
+import warm
 
 SMALL = [
     "network.channels=[16,32,32]",
@@ -14,12 +16,9 @@ SMALL = [
 
 
 def run(door: str, *words: str, folder: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", f"imagen_lit.{door}", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    with tempfile.TemporaryDirectory() as told:
+        out, err = Path(told) / "out", Path(told) / "err"
+        code = warm.run(door, list(words), folder, out, err)
+        done = subprocess.CompletedProcess([door, *words], code, out.read_text(), err.read_text())
     assert done.returncode == expect, done.stderr[-3000:]
     return done
