@@ -33,14 +33,14 @@ def test_a_weighting_means_the_same_for_every_prediction(weighting: Weighting) -
 
 
 @pytest.mark.parametrize(
-    ("own", "prediction"),
+    ("own", "spoken"),
     [(plain, Epsilon()), (snr_plus_one, Velocity()), (constant, Clean())],
 )
 def test_each_prediction_has_a_weighting_that_leaves_its_own_error_as_it_is(
-    own: Weighting, prediction: Epsilon | Velocity | Clean
+    own: Weighting, spoken: Epsilon | Velocity | Clean
 ) -> None:
     logsnr = LOGSNR.float()
-    assert (own(logsnr, prediction.emphasis(logsnr)) == 1).all()
+    assert (own(logsnr, spoken.emphasis(logsnr)) == 1).all()
 
 
 def test_min_snr_has_the_three_forms_that_hang_et_al_print() -> None:
