@@ -30,23 +30,26 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
-LONG = ("slurm", "journey")  # begun first, so that no core is idle at the end
-ALONE = "test_lost_node.py"  # half of SLURM's minutes, on a cluster of its own beside the other
+# Begun first, the longest before all, so that no core is idle at the end.
+LONG = ("slurm/test_preempted.py", "slurm/test_lost_node.py", "slurm/test_sweep.py", "slurm")
+LONG += ("journey/test_resume.py", "journey/test_make_demo.py", "journey")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 3 --dist loadgroup` a file's tests stay together, and so do all that share a
-    cluster. Journeys are slow."""
+    """With `-n 3 --dist loadgroup` a file's tests stay together. Journeys are slow."""
     for item in items:
         file = item.path.relative_to(TESTS)
-        shared = file.parts[0] == "slurm" and file.name != ALONE
-        group = "slurm" if shared else str(file)
-        item.add_marker(pytest.mark.xdist_group(group))
-        if file.parts[0] in LONG:
+        item.add_marker(pytest.mark.xdist_group(str(file)))
+        if _turn(item) < len(LONG):
             item.add_marker(pytest.mark.slow)
-    folders = {name: order for order, name in enumerate(LONG)}
-    items.sort(key=lambda item: folders.get(item.path.relative_to(TESTS).parts[0], len(LONG)))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    file = item.path.relative_to(TESTS)
+    places = [turn for turn, start in enumerate(LONG) if file.is_relative_to(start)]
+    return min(places, default=len(LONG))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

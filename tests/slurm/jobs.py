@@ -30,12 +30,15 @@ TINY = [
 TWO_RANKS = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
 
 
-def until(fact: Callable[[], Any], what: Callable[[], str], seconds: float = 180) -> Any:
-    """Wait until something is so; `what` tells about the case that it never is."""
+def until(
+    fact: Callable[[], Any], what: Callable[[], str], seconds: float = 180, pause: float = 0.05
+) -> Any:
+    """Wait until something is so; `what` tells about the case that it never is. A fact that SLURM
+    has to be asked for wants a longer pause: each question is a process."""
     end = time.monotonic() + seconds
     while not (found := fact()):
         assert time.monotonic() < end, f"not within {seconds:g} s: {what()}"
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 
@@ -112,7 +115,7 @@ class Jobs:
             alive = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "REQUEUED"}
             return None if said["JobState"] in alive else said
 
-        return until(over, lambda: f"job {job} ends; it said {self.log(name)}", seconds)
+        return until(over, lambda: f"job {job} ends; it said {self.log(name)}", seconds, 0.3)
 
     def journal(self, name: str) -> list[int]:
         """After how many images each line about training was written, in the order of lines."""

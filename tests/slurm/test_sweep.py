@@ -1,5 +1,6 @@
 """A sweep on SLURM: one job for each member, a driver that tells the truth about them."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_members_run_one_after_the_other_and_a_failed_one_is_noticed(jobs: Jobs)
     at_once = 0
     while driver.poll() is None:
         at_once = max(at_once, len(jobs.running()))
+        time.sleep(0.3)  # each look is a process
     _, told = driver.communicate(timeout=10)
     assert at_once == 1
     assert driver.returncode == 1, told
@@ -57,7 +59,7 @@ def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> 
     jobs.environment["WANDB_MODE"] = "offline"  # tests have it off elsewhere
     driver = jobs.sweep(
         "+sweep=text_encoder", "text=t5_nano", "seed=0,1", "name=sweep/text_encoder/seed-${seed}",
-        *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "stage.images=640",
+        *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "stage.images=320",
         "hydra.launcher.array_parallelism=1",
     )  # fmt: skip
     names = [f"sweep/text_encoder/seed-{seed}" for seed in (0, 1)]
@@ -73,7 +75,7 @@ def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> 
         said = jobs.said(member)
         assert (said["Restarts"], said["NumNodes"], said["NumTasks"]) == (restarts, "2", "2")
         assert jobs.status(name)["job"] == member
-        is_whole(jobs, name, 640)
+        is_whole(jobs, name, 320)
         kept = Kept(jobs.home / "runs" / name)
         assert kept.run["run_group"] == "sweep/text_encoder", "W&B's, one run across the requeue"
         assert len(kept.rows) == len(journal(jobs.home / "runs" / name))
