@@ -66,7 +66,7 @@ def _require(cfg: DictConfig) -> None:
         raise ValueError(
             f"found minutes={cfg.minutes}: expected a number above 0; type make demo MINUTES=20"
         )
-    door.whole(cfg, scenes=1, prompts=1, documents=0)
+    door.whole(cfg, scenes=1, prompts=1, documents=0, seed=0)
     weights = OmegaConf.to_container(cfg).get("weights")
     if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
         raise ValueError(
@@ -97,7 +97,7 @@ def _make_text_encoder(cfg: DictConfig, plan: Plan) -> None:
             raise FileNotFoundError(lacks)
         return
     documents = 0 if name.endswith("random") else cfg.documents
-    words = [f"text={name}", f"documents={documents}", f"folder={folder}"]
+    words = [f"text={name}", f"documents={documents}", f"folder={folder}", f"seed={cfg.seed}"]
     reading = door.compose("pretrain_text", words)
     step = "text encoder: a tiny T5 reads scenes told in words"
     with plan.step(step, _typed("pretrain_text", words)) as already:
@@ -152,7 +152,7 @@ def _precision(plan: Plan) -> str:
         plan.said["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
         plan.write()
         print(
-            f"\n   bf16 products are {gain:.1f} times as fast as float32: {plan.said['precision']}"
+            f"\n   bf16 products are {gain:.2g} times as fast as float32: {plan.said['precision']}"
         )
     return plan.said["precision"]
 

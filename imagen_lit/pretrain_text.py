@@ -87,7 +87,8 @@ def loudness(cfg: DictConfig, folder: Path) -> str:
     """How loudly the encoder says who is where, in words."""
     found = role.share(door.build({**cfg.text, "path": str(folder), "width": cfg.width}))
     said = f"{found:.1%} of what its colour words say is where their things stand"
-    quiet = f", and below {LOUD:.0%} a picture network hardly hears it: try another seed=..."
+    quiet = f", and below {LOUD:.0%} a picture network hardly hears it: remove {folder}, then try "
+    quiet += "more documents=... or another seed=..."
     return said + (quiet if cfg.documents and found < LOUD else "")
 
 
