@@ -46,10 +46,11 @@ class Preemption(Callback):
         for name in STOP:
             signal.signal(name, self._stop)
         early = [its for its in self._before.values() if isinstance(its, slurm.Remembering)]
-        self._give_way = set().union(*(handler.heard for handler in early))
+        remembering = early[0] if early else slurm.Remembering()
+        self._give_way = remembering.heard
         if slurm.inside():
             for name in slurm.GIVE_WAY:
-                signal.signal(name, self._remember)
+                signal.signal(name, remembering)
         # Lightning would now put its own in their place, which talk to other ranks then and there.
         trainer._signal_connector.register_signal_handlers = _leave_ours
 
@@ -79,9 +80,6 @@ class Preemption(Callback):
             signal.signal(number, self._before[number])
             raise KeyboardInterrupt
         self.asked = True
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        self._give_way.add(number)
 
     # When they are obeyed ---------------------------------------------------------------------
 

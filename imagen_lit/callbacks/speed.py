@@ -41,8 +41,7 @@ class Speed(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._arrived = time.perf_counter()
-        self._waited = self._arrived - max(self._since, pl_module.waits_since)
+        self._waited = time.perf_counter() - max(self._since, pl_module.waits_since)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
