@@ -11,6 +11,7 @@ import pytest
 import torch
 from lightning import Trainer
 from omegaconf import DictConfig
+from slurm_task import TASK
 from tiny_world import sample
 
 from imagen_lit import checkpoint, door, embed_text, pretrain_text, run_folder, status, train
@@ -19,9 +20,6 @@ from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
 
 IMAGES, BATCH = 64, 8
-JOB = {"SLURM_JOB_ID": "17", "SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "1"}
-JOB |= {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_NAME": "fit"}
-JOB |= {"SLURMD_NODENAME": "n1"}
 
 
 class Killed(BaseException):
@@ -61,7 +59,8 @@ def config(place: Path, tmp_path: Path) -> Callable[..., DictConfig]:
 
 
 def in_a_job(monkeypatch: pytest.MonkeyPatch, restarts: int = 0) -> None:
-    for name, value in {**JOB, "SLURM_RESTART_COUNT": str(restarts)}.items():
+    here = {"SLURMD_NODENAME": "n1", "SLURM_RESTART_COUNT": str(restarts)}
+    for name, value in (TASK | here).items():
         monkeypatch.setenv(name, value)
 
 

@@ -11,14 +11,12 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from slurm_task import TASK
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from imagen_lit import checkpoint, run_folder, status
 from imagen_lit.callbacks.preemption import Preemption
-
-JOB = {"SLURM_JOB_ID": "17", "SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "1"}
-JOB |= {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_NAME": "fit"}
 
 
 class Line(LightningModule):
@@ -115,7 +113,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ ! -e {tmp_path}/no ]\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
-    for name, value in JOB.items():
+    for name, value in TASK.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("imagen_lit.owner.held", lambda folder: True)
     return tmp_path
