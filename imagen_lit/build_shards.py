@@ -78,6 +78,7 @@ def _previewed(source: Any, chosen: Filter) -> tuple[int, Counter[str]]:
 
 def _summary(folder: Path) -> str:
     manifest = read_manifest(folder)
+    assert manifest is not None  # the survey has written it
     left_out: Counter[str] = Counter()
     for entry in manifest["shards"].values():
         left_out.update(entry["left_out"])

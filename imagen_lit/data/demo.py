@@ -9,6 +9,7 @@ letters all occur in the same slot of some training word.
 
 import io
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -66,10 +67,10 @@ def draw_scene(
 ) -> dict:
     """A scene of one category, from the kinds allowed at each place and the words allowed."""
 
-    def pick(options: list) -> object:
+    def pick(options: list) -> Any:
         return options[rng.integers(len(options))]
 
-    scene = {"category": category, "objects": [], "relation": None, "word": None}
+    scene: dict[str, Any] = {"category": category, "objects": [], "relation": None, "word": None}
     size = pick(["small", "large"])
     if category == "one":
         scene["objects"] = scenery.place_one(rng, pick(kinds["alone"]), size)

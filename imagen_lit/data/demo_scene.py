@@ -13,6 +13,7 @@ one resolution is the box average of the picture at a higher one.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def coverage(
-    shape: str, centre: tuple[float, float], extent: float, size: int, fineness: int = 256
+    shape: str, centre: Sequence[float] | np.ndarray, extent: float, size: int, fineness: int = 256
 ) -> tuple[slice, slice, np.ndarray]:
     """Rows, columns and the covered share of each pixel there, in a picture of `size` pixels.
 
@@ -202,7 +203,7 @@ def place_many(
     half = np.array(SHAPES[pair[1]]) * extent / 2
     i, j = np.triu_indices(count, 1)
     while True:
-        layouts = rng.uniform(half + MARGIN, 16 - half - MARGIN, (64, count, 2))
+        layouts: np.ndarray = rng.uniform(half + MARGIN, 16 - half - MARGIN, (64, count, 2))
         apart = (np.abs(layouts[:, i] - layouts[:, j]) >= 2 * half + GAP).any(2).all(1)
         if apart.any():
             return [thing(pair, size, extent, centre) for centre in layouts[apart.argmax()]]

@@ -74,7 +74,7 @@ def _write(
     said = {"stamp": json.dumps(stamp), "arrays_crc32": json.dumps(sums), **texts}
     file.write(sidecar_header.text(said | {"texts_crc32": str(_text_sum(said))}, places))
     for array in whole.values():
-        file.write(array.reshape(-1).view(np.uint8))
+        file.write(array.reshape(-1).view(np.uint8))  # type: ignore[call-overload]
 
 
 def read(
@@ -98,7 +98,8 @@ def read(
 
 
 def _sum(array: np.ndarray) -> int:
-    return zlib.crc32(array, zlib.crc32(f"{array.dtype} {array.shape}".encode()))
+    told = f"{array.dtype} {array.shape}".encode()
+    return zlib.crc32(array, zlib.crc32(told))  # type: ignore[arg-type]
 
 
 def _text_sum(texts: Mapping[str, str]) -> int:

@@ -87,7 +87,7 @@ class Data(LightningDataModule):
         """Open and check everything; an error comes here, before the first step."""
         if self._parts:
             return
-        parts = []
+        parts: list[Part] = []
         for number, each in enumerate(self.sets):
             shards = Collection(each.shards)
             text = sidecar.place(shards.folder, each.text)
@@ -201,7 +201,7 @@ class Fixed:
 
 
 def _loader(
-    reader: Reader, batches: Iterable[list[Place]], workers: int, **options: Any
+    reader: Reader, batches: Iterable[list[Any]], workers: int, **options: Any
 ) -> DataLoader:
     return DataLoader(
         reader,

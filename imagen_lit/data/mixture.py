@@ -38,9 +38,9 @@ class Mixture:
         for block in np.unique(blocks).tolist():
             here = np.flatnonzero(blocks == block)
             which, before = self._block(block)
-            stream = which[places[here]]
-            found[here, 0] = stream
-            own[here] = block * np.array(self.quotas)[stream] + before[places[here]]
+            streams = which[places[here]]
+            found[here, 0] = streams
+            own[here] = block * np.array(self.quotas)[streams] + before[places[here]]
         for stream, order in enumerate(self.orders):
             here = np.flatnonzero(found[:, 0] == stream)
             if len(here):

@@ -55,7 +55,7 @@ def _begin(work: Work) -> None:
 
 
 def _end_with_the_parent() -> None:
-    parent_process().join()
+    parent_process().join()  # type: ignore[union-attr]
     os._exit(1)
 
 

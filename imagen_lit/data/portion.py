@@ -22,7 +22,7 @@ def portion(words: Any, text: str) -> Portion:
     if not isinstance(words, Mapping):
         raise ValueError(f"found {words!r} as {what}: expected {{shards: …, weight: …}}")
     _names(what, words, Portion._fields)
-    found = {"text": text, "weight": 1.0, "filter": None} | words
+    found = {"text": text, "weight": 1.0, "filter": None} | words  # type: ignore[operator]
     for name in ("shards", "text"):
         if not isinstance(found.get(name), str):
             raise ValueError(f"{what} has {name}={found.get(name)!r}: expected a name")

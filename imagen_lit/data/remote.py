@@ -81,7 +81,8 @@ class Remote(LightningDataModule):
         """Read every sidecar's header; an error comes here, before the first step."""
         if self.encoder:
             return
-        samples, kind = 0, {}
+        kind: dict[str, str] = {}
+        samples = 0
         for url in self.urls:
             text = self._sidecar(url)
             samples, found = samples + len(text), sidecar.kind(text.fields)

@@ -72,11 +72,12 @@ def select(
 def _select(
     shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
 ) -> Selection:
-    keeps, reasons, captions = [], Counter(), Seen()
+    reasons: Counter[str] = Counter()
+    keeps, captions = [], Seen()
     whole = summary.columns(shards.paths, ("counts", "hashes"))
     hashes = np.split(whole["hashes"], np.cumsum(whole["counts"])[:-1])
     for path in shards.paths if chosen else ():
-        keep, counts = chosen.keep(facts.of(path), captions)
+        keep, counts = chosen.keep(facts.of(path), captions)  # type: ignore[union-attr]
         keeps.append(keep)
         reasons.update(counts)
     if chosen and not any(keep.any() for keep in keeps):

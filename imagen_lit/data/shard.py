@@ -149,7 +149,7 @@ def _told(index: Index) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return told | {"keys": keys.view(np.uint8).reshape(len(keys), keys.itemsize)}, texts
 
 
-def _index(arrays: dict[str, np.ndarray], texts: dict[str, str]) -> Index:
+def _index(arrays: dict[str, Any], texts: dict[str, Any]) -> Index:
     keys = arrays["keys"]
     return Index(
         **arrays | {"keys": keys.view(f"S{keys.shape[1]}").reshape(len(keys))},
@@ -183,7 +183,7 @@ def _scan(path: Path) -> Index:
                 continue
             keys.append(key.encode())
             for digest, text in zip(digests, (keys[-1], caption), strict=True):
-                digest.add(text)
+                digest.add(text)  # type: ignore[arg-type]
             turns.append(turn(known or b""))
             places.append(row)
     spans = np.array(places, dtype=np.int64).reshape(-1, 3, 2)

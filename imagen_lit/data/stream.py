@@ -36,7 +36,7 @@ def permutation(size: int, seed: int, purpose: int, position: int, detail: int =
 class Order:
     """Where position p lies, for shards of `counts` samples."""
 
-    def __init__(self, counts: Sequence[int], seed: int, window: int = 64) -> None:
+    def __init__(self, counts: Sequence[int] | np.ndarray, seed: int, window: int = 64) -> None:
         self.counts = np.asarray(counts, dtype=np.int64)
         self.samples = int(self.counts.sum())
         self.seed = seed

@@ -109,9 +109,10 @@ class Table:
     def _row(self, number: int) -> Mapping[str, Any]:
         if self.path.suffix == ".parquet":
             return self._parquet.row(number)
-        if self._rows[number] is None:
+        row = self._rows[number]
+        if row is None:
             raise Unusable("its row cannot be read")
-        return self._rows[number]
+        return row
 
 
 def _content(cell: Any) -> Any:

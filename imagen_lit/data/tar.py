@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 IMAGES = ("jpg", "jpeg", "png", "webp")
 LIMIT = dict.fromkeys(IMAGES, 32 << 20) | {"txt": 64 << 10, "json": 1 << 20}  # bytes of one member
@@ -34,7 +34,7 @@ class Member(NamedTuple):
     read: Callable[[], bytes]
 
 
-def members(path: str | Path, file: BinaryIO, mode: str) -> Iterator[Member]:
+def members(path: str | Path, file: Any, mode: Literal["r:", "r|"]) -> Iterator[Member]:
     """The plain files of a tar, in the order of the file; `mode` is "r:" or, where nothing can be
     sought, "r|". Of a stream a member is read before the next is asked for, or never."""
     with _in_words(path):
@@ -42,7 +42,7 @@ def members(path: str | Path, file: BinaryIO, mode: str) -> Iterator[Member]:
     while True:
         with _in_words(path):
             found = tar.next()
-        tar.members.clear()  # of which the library keeps every one
+        tar.members.clear()  # type: ignore[attr-defined]  # of which the library keeps every one
         if found is None:
             break
         member = _member(path, tar, found)
@@ -59,12 +59,12 @@ class _Header(tarfile.TarInfo):
     """Where the library would go on or come to an end in silence, this is an error."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
         if not buf:
             raise tarfile.ReadError("it has no end-of-archive mark")
         try:
             header = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
@@ -91,7 +91,7 @@ def _member(path: str | Path, tar: tarfile.TarFile, found: tarfile.TarInfo) -> M
 
     def read() -> bytes:
         with _in_words(path):
-            return tar.extractfile(found).read()
+            return tar.extractfile(found).read()  # type: ignore[union-attr]
 
     key = folder + slash + stem
     return Member(found.name, key, column, found.offset_data, found.size, excess, read)

@@ -77,7 +77,7 @@ def _opened(data: bytes) -> Image.Image:
         raise
     except Exception as error:
         raise Unusable(f"it cannot be decoded: {error}") from error
-    (width, height), most = image.size, MOST_PIXELS[image.format]
+    (width, height), most = image.size, MOST_PIXELS[image.format]  # type: ignore[index]
     if width * height > most:
         raise Unusable(f"it has {width} x {height} pixels, more than {most} in a {image.format}")
     if image.format == "JPEG" and (scans := data.count(b"\xff\xda")) > SCANS:

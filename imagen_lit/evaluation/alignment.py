@@ -15,6 +15,7 @@ what fits no shape stays nameless, counts as an object, and thereby spoils the c
 """
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,6 +36,7 @@ def read(picture: np.ndarray) -> dict:
     image = at_most(FINEST, picture)
     size = len(image)
     ground = fit_ground(image)
+    reading: dict[str, Any]
     reading = {"objects": [], "relation": None, "word": None, "stray": 0, "ground": True}
     if ground is None:
         return reading | {"ground": False}
@@ -89,6 +91,7 @@ def fit_ground(image: np.ndarray) -> np.ndarray | None:
     y, x = (np.mgrid[:size, :size].reshape(2, -1) + 0.5) / size - 0.5
     basis = np.stack([np.ones_like(x), x, y], 1).astype(np.float32)
     pixels = image.reshape(-1, 3)
+    ground: Any
     ground = np.median(pixels[pixels.min(1) > 0.7], axis=0) if (pixels.min(1) > 0.7).any() else 0
     for _ in range(3):
         near = np.linalg.norm(pixels - ground, axis=1) < 0.2

@@ -4,6 +4,7 @@ then renamed."""
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -69,7 +70,7 @@ def bands(lines: Mapping[str, Bands], xlabel: str, ylabel: str) -> str:
     return _svg(figure)
 
 
-def _axes(xlabel: str, ylabel: str) -> tuple[Figure, object]:
+def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(xlabel)

@@ -56,5 +56,5 @@ def row(answers: list[Mapping[str, bool | None]], confidence: float) -> dict:
 
 def share(answers: list[Mapping[str, bool | None]], name: str) -> float | None:
     """The share of yes among the answers that were asked for."""
-    asked = [answer[name] for answer in answers if answer[name] is not None]
+    asked = [said for answer in answers if (said := answer[name]) is not None]
     return sum(asked) / len(asked) if asked else None

@@ -25,11 +25,12 @@ def identify(
     ground too, so that no shape is fitted to the part of itself that a frame would leave.
     """
     rows, columns = np.nonzero(zone)
-    edge = max(np.ptp(rows), np.ptp(columns)) + 3  # a square window is itself a small picture
+    edge = int(max(np.ptp(rows), np.ptp(columns))) + 3  # a square window is itself a small picture
     top, left = rows.min() - 1, columns.min() - 1
     seen, inner = (cut(part, top, left, edge) for part in (signal * zone[:, :, None], core))
     ours = cut(zone, top, left, edge) | ~cut(np.ones_like(zone), top, left, edge)
     fits = [fit_shape(shape, seen, ours, inner) for shape in SHAPES]
+    shape: str | None
     rest, shape, place, tint = min(fits, key=lambda fit: fit[0])
     misfit = (rest - 3 * noise * zone.sum()) / float((seen**2).sum())
     if misfit >= MISFIT:  # no template to trust: let the core itself say its colour

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -58,7 +59,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def config(vocab_size: int, width: int, layers: int, heads: int) -> T5Config:
-    return T5Config(
+    return T5Config(  # type: ignore[call-arg]
         vocab_size=vocab_size,
         d_model=width,
         d_kv=width // heads,
@@ -85,7 +86,8 @@ def listen_to_neighbours(model: FullT5) -> None:
     on which learning stands still.
     """
     model.shared.weight.mul_(0.3)
-    bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+    first: Any = model.encoder.block[0]
+    bias = first.layer[0].SelfAttention.relative_attention_bias.weight
     buckets, heads = bias.shape
     third = heads // 3
     bias[: buckets // 2, :third] -= 4.0  # the first half of the buckets is what stands before
