@@ -5,7 +5,7 @@ and written down. So nothing is missing and nothing comes twice in a run that go
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
@@ -26,20 +26,20 @@ class Checkpoints(Checkpoint):
         self.keep_last, self.keep_every = keep_last, keep_every
         self._saved: int | None = None  # images of the newest state of this process
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._saved = int(pl_module.images_seen)
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        seen = int(pl_module.images_seen)
-        if pl_module.between_updates and seen // self.every > self._saved // self.every:
+        seen, saved = int(pl_module.images_seen), cast(int, self._saved)
+        if pl_module.between_updates and seen // self.every > saved // self.every:
             self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.save(trainer)
 
-    def save(self, trainer: Trainer, anew: bool = False) -> None:
+    def save(self, trainer: Any, anew: bool = False) -> None:
         """The state as it is, on the disk when this returns. All ranks call it together. `anew`:
         also over one after as many images."""
         if not trainer.lightning_module.between_updates:
@@ -48,7 +48,7 @@ class Checkpoints(Checkpoint):
             self._write(trainer)
         trainer.strategy.checkpoint_io.finish()
 
-    def _write(self, trainer: Trainer) -> None:
+    def _write(self, trainer: Any) -> None:
         seen = int(trainer.lightning_module.images_seen)
         trainer.save_checkpoint(checkpoint.file(self.folder, seen))
         self._saved = seen

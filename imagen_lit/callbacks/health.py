@@ -20,6 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from imagen_lit.stage.condition import Batch, Condition
+from imagen_lit.stage.training import Stage
 
 # lowest, highest, and what is likely wrong outside.
 HEALTHY = {
@@ -70,7 +71,7 @@ class Health(Callback):
     def on_validation_batch_end(
         self,
         trainer: Trainer,
-        pl_module: LightningModule,
+        pl_module: Any,
         outputs: Any,
         batch: Batch,
         batch_idx: int,
@@ -81,7 +82,7 @@ class Health(Callback):
                 sums = measure(pl_module, batch)
             self._sums = sums if self._sums is None else self._sums + sums
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self._sums is None:
             return
         sums = trainer.strategy.reduce(self._sums, reduce_op="sum")
@@ -98,7 +99,7 @@ class Health(Callback):
             for name, value in signals.items():
                 _judge(name, value, int(pl_module.images_seen))
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         found = {n: float(v) for n, v in trainer.callback_metrics.items() if "/loss_t" in n}
         for name, loss in found.items():
             least = self._least.setdefault(name, loss)
@@ -114,7 +115,7 @@ class Health(Callback):
 
 
 @torch.no_grad()
-def measure(stage: LightningModule, batch: Batch) -> Tensor:
+def measure(stage: Stage, batch: Batch) -> Tensor:
     """Sums over a batch: losses with, without and with others' captions; squared error of the small
     picture; the answer's colour errors; how many pictures, and how many of them with a small one.
     """
@@ -141,7 +142,7 @@ def measure(stage: LightningModule, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def lag(stage: LightningModule) -> float:
+def lag(stage: Stage) -> float:
     """|follower - network| / |network|, over all weights."""
     pairs = zip(stage.ema.parameters(), stage.denoiser.parameters(), strict=True)
     apart, size = 0.0, 0.0

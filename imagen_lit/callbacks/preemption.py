@@ -52,7 +52,8 @@ class Preemption(Callback):
             for name in slurm.GIVE_WAY:
                 signal.signal(name, remembering)
         # Lightning would now put its own in their place, which talk to other ranks then and there.
-        trainer._signal_connector.register_signal_handlers = _leave_ours
+        connector: Any = trainer._signal_connector
+        connector.register_signal_handlers = _leave_ours
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._owed:
@@ -60,7 +61,8 @@ class Preemption(Callback):
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
-            trainer.checkpoint_callback.save(trainer, anew=True)  # which owes it no more
+            # This state owes it no more.
+            trainer.checkpoint_callback.save(trainer, anew=True)  # type: ignore[union-attr]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._put_back()
@@ -107,7 +109,7 @@ class Preemption(Callback):
         try:
             self._obey(trainer)
             if self._any(trainer, self.asked):
-                trainer.checkpoint_callback.save(trainer)
+                trainer.checkpoint_callback.save(trainer)  # type: ignore[union-attr]
                 raise KeyboardInterrupt  # as a second signal: the rest of it can take long
         finally:
             self._cut = False
@@ -121,7 +123,7 @@ class Preemption(Callback):
             self._give_way -= heard
 
     def _save_and_wait(self, trainer: Trainer, requeue: bool) -> None:
-        trainer.checkpoint_callback.save(trainer)
+        trainer.checkpoint_callback.save(trainer)  # type: ignore[union-attr]
         refusal = None
         if requeue and trainer.is_global_zero:
             many = slurm.restarts() >= self.most

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, Trainer
 from PIL import Image
 
 from imagen_lit.stage.condition import Condition
@@ -34,13 +34,13 @@ class Preview(Callback):
         self.examiner, self.encoder, self.recipe = examiner, encoder, recipe
         self.size, self.every, self.folder = size, every, Path(folder)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._drawn = int(pl_module.images_seen) // self.every
         text, mask = self.encoder.encode(self.examiner.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         seen = int(pl_module.images_seen)
         if seen // self.every == self._drawn:
@@ -60,7 +60,7 @@ class Preview(Callback):
             row[f"score/alignment_{category}"] = [found["exact"], low, high]
         row["preview"] = f"preview_{seen:09d}.png"
         _sheet(shown, self.folder / row["preview"])
-        trainer.logger.write(row)
+        trainer.logger.write(row)  # type: ignore[union-attr]
 
 
 def _sheet(pictures: np.ndarray, file: Path, columns: int = 12, edge: int = 64) -> None:

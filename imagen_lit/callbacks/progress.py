@@ -24,7 +24,7 @@ class Progress(Callback):
         self._told = 0.0
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now, images = time.monotonic(), int(pl_module.images_seen)
         self._pace.saw(images)

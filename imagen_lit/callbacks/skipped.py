@@ -6,7 +6,7 @@ Their keys go into metrics.jsonl, so that one can look at them.
 from typing import Any
 
 import torch.distributed
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 
@@ -15,11 +15,11 @@ class Skipped(Callback):
         self._keys: list[str] = []
         self._before = 0
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._keys, self._before = [], pl_module.skipped
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._keys += batch["key"]
         if not pl_module.between_updates:
@@ -34,7 +34,7 @@ class Skipped(Callback):
             f"the gradients of the update that ended at image {seen:,} were not finite: it was "
             f"left out, the {pl_module.skipped}. so far; its keys are in metrics.jsonl"
         )
-        trainer.logger.write({"images": seen, "skipped": keys})
+        trainer.logger.write({"images": seen, "skipped": keys})  # type: ignore[union-attr]
 
 
 def _of_all_ranks(keys: list[str], world: int) -> list[list[str]]:

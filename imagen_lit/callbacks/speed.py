@@ -29,7 +29,7 @@ class Speed(Callback):
         self.window = window
         self._peak: float | None = None
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._batches: deque[tuple[float, float, int]] = deque()  # seconds, of them waited, images
         self._since = time.perf_counter()
         self._warned = False
@@ -39,12 +39,12 @@ class Speed(Callback):
             self._peak = machine.matrix_peak(dtype, pl_module.device) * trainer.world_size
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         self._waited = time.perf_counter() - max(self._since, pl_module.waits_since)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.perf_counter()
         images = len(batch["position"]) * trainer.world_size

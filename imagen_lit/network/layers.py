@@ -31,6 +31,8 @@ class LogSNREmbedding(nn.Module):
     """log-SNR [B] -> [B, E]: sines of geometric frequencies, then two dense layers (Imagen §
     2.5)."""
 
+    frequencies: Tensor
+
     def __init__(self, width: int, waves: int = 64) -> None:
         super().__init__()
         self.register_buffer("frequencies", torch.logspace(-2, 1, waves // 2), persistent=False)

@@ -9,7 +9,8 @@ size a weight moves at most.
 Law: it is the same step whether a weight lies on one device or is shared out over many.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class Adafactor(Optimizer):
         super().__init__(parameters, defaults | {"smallest": smallest, "factor_from": factor_from})
 
     @torch.no_grad()
-    def step(self, closure: object = None) -> Tensor | None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -58,7 +59,7 @@ class Adafactor(Optimizer):
             state["step"] = torch.zeros((), device="cpu")
         state["step"] += 1
         new = float(state["step"]) ** -group["decay"]  # 1 - beta2 of this step
-        gradient = weight.grad.float()
+        gradient = weight.grad.float()  # type: ignore[union-attr]
         square = gradient.square() + group["eps"]
         factored = axes(weight.shape, group["factor_from"])
         if factored is None:

@@ -9,7 +9,8 @@ Law: a step of a matrix has the same size, sqrt(mean square) = 0.2 lr, whatever 
 whatever its gradient's scale (Liu et al. 2025), so that learning rates compare with AdamW's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,8 @@ class Muon(Optimizer):
         steps: int = 3,
         smallest: int = 16,
     ) -> None:
-        matrices, plain = [], []
+        matrices: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
         for parameter in parameters:
             if isinstance(parameter, DTensor):
                 raise ValueError(
@@ -68,7 +70,7 @@ class Muon(Optimizer):
         super().__init__([group for group in groups if group["params"]], shared)
 
     @torch.no_grad()
-    def step(self, closure: object = None) -> Tensor | None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -80,8 +82,8 @@ class Muon(Optimizer):
                 self._turn(moving, group) if "momentum" in group else self._adam(moving, group)
         return loss
 
-    def _turn(self, matrices: list[nn.Parameter], group: dict) -> None:
-        gradients = [p.grad for p in matrices]
+    def _turn(self, matrices: list[Tensor], group: dict) -> None:
+        gradients = cast(list[Tensor], [p.grad for p in matrices])
         pasts = [self._kept(p, "momentum") for p in matrices]
         torch._foreach_lerp_(pasts, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, pasts, group["momentum"])  # Nesterov
@@ -94,10 +96,10 @@ class Muon(Optimizer):
             for i, step in zip(numbers, orthogonal(stacked, group["steps"]), strict=True):
                 matrices[i].add_(step.reshape(matrices[i].shape), alpha=size)
 
-    def _adam(self, plain: list[nn.Parameter], group: dict) -> None:
+    def _adam(self, plain: list[Tensor], group: dict) -> None:
         first, second = group["betas"]
         group["count"] = count = group.get("count", 0) + 1
-        gradients = [p.grad for p in plain]
+        gradients = cast(list[Tensor], [p.grad for p in plain])
         means = [self._kept(p, "mean") for p in plain]
         squares = [self._kept(p, "square") for p in plain]
         torch._foreach_lerp_(means, gradients, 1 - first)
@@ -108,7 +110,7 @@ class Muon(Optimizer):
         torch._foreach_add_(below, 1e-8)
         torch._foreach_addcdiv_(plain, means, below, -group["lr"] / (1 - first**count))
 
-    def _kept(self, parameter: nn.Parameter, name: str) -> Tensor:
+    def _kept(self, parameter: Tensor, name: str) -> Tensor:
         state = self.state[parameter]
         if name not in state:
             state[name] = torch.zeros_like(parameter)

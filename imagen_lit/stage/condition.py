@@ -37,7 +37,8 @@ class Condition:
     def beside(self, other: "Condition") -> "Condition":
         """Both conditions in one batch, this one first."""
         pairs = zip(_tensors(self), _tensors(other), strict=True)
-        return Condition(*(a if a is None else torch.cat([a, b]) for a, b in pairs))
+        both: list[Any] = [a if a is None else torch.cat([a, b]) for a, b in pairs]
+        return Condition(*both)
 
     def __len__(self) -> int:
         return len(self.text)
@@ -110,5 +111,5 @@ def _dropped(batch: Batch, seed: int, share: float) -> tuple[Tensor, Tensor]:
     return text, batch["mask"] & kept[:, None]
 
 
-def _tensors(condition: Condition) -> tuple[Tensor | None, ...]:
+def _tensors(condition: Condition) -> tuple[Any, ...]:
     return condition.text, condition.mask, condition.lowres, condition.lowres_logsnr

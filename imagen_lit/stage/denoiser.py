@@ -21,7 +21,7 @@ Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class Denoiser(nn.Module):
     def __init__(self, network: nn.Module, schedule: Schedule, prediction: Any) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule, self.prediction = schedule, prediction
 
     def answer(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:

@@ -5,7 +5,7 @@ Law: following a network that stands still, it becomes that network.
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def decay(batch: int, images_seen: int, half_life: float, ramp: float = 0.05) -> float:
@@ -19,7 +19,8 @@ def decay(batch: int, images_seen: int, half_life: float, ramp: float = 0.05) ->
 @torch.no_grad()
 def follow(follower: nn.Module, leader: nn.Module, decay: float) -> None:
     """follower = decay * follower + (1 - decay) * leader, for weights; buffers are copied."""
-    behind, ahead = list(follower.parameters()), list(leader.parameters())
+    behind: list[Tensor] = list(follower.parameters())
+    ahead: list[Tensor] = list(leader.parameters())
     torch._foreach_lerp_(behind, ahead, 1 - decay)
     for there, here in zip(follower.buffers(), leader.buffers(), strict=True):
         there.copy_(here)

@@ -27,7 +27,8 @@ class Sharded(ModelParallelStrategy):
 
 def shard(network: nn.Module, mesh: DeviceMesh, half: bool) -> None:
     """In place. `half`: fetched and computed in bf16, while the shards and sums stay fp32."""
-    network.to(memory_format=torch.contiguous_format)  # the only order that FSDP2 can share out
+    # The only order that FSDP2 can share out.
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if half else MixedPrecisionPolicy()
     for block in blocks(network):
         fully_shard(block, mesh=mesh, mp_policy=policy)

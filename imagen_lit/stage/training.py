@@ -37,6 +37,8 @@ class Stage(LightningModule):
     are an error.
     """
 
+    images_seen: Tensor
+
     def __init__(
         self,
         denoiser: Denoiser,
@@ -64,7 +66,7 @@ class Stage(LightningModule):
         self._resumed = 0  # images of the state that it goes on from
         self._underway = 0  # pictures of all ranks, taken up since the last update
         self._losses: list[Tensor] = []  # of these, a mean for each piece
-        self._by_time: Tensor | None = None  # validation: sums of losses, and how many, by time
+        self._by_time: Tensor  # validation: sums of losses, and how many, by time
 
     def compile_networks(self, backend: str | None) -> None:
         """By torch.compile and in place, so that weights keep their names; None: as they are."""
@@ -224,7 +226,8 @@ class Stage(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The one integer says where the data begin, and what Lightning's counters must say."""
-        seen, data = checkpoint["images_seen"], self.trainer.datamodule
+        seen = checkpoint["images_seen"]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.skipped = checkpoint["skipped"]
         self.skipped_in_a_row = checkpoint["skipped_in_a_row"]
         self._resumed = seen
