@@ -47,7 +47,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
     length = {"max_epochs": 1, "limit_train_batches": batches + 4, "limit_val_batches": 0}
     trainer: Trainer = door.build({**cfg.trainer, **quiet, **length})
-    trainer.callbacks.append(clock)
+    trainer.callbacks.append(clock)  # type: ignore[attr-defined]
     trainer.accumulate_grad_batches = data.pieces(1)
     trainer.fit(stage, datamodule=data)
     images = batches * cfg.data.batch_size / data.pieces(1)
@@ -116,8 +116,8 @@ def main(cfg: DictConfig) -> None:
     precision = str(cfg.trainer.precision)
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
     device = "cpu" if cfg.trainer.accelerator == "cpu" else torch.accelerator.current_accelerator()
-    peak, an_image = machine.matrix_peak(dtype, device), flops(cfg)
-    rate, memory = speed(cfg, cfg.batches), machine.memory(device)
+    peak, an_image = machine.matrix_peak(dtype, device), flops(cfg)  # type: ignore[arg-type]
+    rate, memory = speed(cfg, cfg.batches), machine.memory(device)  # type: ignore[arg-type]
     weights = sum(p.numel() for p in door.build(cfg.network).parameters())
     print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")
     held = "of the process" if str(device) == "cpu" else "of the device"

@@ -41,7 +41,7 @@ class Step:
 
     def draw(self, condition: Condition, lowres: Tensor | None, seeds: Sequence[int]) -> Tensor:
         if lowres is not None:
-            schedule = self.condition.schedule
+            schedule = self.condition.schedule  # type: ignore[union-attr]
             condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
         return self.recipe.draw(self.stage.ema, condition, seeds, self.size)
 
@@ -71,7 +71,7 @@ class Cascade:
                     f"cascade wants one that {does[place > 0]}: type cascade.{name}.run=... with "
                     "the folder of such a run"
                 )
-            learnt = step.condition.up_to if enlarges else 0.0
+            learnt = step.condition.up_to if enlarges else 0.0  # type: ignore[union-attr]
             if step.recipe.level > learnt:
                 knows = f"learnt levels up to {learnt:g}" if enlarges else "has no smaller picture"
                 raise ValueError(

@@ -185,5 +185,5 @@ def _each(node: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     if isinstance(node, dict):
         return {key: _each(value, change) for key, value in node.items()}
     if isinstance(node, Sequence) and not isinstance(node, str):
-        return type(node)(_each(value, change) for value in node)
+        return type(node)(_each(value, change) for value in node)  # type: ignore[call-arg]
     return node

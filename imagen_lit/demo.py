@@ -67,7 +67,7 @@ def _require(cfg: DictConfig) -> None:
             f"found minutes={cfg.minutes}: expected a number above 0; type make demo MINUTES=20"
         )
     door.whole(cfg, scenes=1, prompts=1, documents=0, seed=0)
-    weights = OmegaConf.to_container(cfg).get("weights")
+    weights = OmegaConf.to_container(cfg).get("weights")  # type: ignore[union-attr]
     if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
         raise ValueError(
             f"found weights={weights}: expected a list of numbers; type 'weights=[1,3,5]'"
@@ -242,7 +242,8 @@ def _guidance(cfg: DictConfig, common: list[str], home: Path, plan: Plan) -> dic
         plain = door.compose("sample", said)
         encoder = door.build(plain.text)
         drawn_so = protocol.of(door.build(plain.cascade), encoder.fingerprint(), {})
-        rows, new = {}, 0
+        rows: dict[str, list[Path]] = {}
+        new = 0
         for threshold, pictures in wanted.items():
             rows[threshold] = []
             for overrides in pictures:

@@ -116,7 +116,8 @@ def _refuse_strays() -> None:
     if not deep:
         return
     others = [word for word in config.overrides.task if word not in deep]
-    known = {*groups, *map(str, _compose(config.job.config_name, others, with_hydra=False))}
+    root: Any = config.job.config_name  # a door always names one
+    known = {*groups, *map(str, _compose(root, others, with_hydra=False))}
     for name in deep.values():
         first = re.split("[./@]", name)[0]
         if first not in known:

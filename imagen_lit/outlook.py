@@ -164,6 +164,7 @@ def probe(folder: Path) -> dict[str, Any] | None:
 def captions(shards: str | None) -> int | None:
     """How many there are in a folder whose makers counted them; None without such a folder."""
     manifest = None if shards is None else collection.read_manifest(Path(shards))
+    counts: list[Any]
     counts = [each.get("samples") for each in manifest["shards"].values()] if manifest else [None]
     return None if None in counts else sum(counts)
 

@@ -36,7 +36,7 @@ def take(folder: Path) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """Refuse a second process that would train into the folder at the same time; of several ranks
     the first asks for all. A disk that knows no locks refuses nobody."""
-    if slurm.inside() or rank_zero_only.rank:
+    if slurm.inside() or rank_zero_only.rank:  # type: ignore[attr-defined]
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -29,9 +29,9 @@ from imagen_lit.data.aside import aside
 from imagen_lit.stage.training import TIME_BINS, Stage
 
 # What a run may change when it goes on: how long, on what, and who watches. Nothing that is learnt.
-FREE = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs", "compile")
-FREE += ("start_from", "plan", "notice", "data.workers", "data.keep_mib", "data.at_once")
-FREE += ("network.checkpointing", "stage.denoiser.network.checkpointing")
+FREE: tuple[str, ...] = ("stage.images", "stage.patience", "trainer", "callbacks", "logger", "runs")
+FREE += ("compile", "start_from", "plan", "notice", "data.workers", "data.keep_mib")
+FREE += ("data.at_once", "network.checkpointing", "stage.denoiser.network.checkpointing")
 BOUND = ("trainer.gradient_clip_val",)  # among these all the same
 
 PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
@@ -39,7 +39,7 @@ PLACES = ("data.shards", "data.text", "text.path")  # files may move while a run
 SHOWN = 8  # differing settings with their values; of more, the names alone
 
 CATEGORIES = ("all", "one", "two", "count", "word")
-METRICS = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
+METRICS: tuple[str, ...] = ("train/loss", "train/gradient", "train/skipped", "skipped", "preview")
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
 METRICS += tuple(f"score/alignment_{category}" for category in CATEGORIES)
 METRICS += (  # imagen_lit/callbacks/health.py
@@ -148,7 +148,7 @@ def config(folder: Path) -> DictConfig:
             f"there is no run in {folder}: expected a folder made by python -m imagen_lit.train; "
             "train that stage first"
         )
-    return OmegaConf.load(file)
+    return OmegaConf.load(file)  # type: ignore[return-value]
 
 
 def settings(folder: Path) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def rewind(folder: Path, images: int, owed: bool = False) -> None:
     _write(file, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def metrics(folder: Path) -> list[dict[str, float]]:
+def metrics(folder: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl in the order of images."""
     return sorted(_rows(Path(folder) / "metrics.jsonl"), key=lambda row: row["images"])
 

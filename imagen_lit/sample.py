@@ -49,7 +49,7 @@ def file(folder: Path, step: str, prompt: str, seed: int) -> Path:
 
 @door.main("sample")
 def main(cfg: DictConfig) -> None:
-    prompts = OmegaConf.to_container(cfg).get("prompts")
+    prompts = OmegaConf.to_container(cfg).get("prompts")  # type: ignore[union-attr]
     good = isinstance(prompts, list) and all(isinstance(p, str) and p.strip() for p in prompts)
     if not prompts or not good:
         raise ValueError(
