@@ -17,9 +17,10 @@ demo: $(READY) ## train the laptop cascade and show its pictures (MINUTES=20)
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
-lint: $(READY) ## check style and format
+lint: $(READY) ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(READY) ## put style and format right
 	$(BIN)/ruff check --fix .
