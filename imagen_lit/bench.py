@@ -115,12 +115,13 @@ def main(cfg: DictConfig) -> None:
         raise ValueError("; ".join(lacks))
     precision = str(cfg.trainer.precision)
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    device = "cpu" if cfg.trainer.accelerator == "cpu" else torch.accelerator.current_accelerator()
-    peak, an_image = machine.matrix_peak(dtype, device), flops(cfg)  # type: ignore[arg-type]
-    rate, memory = speed(cfg, cfg.batches), machine.memory(device)  # type: ignore[arg-type]
+    found = None if cfg.trainer.accelerator == "cpu" else torch.accelerator.current_accelerator()
+    device = found or torch.device("cpu")
+    peak, an_image = machine.matrix_peak(dtype, device), flops(cfg)
+    rate, memory = speed(cfg, cfg.batches), machine.memory(device)
     weights = sum(p.numel() for p in door.build(cfg.network).parameters())
     print(f"stage              {cfg.name}, {weights / 1e6:.2f} million parameters")
-    held = "of the process" if str(device) == "cpu" else "of the device"
+    held = "of the process" if device.type == "cpu" else "of the device"
     threads, batch = torch.get_num_threads(), cfg.data.batch_size
     compiled = f", compiled by {cfg.compile}" if cfg.compile else ""
     print(f"precision          {precision}, {threads} threads, batch {batch}{compiled}")
@@ -130,16 +131,16 @@ def main(cfg: DictConfig) -> None:
     print(f"share of the peak  {rate * an_image / peak:.1%}")
     print(f"memory             {memory:.2f} GiB at most, {held}")
     if cfg.keep:
-        found = {"device": _device(cfg), "images_per_second": rate, "batch_size": batch}
-        found["flops"] = an_image
+        told = {"device": _name(device), "images_per_second": rate, "batch_size": batch}
+        told["flops"] = an_image
         with aside(Path(cfg.runs) / cfg.name / outlook.PROBE) as file:
-            file.write(json.dumps(found, indent=2).encode())
+            file.write(json.dumps(told, indent=2).encode())
 
 
-def _device(cfg: DictConfig) -> str:
-    if cfg.trainer.accelerator == "cpu":
+def _name(device: torch.device) -> str:
+    if device.type == "cpu":
         return f"CPU of {torch.get_num_threads()} threads"
-    return torch.cuda.get_device_name()
+    return torch.cuda.get_device_name(device)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from imagen_lit import (
     slurm,
     status,
 )
+from imagen_lit.callbacks.checkpoint import Checkpoints
 from imagen_lit.data import sidecar
 from imagen_lit.data.loader import Data
 from imagen_lit.stage.training import Stage
@@ -74,6 +75,7 @@ def _train(cfg: DictConfig, folder: Path, flops: float) -> None:
     checkpoint.put_away(folder, seen)
     run_folder.rewind(folder, seen, owed)
     trainer = _trainer(cfg.trainer)
+    _refuse_without(trainer)
     trainer.accumulate_grad_batches = data.pieces(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # it counts batches; we, updates
     trainer.fit(stage, datamodule=data, ckpt_path=state, weights_only=True)
@@ -115,6 +117,20 @@ def _trainer(node: DictConfig) -> Trainer:
     trainer: Trainer = door.build(node)
     slurm.refuse_other_size(trainer.world_size)
     return trainer
+
+
+def _refuse_without(trainer: Trainer) -> None:
+    """States to go on from, and a journal: no run does without."""
+    if not isinstance(trainer.checkpoint_callback, Checkpoints):
+        raise ValueError(
+            "found no callbacks.checkpoint, without which nothing is saved: expected the one of "
+            "conf/callbacks/default.yaml; leave it there, or type callbacks=default"
+        )
+    if not isinstance(trainer.logger, run_folder.Journal):
+        raise ValueError(
+            "found no logger that writes metrics.jsonl: expected one that does; "
+            "type logger=files, or logger=wandb for W&B as well"
+        )
 
 
 def _sentence(error: Exception) -> str:

@@ -173,6 +173,18 @@ def test_a_start_that_fails_before_it_learns_binds_nobody_to_its_settings(
     train.train(config("first", "optimizer=adamw", "network.checkpointing=true", "stage.images=72"))
 
 
+@pytest.mark.parametrize(
+    ("word", "cure"),
+    [("~callbacks.checkpoint", "callbacks=default"), ("trainer.logger=false", "logger=files")],
+)
+def test_a_run_that_would_leave_no_states_or_no_numbers_is_refused(
+    config: Callable[..., DictConfig], word: str, cure: str
+) -> None:
+    with pytest.raises(ValueError, match=f"type .*{cure}"):
+        train.train(config("bare", word))
+    train.train(config("bare"))
+
+
 def test_what_is_missing_is_said_in_the_status_too(
     config: Callable[..., DictConfig], tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Any]:
     axes.set_ylabel(ylabel)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
+    axes.locator_params(axis="x", nbins=6)  # more of "150000" would not stand side by side
     return figure, axes
 
 

@@ -52,7 +52,7 @@ DOORS = {  # each may import `door` and `assets` too
     "pretrain_text": {"data", "text", "pace"},
     "embed_text": {"data", "text", "machine"},
     "train": {"data", "text", "stage", "outlook", "readiness", "checkpoint", "run_folder"}
-    | {"complaint", "slurm", "owner", "status"},
+    | {"callbacks", "complaint", "slurm", "owner", "status"},
     "sample": {"text", "evaluation", "stage", "cascade"},
     "evaluate": {"data", "text", "evaluation", "pace", "protocol", "cascade", "sample"},
     "dashboard": {"run_folder", "mirror"},

@@ -78,7 +78,8 @@ def test_a_sweep_of_two_points_runs_and_leaves_two_folders(home: Path) -> None:
 
 def test_the_speed_of_this_machine_is_measured_and_nothing_is_left_behind(home: Path) -> None:
     before = sorted(home.rglob("*"))
-    done = run("bench", *SMALL, "data.validation=16", "batches=3", folder=home)
+    words = ["data.validation=16", "batches=3", "trainer.accelerator=auto"]
+    done = run("bench", *SMALL, *words, folder=home)
     for said in ("images/s", "GFLOP an image", "share of the peak", "GiB"):
         assert said in done.stdout
     share = float(done.stdout.partition("share of the peak")[2].split("%")[0])
