@@ -12,6 +12,7 @@ SMALL = [
     "network.head_width=16",
     "data.batch_size=16",
     "trainer.val_check_interval=8",
+    "logger=files",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import once
 import pytest
 from laptop import SMALL, run
 
@@ -9,7 +10,10 @@ from laptop import SMALL, run
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an encoder, shards, sidecars and three barely trained stages."""
-    home = tmp_path_factory.mktemp("laptop")
+    return once.copy(tmp_path_factory, "laptop", _move_in)
+
+
+def _move_in(home: Path) -> None:
     run("pretrain_text", "documents=320", folder=home)
     run("build_shards", "source.count=120", "per_shard=50", folder=home)
     run("embed_text", folder=home)
@@ -17,6 +21,5 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     preview = ["callbacks.preview.every=96", "callbacks.preview.examiner.count=8"]
     preview += ["callbacks.preview.recipe.steps=2"]
     run("train", *SMALL, *small, *preview, folder=home)
-    for stage in ("demo_sr", "demo_sr2"):
+    for stage in ("demo_sr", "demo_sr2"):  # with the logger that a newcomer has
         run("train", f"stage={stage}", *small[:1], "stage.images=64", folder=home)
-    return home

@@ -9,7 +9,7 @@ from offline import Kept, flat, journal
 from imagen_lit.run_folder import METRICS
 
 WORDS = ["-m", "+sweep=demo", *SMALL, "data.validation=16", "trainer.log_every_n_steps=2"]
-WORDS += ["runs=mirrored"]  # the sweep's own name belongs to another journey
+WORDS += ["logger=wandb", "runs=mirrored"]  # the sweep's own name belongs to another journey
 
 
 def test_each_member_of_a_sweep_is_one_run_however_often_it_is_started(

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import once
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
@@ -31,11 +32,13 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def home(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an encoder, a few dozen pictures, and their text."""
-    home = tmp_path_factory.mktemp("cluster")
+    return once.copy(tmp_path_factory, "cluster", _move_in)
+
+
+def _move_in(home: Path) -> None:
     run("pretrain_text", "documents=0", folder=home)
     run("build_shards", "source.count=64", "per_shard=32", "workers=1", folder=home)
     run("embed_text", folder=home)
-    return home
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ TINY = [
     "~callbacks.speed",  # which would measure the machine first
     "trainer.log_every_n_steps=1",
     "trainer.val_check_interval=1000",
+    "logger=files",
 ]
 TWO_RANKS = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
 

@@ -60,7 +60,7 @@ def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> 
     driver = jobs.sweep(
         "+sweep=text_encoder", "text=t5_nano", "seed=0,1", "name=sweep/text_encoder/seed-${seed}",
         *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "stage.images=320",
-        "hydra.launcher.array_parallelism=1",
+        "hydra.launcher.array_parallelism=1", "logger=wandb",
     )  # fmt: skip
     names = [f"sweep/text_encoder/seed-{seed}" for seed in (0, 1)]
     jobs.learns(names[0])
