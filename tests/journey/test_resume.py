@@ -111,10 +111,10 @@ def test_two_ranks_then_one_then_two_make_the_same_run(
 def test_weights_shared_out_over_two_ranks_make_the_same_run_too(
     home: Path, two: list[str]
 ) -> None:
-    words = [*WORDS, "optimizer=adamw", "stage.images=480"]
+    words = [*WORDS, "optimizer=adamw", "stage.images=320"]
     run("train", *words, "name=unshared", folder=home)
-    break_off(home, "sharded", [*words, *two, "trainer=fsdp"], signal.SIGINT, 200)
-    break_off(home, "sharded", words, signal.SIGINT, 320)
+    break_off(home, "sharded", [*words, *two, "trainer=fsdp"], signal.SIGINT, 96)
+    break_off(home, "sharded", words, signal.SIGINT, 192)
     run("train", *words, *two, "trainer=fsdp", "name=sharded", folder=home)
     ours, theirs = weights(home / "runs/sharded"), weights(home / "runs/unshared")
     assert apart(ours, theirs) < 0.01
@@ -122,9 +122,10 @@ def test_weights_shared_out_over_two_ranks_make_the_same_run_too(
 
 
 def test_shards_in_bf16_are_validated_drawn_and_saved_in_full(home: Path, two: list[str]) -> None:
-    words = [*SMALL, "data.validation=16", "stage.images=128", "optimizer=adamw", *two]
-    words += ["trainer=fsdp", "trainer.precision=bf16-mixed", "callbacks.preview.every=64"]
-    words += ["callbacks.preview.examiner.count=4", "callbacks.preview.recipe.steps=2"]
+    words = [*SMALL, "data.validation=16", "stage.images=64", "optimizer=adamw", *two]
+    words += ["trainer=fsdp", "trainer.precision=bf16-mixed", "trainer.val_check_interval=4"]
+    words += ["callbacks.preview.every=32", "callbacks.preview.examiner.count=4"]
+    words += ["callbacks.preview.recipe.steps=2"]
     run("train", *words, "name=half", folder=home)
     state = checkpoint.read(checkpoint.newest_good(home / "runs/half"))
     kept = [*state["state_dict"].items(), *state["optimizer_states"][0]["state"].items()]
@@ -134,7 +135,7 @@ def test_shards_in_bf16_are_validated_drawn_and_saved_in_full(home: Path, two: l
     rows = curve(home / "runs/half")
     assert any("health/text_gap" in row for row in rows)
     assert [row["preview"] for row in rows if "preview" in row] == [
-        "preview_000000064.png", "preview_000000128.png",
+        "preview_000000032.png", "preview_000000064.png",
     ]  # fmt: skip
 
 
