@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ports
+
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "unshare", "setpriv")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 DEVICES = ("null", "zero", "full", "random")  # what a GPU can be made of: any character device
@@ -104,6 +106,7 @@ class Lab:
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.cpus, self.gpus, self.grace, self.user_signal = cpus, gpus, grace, user_signal
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._held: socket.socket | None = None  # for as long as this lab lives
         self._spaces: dict[str, set[str]] = {}  # node -> its mount namespaces, of all its starts
 
     @property
@@ -195,10 +198,10 @@ class Lab:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        for (
-            process
-        ) in self.processes():  # of nodes that were lost: by design their jobs outlive them
+        for process in self.processes():  # of lost nodes: by design their jobs outlive them
             os.kill(process, signal.SIGKILL)
+        if self._held is not None:
+            self._held.close()
 
     def processes(self, node: str | None = None) -> list[int]:
         """What lives in a node's namespace, or in any."""
@@ -228,16 +231,16 @@ class Lab:
         host = socket.gethostname().partition(".")[0]
         names = "".join(f"127.0.0.1 {name}\n" for name in ("localhost", host, *self.nodes))
         (self.folder / "hosts").write_text(names)
-        ports = _free_ports(1 + len(self.nodes))
+        self._held, (first, *others) = ports.reserve(1 + len(self.nodes))
         gres = f" Gres=gpu:{self.gpus}" if self.gpus else ""
         lines = [
             f"NodeName={node} NodeAddr=127.0.0.1 Port={port} CPUs={self.cpus} RealMemory=4000{gres}"
-            for node, port in zip(self.nodes, ports[1:], strict=True)
+            for node, port in zip(self.nodes, others, strict=True)
         ]
         signals = "SlurmctldParameters=preempt_send_user_signal\n" if self.user_signal else ""
         text = CONF.format(
             host=host,
-            port=ports[0],
+            port=first,
             user=getpass.getuser(),
             folder=self.folder,
             user_signal=signals,
@@ -286,14 +289,6 @@ class Lab:
                 return True
             time.sleep(0.03)
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    opened = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in opened]
-    for each in opened:
-        each.close()
-    return ports
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import warm
 
 SMALL = [
-    "network.channels=[16,32,32]",
-    "network.blocks=[1,1,1]",
+    "network.channels=[16,32]",
+    "network.blocks=[1,1]",
     "network.head_width=16",
     "data.batch_size=16",
     "trainer.val_check_interval=8",

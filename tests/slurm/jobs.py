@@ -17,8 +17,8 @@ from imagen_lit import run_folder
 REPO = Path(__file__).resolve().parents[2]
 BATCH = 16
 TINY = [
-    "network.channels=[8,16,16]",
-    "network.blocks=[1,1,1]",
+    "network.channels=[8,16]",
+    "network.blocks=[1,1]",
     "network.head_width=8",
     f"data.batch_size={BATCH}",
     "data.validation=16",
