@@ -31,18 +31,23 @@ def trainers(jobs: Jobs, node: str, name: str) -> list[int]:
 
 
 def test_a_copy_that_outlives_its_node_writes_nothing_more(jobs: Jobs) -> None:
-    """A node's slurmd dies, its job lives on, and SLURM starts the job again on another node."""
+    """A node's slurmd dies, its job lives on, and SLURM starts the job again on another node. The
+    first copy stands still meanwhile and wakes up late, as on a machine that was frozen."""
     job = jobs.train("callbacks.checkpoint.every=64", name="lost", images=ENDLESS)
-    jobs.learns("lost", after=64)
+    learnt = jobs.learns("lost", after=64)
     node = jobs.said(job)["NodeList"]
     jobs.lab.lose_node(node)
     try:
+        jobs.learns("lost", after=learnt + 64)  # it trains on, and saves
+        (first,) = trainers(jobs, node, "lost")
+        os.kill(first, signal.SIGSTOP)
         again = {"JobState": "RUNNING", "Restarts": "1"}
         said = functools.partial(jobs.said, job)
         until(lambda: again.items() <= said().items(), lambda: str(said()), pause=0.3)
         assert jobs.said(job)["NodeList"] != node
-        assert trainers(jobs, node, "lost"), "the first copy trains on, and nobody there can end it"
+        assert trainers(jobs, node, "lost"), "the first copy is there, and nobody there can end it"
         until(lambda: jobs.status("lost")["restarts"] == 1, lambda: jobs.log("lost"))
+        os.kill(first, signal.SIGCONT)
         until(lambda: not trainers(jobs, node, "lost"), lambda: "the first copy does not end")
         before = len(jobs.journal("lost"))
         until(lambda: len(jobs.journal("lost")) > before + 20, lambda: jobs.log("lost"))
