@@ -19,7 +19,7 @@ SMALL = [
 def run(door: str, *words: str, folder: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as told:
         out, err = Path(told) / "out", Path(told) / "err"
-        code = warm.run(door, list(words), folder, out, err)
+        code = warm.wait(warm.door(door, list(words), folder, out, err))
         done = subprocess.CompletedProcess([door, *words], code, out.read_text(), err.read_text())
     assert done.returncode == expect, done.stderr[-3000:]
     return done

@@ -1,13 +1,13 @@
 """Killed outright and continued by another number of ranks and workers: the same stream."""
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 
 # One rank: it writes down a hash of every sample it is given, a line a batch.
 RANK = """
@@ -31,17 +31,14 @@ with open(out, "a", buffering=1) as file:
 """
 
 
-def begin(folder: Path, out: Path, world: int, workers: int, start: int, batches: int) -> list:
+def begin(folder: Path, out: Path, world: int, workers: int, start: int, batches: int) -> list[int]:
     out.mkdir(exist_ok=True)
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", RANK]
-            + [str(x) for x in (folder, out / str(rank), rank, world, workers, start, batches)],
-            start_new_session=True,
-            stderr=subprocess.DEVNULL,
-        )
-        for rank in range(world)
-    ]
+    ranks = []
+    for rank in range(world):
+        words = (folder, out / str(rank), rank, world, workers, start, batches)
+        nowhere = Path(os.devnull)
+        ranks.append(warm.script(RANK, [*map(str, words)], out.parent, nowhere, nowhere))
+    return ranks
 
 
 def seen(out: Path) -> dict[int, str]:
@@ -61,7 +58,7 @@ def folder(make: Callable[..., Path]) -> Path:
 def unbroken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     out = tmp_path_factory.mktemp("unbroken")
     (only,) = begin(folder, out, 1, 0, 0, 40)
-    assert only.wait(timeout=120) == 0
+    assert warm.wait(only) == 0
     return seen(out)
 
 
@@ -77,8 +74,8 @@ def killed(folder: Path, unbroken: dict[int, str], tmp_path_factory: pytest.Temp
             break
         time.sleep(0.02)
     for rank in ranks:
-        rank.send_signal(signal.SIGKILL)
-        rank.wait()
+        os.kill(rank, signal.SIGKILL)
+        warm.wait(rank)
     before = seen(out)
     assert {p: before[p] for p in before if p in unbroken}.items() <= unbroken.items()
     return min(lines) // 6 * 12
@@ -95,5 +92,5 @@ def test_another_shape_continues_sample_for_sample(
 ) -> None:
     start = min(killed, 20 * 12)
     ranks = begin(folder, tmp_path / "on", world, workers, start, 40 - start // 12)
-    assert [rank.wait(timeout=120) for rank in ranks] == [0] * world
+    assert [*map(warm.wait, ranks)] == [0] * world
     assert seen(tmp_path / "on") == {p: said for p, said in unbroken.items() if p >= start}

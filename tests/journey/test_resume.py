@@ -6,13 +6,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import warm
 from laptop import SMALL, run
 
 from imagen_lit import checkpoint
@@ -69,16 +69,15 @@ def images_logged(folder: Path) -> int:
 
 def break_off(home: Path, name: str, words: list[str], number: int, after: int) -> str:
     """Start the run, send it a signal when it has logged `after` images, and wait for its end."""
-    command = [sys.executable, "-m", "imagen_lit.train", *words, f"name={name}"]
-    process = subprocess.Popen(command, cwd=home, stderr=subprocess.PIPE, text=True)
+    said = home / f"{name}.said"
+    process = warm.door("train", [*words, f"name={name}"], home, said, said)
     until = time.monotonic() + 120
-    while images_logged(home / "runs" / name) < after and process.poll() is None:
-        assert time.monotonic() < until, "the run does not come so far"
+    while images_logged(home / "runs" / name) < after:
+        assert time.monotonic() < until, f"the run does not come so far: {said.read_text()}"
         time.sleep(0.01)
-    os.kill(process.pid, number)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode != 0, "it was to be broken off before its end"
-    return said
+    os.kill(process, number)
+    assert warm.wait(process) != 0, "it was to be broken off before its end"
+    return said.read_text()
 
 
 def test_a_run_killed_again_and_again_ends_as_if_nothing_had_been(home: Path, whole: Path) -> None:
@@ -153,7 +152,8 @@ def test_a_disk_that_fills_up_stops_a_run_that_then_goes_on(home: Path, whole: P
     """Written from a second thread, where it is noticed a state later. Three find room."""
     small = home / "runs/brim"
     small.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=26m", "tmpfs", str(small)]).returncode:
+    room = f"size={int(3.7 * checkpoint.newest_good(whole).stat().st_size)}"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", room, "tmpfs", str(small)]).returncode:
         pytest.skip("mounting a small disk needs root")
     try:
         words = [*WORDS, "name=brim", "trainer.plugins.0.asynchronous=true"]
