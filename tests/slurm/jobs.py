@@ -148,3 +148,17 @@ def is_whole(jobs: Jobs, name: str, images: int) -> None:
     assert jobs.journal(name) == list(range(BATCH, images + 1, BATCH)), jobs.log(name)
     assert jobs.saved(name) == images
     assert jobs.status(name)["state"] == "finished"
+
+
+def something_more_urgent_comes(jobs: Jobs) -> None:
+    urgent = jobs.sbatch("--partition=high", "--nodes=2", "--exclusive", "--wrap=true")
+    assert jobs.ends(urgent, "-")["JobState"] == "COMPLETED"
+
+
+def went_on(jobs: Jobs, job: str, name: str, images: int, after: int) -> None:
+    """The run gave way once, saved no earlier than `after`, went on from there, and to its end."""
+    said = jobs.ends(job, name)
+    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "1"), jobs.log(name)
+    (state,) = jobs.went_on(name)
+    assert after <= state < images, jobs.log(name)
+    is_whole(jobs, name, images)
