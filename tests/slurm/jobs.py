@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from lab import Lab
+
+from imagen_lit import run_folder
 
 REPO = Path(__file__).resolve().parents[2]
 BATCH = 16
@@ -124,11 +125,6 @@ class Jobs:
         rows = [json.loads(line) for line in lines if line.endswith("}")]
         return [row["images"] for row in rows if "train/loss" in row]
 
-    def saved(self, name: str) -> int:
-        """After how many images the newest state of a run was written, as it says itself."""
-        states = sorted((self.home / "runs" / name / "checkpoints").glob("*.ckpt"))
-        return int(torch.load(states[-1], weights_only=True)["images_seen"]) if states else 0
-
     def status(self, name: str) -> dict[str, Any]:
         file = self.home / "runs" / name / "status.json"
         return json.loads(file.read_text()) if file.exists() else {}
@@ -146,7 +142,7 @@ class Jobs:
 def is_whole(jobs: Jobs, name: str, images: int) -> None:
     """Every batch was learnt, none twice, and the run says so."""
     assert jobs.journal(name) == list(range(BATCH, images + 1, BATCH)), jobs.log(name)
-    assert jobs.saved(name) == images
+    assert run_folder.images_seen(jobs.home / "runs" / name) == images
     assert jobs.status(name)["state"] == "finished"
 
 

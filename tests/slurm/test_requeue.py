@@ -3,6 +3,8 @@
 import pytest
 from jobs import Jobs, is_whole, until
 
+from imagen_lit import run_folder
+
 pytestmark = pytest.mark.slurm
 
 IMAGES = 640
@@ -16,7 +18,7 @@ def test_a_run_whose_time_is_up_is_requeued_and_one_that_may_not_be_goes_on(jobs
         jobs.learns(name)
         jobs.signal(each, "USR2")
     until(lambda: jobs.status("time")["state"] == "preempted", lambda: jobs.log("time"))
-    assert 0 < jobs.saved("time") < IMAGES
+    assert 0 < run_folder.images_seen(jobs.home / "runs/time") < IMAGES
 
     said = jobs.ends(once, "once")
     assert (said["JobState"], said["Restarts"]) == ("COMPLETED", "0"), jobs.log("once")

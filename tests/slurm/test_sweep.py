@@ -7,6 +7,8 @@ import pytest
 from jobs import TINY, TWO_RANKS, Jobs, is_whole, until
 from offline import Kept, journal
 
+from imagen_lit import run_folder
+
 pytestmark = pytest.mark.slurm
 
 
@@ -39,7 +41,7 @@ def test_members_run_one_after_the_other_and_a_failed_one_is_noticed(jobs: Jobs)
     assert "validation=9999" in jobs.status("sweep/9999")["error"]
     assert jobs.status("sweep/9999")["job"].endswith("_0")
     assert jobs.status("sweep/16")["state"] == "finished", "it runs all the same"
-    assert jobs.saved("sweep/16") == 160
+    assert run_folder.images_seen(jobs.home / "runs/sweep/16") == 160
 
     script = newest(jobs)
     asked = header(script)
