@@ -1,4 +1,4 @@
-# Two commands are enough: `make demo` and `make test`. Each sets up .venv first, and only once.
+# Two commands are enough: `make demo` and `make test`. Each sets up .venv first, once.
 
 PYTHON ?= python3
 MINUTES ?= 20
@@ -6,12 +6,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format rooms clean
 
-help: ## say what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## train the laptop cascade and show its pictures (MINUTES=20)
+demo: $(READY) ## train the laptop cascade and show its images (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
 
 test: $(READY) ## run the tests
@@ -22,14 +22,17 @@ lint: $(READY) ## check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY) ## put style and format right
+format: $(READY) ## correct style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## take .venv and the caches away; data sets, encoders and runs stay
+rooms: $(READY) ## draw docs/architecture.svg from the imports
+	$(BIN)/python docs/draw_rooms.py
+
+clean: ## remove .venv and the caches; data sets, encoders and runs stay
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
-# The stamp is written last, so a set-up that was interrupted is taken up again by the next make.
+# The stamp is written last, so the next make continues a set-up that was interrupted.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "imagen_lit needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \

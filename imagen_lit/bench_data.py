@@ -1,9 +1,9 @@
-"""How fast the data come: our reader beside webdataset's own pipeline, on the same pictures, in one
+"""Measure how fast the data reader is, beside webdataset's own pipeline, on the same images in one
 run.
 
 Both decode and resize with the same function, so what differs is how a sample is found, read and
-joined with its text: ours by `pread` and one packed sidecar a shard, webdataset's from front to
-back with one .npy a sample in the tar. Rounds take turns, and the best of each counts.
+joined with its text: ours by `pread` and one packed sidecar per shard, webdataset's sequentially
+with one .npy per sample in the tar. Rounds take turns, and the best of each counts.
 """
 
 import io
@@ -22,27 +22,29 @@ import webdataset
 from omegaconf import DictConfig
 from PIL import Image
 
-from imagen_lit import bench, door
-from imagen_lit.data import shard, sidecar, transform
+from imagen_lit import bench
+from imagen_lit.cli import command, config
+from imagen_lit.data import sidecar, transform
 from imagen_lit.data.loader import Data
 from imagen_lit.data.mixture import Mixture
-from imagen_lit.data.reader import collate, padded
-from imagen_lit.data.stream import Order
+from imagen_lit.data.reader import collate, pad_text
+from imagen_lit.data.shard_files import shard
+from imagen_lit.data.shuffle_order import Order
 
 
 def photos(count: int, edge: int) -> Iterator[bytes]:
     """JPEGs with the detail of photographs: noise at every scale, fading towards the finest."""
     rng = np.random.default_rng(0)
     for _ in range(count):
-        picture = np.zeros((edge, edge, 3))
+        image = np.zeros((edge, edge, 3))
         for scale in (4, 8, 16, 32, 64, 128, 256):
             small = rng.normal(size=(scale, scale, 3)) * 90 / scale**0.5
             large = torch.nn.functional.interpolate(
                 torch.from_numpy(small).permute(2, 0, 1)[None], size=(edge, edge), mode="bilinear"
             )
-            picture += large[0].permute(1, 2, 0).numpy()
+            image += large[0].permute(1, 2, 0).numpy()
         file = io.BytesIO()
-        pixels = (picture + 128).clip(0, 255).astype(np.uint8)
+        pixels = (image + 128).clip(0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(file, "JPEG", quality=95)
         yield file.getvalue()
 
@@ -50,74 +52,84 @@ def photos(count: int, edge: int) -> Iterator[bytes]:
 def make(folder: Path, count: int, per_shard: int, edge: int, width: int, tokens: int) -> None:
     """The same samples twice: `ours` with sidecars, `theirs` with an .npy in the tar."""
     g = torch.Generator().manual_seed(0)
-    all_pictures = list(photos(min(count, per_shard), edge))
+    all_images = list(photos(min(count, per_shard), edge))
     for number in range(-(-count // per_shard)):
-        pictures = all_pictures[: count - number * per_shard]
-        rows = [torch.randn(tokens, width, generator=g).bfloat16() for _ in pictures]
-        keys = [f"{number:05d}{i:05d}" for i in range(len(pictures))]
+        images = all_images[: count - number * per_shard]
+        rows = [torch.randn(tokens, width, generator=g).bfloat16() for _ in images]
+        keys = [f"{number:05d}{i:05d}" for i in range(len(images))]
         path = folder / "ours" / f"{number:05d}.tar"
         shard.write(
             path,
             (
-                {"key": key, "image": p, "extension": "jpg", "caption": f"a photo {key}"}
-                | {"known": {"original_width": edge}}
-                for key, p in zip(keys, pictures, strict=True)
+                {"key": key, "image": image, "extension": "jpg", "caption": f"a photo {key}"}
+                | {"metadata": {"original_width": edge}}
+                for key, image in zip(keys, images, strict=True)
             ),
         )
-        fields = {**sidecar.wanted(shard.Shard(path)), "stored": "bfloat16", "encoder.name": "t5"}
+        fields = {
+            **sidecar.expected_fields(shard.Shard(path)),
+            "storage": "bfloat16",
+            "encoder.name": "t5",
+        }
         sidecar.write(folder / "ours.text/t5" / f"{number:05d}.safetensors", rows, fields)
         (folder / "theirs").mkdir(parents=True, exist_ok=True)
         with webdataset.TarWriter(str(folder / "theirs" / path.name)) as tar:
-            for key, picture, row in zip(keys, pictures, rows, strict=True):
+            for key, image, row in zip(keys, images, rows, strict=True):
                 text = io.BytesIO()
                 np.save(text, row.half().numpy())
-                tar.write({"__key__": key, "jpg": picture, "txt": f"a photo {key}"}
+                tar.write({"__key__": key, "jpg": image, "txt": f"a photo {key}"}
                           | {"npy": text.getvalue()})  # fmt: skip
 
 
-def decoded(data: bytes, size: int) -> torch.Tensor:
+def decode(data: bytes, size: int) -> torch.Tensor:
+    """The same for both."""
     return transform.centre(transform.resize(transform.decode(data, size), size), size)
 
 
 def ours_raw(folder: Path) -> int:
-    seen = 0
+    """Read all our images and captions, in random order within a shard; how many."""
+    count = 0
     for path in sorted((folder / "ours").glob("*.tar")):
         opened = shard.Shard(path)
         for row in np.random.default_rng(0).permutation(len(opened)).tolist():
             opened.image(row), opened.caption(row)
-            seen += 1
-    return seen
+            count += 1
+    return count
 
 
 def theirs_raw(folder: Path) -> int:
+    """Read all their samples in the order of the files; how many."""
     urls = sorted(map(str, (folder / "theirs").glob("*.tar")))
     return sum(1 for _ in webdataset.WebDataset(urls, shardshuffle=False))
 
 
 def ours(folder: Path, size: int, batch: int, count: int) -> int:
+    """Read `count` samples as training does, in batches; how many."""
     data = Data(str(folder / "ours"), "t5", size=size, batch_size=batch, validation=0)
-    for seen, packed in enumerate(data.train_dataloader(), 1):
-        padded(packed)
-        if seen * batch >= count:
-            return seen * batch
+    for number, packed in enumerate(data.train_dataloader(), 1):
+        pad_text(packed)
+        if number * batch >= count:
+            return number * batch
     raise AssertionError("the stream is endless")
 
 
 def theirs(folder: Path, size: int, batch: int, count: int) -> int:
-    def sample(found: dict[str, Any]) -> dict[str, Any]:
-        text = torch.from_numpy(np.load(io.BytesIO(found["npy"]), allow_pickle=False))
-        known = {"key": found["__key__"], "caption": found["txt"].decode(), "position": 0}
-        return {"image": decoded(found["jpg"], size), "text": text, **known}
+    """The same with webdataset's pipeline."""
+
+    def sample(member: dict[str, Any]) -> dict[str, Any]:
+        text = torch.from_numpy(np.load(io.BytesIO(member["npy"]), allow_pickle=False))
+        rest = {"key": member["__key__"], "caption": member["txt"].decode(), "position": 0}
+        return {"image": decode(member["jpg"], size), "text": text, **rest}
 
     urls = sorted(map(str, (folder / "theirs").glob("*.tar")))
     pipeline = webdataset.WebDataset(urls, shardshuffle=len(urls), seed=0).shuffle(1000).map(sample)
-    seen = 0
+    done = 0
     for packed in pipeline.batched(batch, collation_fn=collate, partial=False):
-        padded(packed)
-        seen += batch
-        if seen >= count:
+        pad_text(packed)
+        done += batch
+        if done >= count:
             break
-    return seen
+    return done
 
 
 def best(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
@@ -126,54 +138,53 @@ def best(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
     for _ in range(rounds + 1):  # the first one warms the page cache
         for name, way in ways.items():
             start = time.perf_counter()
-            seen = way()
-            rates[name] = max(rates[name], seen / (time.perf_counter() - start))
+            count = way()
+            rates[name] = max(rates[name], count / (time.perf_counter() - start))
     return rates
 
 
 def parts(folder: Path, size: int, samples: int = 500) -> dict[str, float]:
     """Microseconds a sample of each part of our way."""
     path = min((folder / "ours").glob("*.tar"))
-    opened, text = shard.Shard(path), sidecar.Sidecar(
-        folder / "ours.text/t5" / f"{path.stem}.safetensors"
-    )  # fmt: skip
+    opened = shard.Shard(path)
+    text = sidecar.Sidecar(folder / "ours.text/t5" / f"{path.stem}.safetensors")
     rows = [i % len(opened) for i in range(samples)]
-    spent: dict[str, float] = {}
+    micros: dict[str, float] = {}
 
-    def timed(name: str, work: Callable[[Any], Any], over: list[Any]) -> list[Any]:
+    def timed(name: str, work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         start = time.perf_counter()
-        results = [work(each) for each in over]
-        spent[name] = (time.perf_counter() - start) / len(over) * 1e6
+        results = [work(item) for item in items]
+        micros[name] = (time.perf_counter() - start) / len(items) * 1e6
         return results
 
-    images = timed("read picture", opened.image, rows)
+    files = timed("read image", opened.image, rows)
     timed("read caption", opened.caption, rows)
     vectors = timed("read text", text.row, rows)
-    pictures = timed("decode", partial(transform.decode, edge=size), images)
-    small = timed("resize", lambda p: transform.centre(transform.resize(p, size), size), pictures)
-    items = [
-        {"image": p, "text": v, "caption": "", "key": "", "position": 0}
-        for p, v in zip(small, vectors, strict=True)
+    images = timed("decode", partial(transform.decode, edge=size), files)
+    small = timed("resize", lambda x: transform.centre(transform.resize(x, size), size), images)
+    samples_read = [
+        {"image": image, "text": vector, "caption": "", "key": "", "position": 0}
+        for image, vector in zip(small, vectors, strict=True)
     ]
-    batches = [items[i : i + 64] for i in range(0, len(items) - 63, 64)]
+    batches = [samples_read[i : i + 64] for i in range(0, len(samples_read) - 63, 64)]
     packed = timed("collate", collate, batches)
-    timed("pad", padded, packed)
-    return spent | {name: spent[name] / 64 for name in ("collate", "pad")}
+    timed("pad", pad_text, packed)
+    return micros | {name: micros[name] / 64 for name in ("collate", "pad")}
 
 
 def order(shards: int, per_shard: int, samples: int = 100_000) -> tuple[float, float, float]:
-    """Of a simulated collection: seconds to the first sample, seconds a sample after, MiB."""
+    """Of a simulated collection: seconds to the first batch, seconds a sample from then on, MiB."""
     tracemalloc.start()
     counts = np.full(shards, per_shard)
     start = time.perf_counter()
     stream = Mixture([Order(counts, seed=0)], [1.0], seed=0)
-    stream.places(np.arange(64))
+    stream.locate(np.arange(64))
     first = time.perf_counter() - start
     memory = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     start = time.perf_counter()
     for batch in range(samples // 64):
-        stream.places(np.arange(batch * 64, batch * 64 + 64))
+        stream.locate(np.arange(batch * 64, batch * 64 + 64))
     return first, (time.perf_counter() - start) / samples, memory
 
 
@@ -188,14 +199,15 @@ def start(folder: Path, shards: int) -> tuple[float, float]:
             os.link(folder / place / f"00000{suffix}", many / f"{number:05d}{suffix}")
     seconds = []
     for _ in range(2):
-        begun = time.perf_counter()
+        before = time.perf_counter()
         Data(str(folder / "many"), "t5", size=1, batch_size=1, validation=0.002).setup()
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - before)
     return seconds[0], seconds[1]
 
 
-@door.main("bench_data")
+@command.main("bench_data")
 def main(cfg: DictConfig) -> None:
+    """Measure everything on samples made for this run, and print it."""
     with tempfile.TemporaryDirectory(dir=cfg.scratch, prefix="imagen_lit_bench_") as name:
         folder = Path(name)
         make(folder, cfg.count, cfg.per_shard, cfg.edge, cfg.width, cfg.tokens)
@@ -210,16 +222,16 @@ def main(cfg: DictConfig) -> None:
             },
             cfg.rounds,
         )
-        spent = parts(folder, cfg.size)
-        started = start(folder, cfg.shards)
+        micros = parts(folder, cfg.size)
+        starts = start(folder, cfg.shards)
     print(f"{cfg.count} JPEGs of {cfg.edge} pixels, text {cfg.tokens} x {cfg.width}, one worker")
-    for what, rates in (("raw reading", raw), (f"to {cfg.size}x{cfg.size}, batched", whole)):
+    for name, rates in (("raw reading", raw), (f"to {cfg.size}x{cfg.size}, batched", whole)):
         print(
-            f"{what:20} {rates['ours']:10,.0f} samples/s   webdataset {rates['theirs']:10,.0f}   "
+            f"{name:20} {rates['ours']:10,.0f} samples/s   webdataset {rates['theirs']:10,.0f}   "
             f"ratio {rates['ours'] / rates['theirs']:.2f}"
         )
-    total = sum(spent.values())
-    for part, micro in spent.items():
+    total = sum(micros.values())
+    for part, micro in micros.items():
         print(f"  {part:18} {micro:10,.1f} us a sample   {micro / total:.0%}")
     first, each, memory = order(40_000, 10_000)
     print(
@@ -227,18 +239,19 @@ def main(cfg: DictConfig) -> None:
         f"{each * 1e6:.2f} us a sample, {memory:.0f} MiB"
     )
     print(
-        f"start of a collection of {cfg.shards:,} shards: {started[0]:,.0f} s the first time, "
-        f"{started[1]:.1f} s from then on"
+        f"start of a collection of {cfg.shards:,} shards: {starts[0]:,.0f} s the first time, "
+        f"{starts[1]:.1f} s from then on"
     )
-    trial = door.compose("train", [f"stage={cfg.stage}"])
-    step = bench.step_seconds(trial)
-    network = trial.data.batch_size / step
-    needed = network / whole["ours"]
-    verdict = (
-        f"the network limits: one worker brings {1 / needed:.1f} times what it takes"
-        if needed < 1
-        else f"the data limit: it takes {int(needed) + 1} workers to keep up"
-    )
+    _compare_with_network(config.compose("train", [f"stage={cfg.stage}"]), whole["ours"])
+
+
+def _compare_with_network(trial: DictConfig, rate: float) -> None:
+    network = trial.data.batch_size / bench.step_seconds(trial)
+    workers = network / rate
+    if workers < 1:
+        verdict = f"the network is the limit: one worker reads {1 / workers:.1f} times as fast"
+    else:
+        verdict = f"the data is the limit: it takes {int(workers) + 1} workers to keep up"
     print(f"{trial.name} on this machine takes {network:,.0f} images/s. {verdict}")
 
 

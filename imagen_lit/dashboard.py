@@ -1,6 +1,6 @@
 """W&B's pages about a run and about a sweep, made by code: which numbers are shown, and where.
 
-Every number of run_folder.METRICS has its place on the page of a run. A page is made from run
+Every number of metrics.METRICS has its place on the page of a run. A page is made from run
 folders alone; only saving it takes a server and a login. What it looks like is said either way.
 """
 
@@ -14,35 +14,37 @@ import wandb_workspaces.workspaces as page
 from omegaconf import DictConfig
 from wandb_workspaces import expr
 
-from imagen_lit import door, mirror, run_folder
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import command
+from imagen_lit.run import metrics, run_folder, wandb_logger
 
 LEARNING = {
-    "loss on held-out pictures": ("val/loss",),
-    "loss in training": ("train/loss",),
-    "loss on held-out pictures by time, t0 the cleanest": tuple(
-        name for name in run_folder.METRICS if name.startswith("val/loss_t")
+    "validation loss": ("val/loss",),
+    "training loss": ("train/loss",),
+    "validation loss by time, t0 the cleanest": tuple(
+        name for name in metrics.METRICS if name.startswith("val/loss_t")
     ),
     "held-out prompts drawn right, with its interval": tuple(
         f"score/alignment_all{end}" for end in ("", "_low", "_high")
     ),
     "held-out prompts drawn right, by kind": tuple(
-        f"score/alignment_{category}" for category in run_folder.CATEGORIES
+        f"score/alignment_{category}" for category in metrics.CATEGORIES
     ),
 }
 HEALTH = {
-    "length of the gradient": ("train/gradient",),
-    "updates left out": ("train/skipped",),
-    "loss without captions / with them, less 1": ("health/text_gap",),
-    "loss with others' captions / their own, less 1": ("health/shuffled_gap",),
-    "how far the follower is behind": ("health/ema_lag",),
-    "super-resolution: the answer made small, against the small one": ("health/lowres_error",),
-    "how far the mean colour is off": ("health/channel_drift",),
+    "gradient norm": ("train/grad_norm",),
+    "skipped updates": ("train/skipped_updates",),
+    "loss without captions / with them, minus 1": ("health/text_gap",),
+    "loss with other images' captions / their own, minus 1": ("health/shuffled_gap",),
+    "EMA lag": ("health/ema_lag",),
+    "super-resolution: the output downsampled, against the small image": ("health/lowres_error",),
+    "drift of the mean colour": ("health/channel_drift",),
 }
 SPEED = {
     "images per second": ("speed/images_per_second",),
     "share of the time spent waiting for data": ("speed/data_wait",),
     "share of what matrix products reach here": ("speed/share_of_peak",),
-    "GiB held": ("speed/memory_gib",),
+    "peak memory, GiB": ("speed/memory_gib",),
     "hours left": ("speed/hours_left",),
 }
 BEST = ("val/loss", "score/alignment_all")  # what the members of a sweep are compared by
@@ -52,7 +54,7 @@ def of_run(config: Mapping[str, Any], entity: str) -> page.Workspace:
     """The page of one run."""
     sections = [
         page.Section("Does it learn?", panels=_lines(LEARNING), is_open=True),
-        page.Section("What does it draw?", panels=[_pictures()], is_open=True),
+        page.Section("What does it draw?", panels=[_previews()], is_open=True),
         page.Section("Is it healthy?", panels=_lines(HEALTH), is_open=True),
         page.Section("Is it fast?", panels=_lines(SPEED)),
     ]
@@ -61,9 +63,11 @@ def of_run(config: Mapping[str, Any], entity: str) -> page.Workspace:
 
 def of_sweep(configs: Sequence[Mapping[str, Any]], entity: str) -> page.Workspace:
     """The page of the members of one sweep, side by side."""
-    (group,) = {mirror.group(config["name"]) for config in configs}
+    (group,) = {wandb_logger.group(config["name"]) for config in configs}
     if group is None:
-        raise ValueError("runs without a common name are no sweep: expected runs/sweep/<name>")
+        raise InputError(
+            "the runs have no common name, so they are not a sweep. Set folder=runs/sweep/<name>."
+        )
     bars = [panel.BarPlot(title=f"{name}, the last", metrics=[name]) for name in BEST]
     against = [
         panel.ScatterPlot(
@@ -77,15 +81,15 @@ def of_sweep(configs: Sequence[Mapping[str, Any]], entity: str) -> page.Workspac
             "Which is best?", panels=[*bars, *against, panel.RunComparer(diff_only="split")]
         ),
         page.Section("How do they learn?", panels=_lines(LEARNING)),
-        page.Section("What do they draw?", panels=[_pictures()]),
+        page.Section("What do they draw?", panels=[_previews()]),
         page.Section("Are they healthy?", panels=_lines(HEALTH)),
         page.Section("Are they fast?", panels=_lines(SPEED)),
     ]
     for section in sections[:3]:
         section.is_open = True
-    made = _page(configs[0], entity, group, expr.Metric("Group") == group, sections)
-    made.settings.max_runs = len(configs)
-    return made
+    workspace = _page(configs[0], entity, group, expr.Metric("Group") == group, sections)
+    workspace.settings.max_runs = len(configs)
+    return workspace
 
 
 def axes(configs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -112,7 +116,7 @@ def _lines(panels: Mapping[str, Sequence[str]]) -> list[Any]:
     ]
 
 
-def _pictures() -> Any:
+def _previews() -> Any:
     return panel.MediaBrowser(title="held-out prompts", media_keys=["preview"], num_columns=1)
 
 
@@ -136,7 +140,7 @@ def _page(
 
 
 def spec(workspace: page.Workspace) -> dict[str, Any]:
-    """What the server would be sent, as plain Python; the package says it behind an underscore."""
+    """What would be sent to the server, as plain Python; the package has no public name for it."""
     return workspace._to_model().model_dump(by_alias=True, exclude_none=True)
 
 
@@ -153,40 +157,42 @@ def outline(workspace: page.Workspace) -> str:
 
 def runs(folder: Path) -> list[Path]:
     """The run of a folder, or the members of a sweep in it."""
-    found = [file.parent for file in sorted(folder.glob("*/config.yaml"))]
     if (folder / "config.yaml").is_file():
         return [folder]
-    if not found:
-        raise ValueError(
-            f"{folder} has no run: expected the folder of a run or of a sweep, as runs/sweep/demo"
+    members = [file.parent for file in sorted(folder.glob("*/config.yaml"))]
+    if not members:
+        raise InputError(
+            f"{folder} has no run. Set folder=... to that of a run, or of a sweep such as "
+            "runs/sweep/demo."
         )
-    return found
+    return members
 
 
-def mirrored(folder: Path) -> dict[str, Any]:
-    """The settings of a run that is mirrored."""
-    config = run_folder.settings(folder)
+def logged(folder: Path) -> dict[str, Any]:
+    """The settings of a run that is logged to W&B."""
+    config = run_folder.read_settings(folder)
     if "project" not in config["logger"]:
-        raise ValueError(f"{folder} is not mirrored in W&B: start the run again with logger=wandb")
+        raise InputError(f"{folder} is not logged to W&B. Start the run again with logger=wandb.")
     return config
 
 
-@door.main("dashboard")
+@command.main("dashboard")
 def main(cfg: DictConfig) -> None:
-    configs = [mirrored(folder) for folder in runs(Path(cfg.folder))]
-    logged_in = mirror.mode() == "online"
+    """Print the page's outline, and save it if the user is logged in."""
+    configs = [logged(folder) for folder in runs(Path(cfg.folder))]
+    logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]
     if logged_in and entity is None:
         entity = wandb.Api().default_entity
-    alone = (Path(cfg.folder) / "config.yaml").is_file()
-    made = of_run(configs[0], entity or "") if alone else of_sweep(configs, entity or "")
-    print(outline(made))
+    is_run = (Path(cfg.folder) / "config.yaml").is_file()
+    workspace = of_run(configs[0], entity or "") if is_run else of_sweep(configs, entity or "")
+    print(outline(workspace))
     if not logged_in:
-        spec(made)  # a page that could not be sent is an error here too
-        print("not saved: W&B is offline here; after `wandb login`, type the same again")
+        spec(workspace)  # a page that could not be sent is an error here too
+        print("not saved: W&B is offline here; after `wandb login`, type the same command again")
         return
-    made.save()
-    print(f"saved: {made.url}")
+    workspace.save()
+    print(f"saved: {workspace.url}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""The whole cascade on a laptop: from an empty folder to pictures that match their captions, and a
+"""The whole cascade on a laptop: from an empty folder to images that match their captions, and a
 page about them.
 
-Each step is the door of its own name, and says which command would do the same. What is finished
+Each step is the command of its own name, and prints what to type to get the same. What is finished
 is reused, so the same command goes on where it stopped. How many images each stage sees is decided
-when its turn comes, from the speed measured then and the time left, and written into plan.json.
+when its turn comes, from the speed measured then and the time left, and recorded in budget.json.
 """
 
-import json
 import math
-import operator
 import shlex
 import time
 from collections.abc import Iterable, Sequence
@@ -18,255 +16,241 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import bench, demo_page, door, machine, protocol, run_folder, start
-from imagen_lit.cascade import Cascade
+from imagen_lit import bench
+from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.progress_line import Counter
+from imagen_lit.cascade import guidance_sheet
+from imagen_lit.cli import bootstrap, command, config
 from imagen_lit.data import build, sidecar
-from imagen_lit.demo_plan import Plan
 from imagen_lit.embed_text import embed
-from imagen_lit.evaluate import asked, evaluate, told
-from imagen_lit.pace import Counter
-from imagen_lit.pretrain_text import is_ours, loudness, pretrain, progress
-from imagen_lit.sample import draw, files
+from imagen_lit.evaluate import evaluate, request, table
+from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share
+from imagen_lit.report import demo_page
+from imagen_lit.run import provenance, run_folder
+from imagen_lit.run.time_budget import TimeBudget
 from imagen_lit.train import train
 
 STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
 
 
-def demo(cfg: DictConfig) -> Plan:
+def demo(cfg: DictConfig) -> TimeBudget:
     """Everything, in order, and the page; what it took."""
-    _require(cfg)
+    _check_arguments(cfg)
     home = Path(cfg.runs) / "demo"
     common = [f"runs={cfg.runs}", f"text={cfg.text.name}"]
-    asked_of = [*common, f"examiner.count={cfg.prompts}"]
-    evaluation = door.compose("evaluate", asked_of)
-    door.build(evaluation.examiner)  # prompts that cannot be asked are refused now
-    with Plan(home / "plan.json", cfg.minutes, start.AT) as plan:
-        _make_text_encoder(cfg, plan)
-        _refuse_another_examination(evaluation)
-        _make_data(cfg, plan)
-        precision = f"trainer.precision={_precision(plan)}"
-        stages = [*common, f"data.shards={cfg.datasets}", precision]
-        stages += ["logger=files"]  # W&B hears of no demo
-        overrides = {s: [f"stage={s}", *stages] for s in STAGES}
-        reserve = _drawing_seconds(overrides, evaluation, plan)
-        if set(plan.said["images"]) != set(STAGES):
-            plan.warn_of_little(plan.left - reserve)
+    evaluate_words = [*common, f"prompts.count={cfg.prompts}"]
+    evaluation = config.compose("evaluate", evaluate_words)
+    config.build(evaluation.prompts)  # more prompts than there are would be refused now
+    with TimeBudget(home / "budget.json", cfg.minutes, bootstrap.STARTED_AT) as budget:
+        _make_text_encoder(cfg, budget)
+        _refuse_other_evaluation(evaluation)
+        _make_data(cfg, budget)
+        precision = f"trainer.precision={_precision(budget)}"
+        train_words = [*common, f"data.shards={cfg.datasets}", precision]
+        train_words += ["logger=files"]  # nothing about a demo goes to W&B
+        overrides = {stage: [f"stage={stage}", *train_words] for stage in STAGES}
+        reserve = _drawing_seconds(overrides, evaluation, budget)
+        if set(budget.record["images"]) != set(STAGES):
+            budget.warn_if_short(budget.left - reserve)
         for number, name in enumerate(STAGES):
-            _train(name, number, overrides[name], cfg, plan, reserve)
-        scores = _evaluate(evaluation, asked_of, plan)
-        guidance = _guidance(cfg, common, home, plan)
-        seen = {step: plan.said["images"][name] for name, step in STAGES.items()}
-        demo_page.write(home, scores, guidance, seen, plan)
-    return plan
+            _train(name, number, overrides[name], cfg, budget, reserve)
+        scores = _evaluate(evaluation, evaluate_words, budget)
+        guidance = _guidance(cfg, common, home, budget)
+        images = {stage: budget.record["images"][name] for name, stage in STAGES.items()}
+        demo_page.write(home, scores, guidance, images, budget)
+    return budget
 
 
-def _require(cfg: DictConfig) -> None:
-    """Refuse what only the last step would stumble over, before the first has begun."""
+def _check_arguments(cfg: DictConfig) -> None:
+    """Refuse before the first step what only the last would stumble over."""
     if type(cfg.minutes) not in (int, float) or not 0 < cfg.minutes < math.inf:
-        raise ValueError(
-            f"found minutes={cfg.minutes}: expected a number above 0; type make demo MINUTES=20"
+        raise InputError(
+            f"minutes={cfg.minutes} is not a number above 0. Type make demo MINUTES=20."
         )
-    door.whole(cfg, scenes=1, prompts=1, documents=0, seed=0)
-    weights = OmegaConf.to_container(cfg).get("weights")  # type: ignore[union-attr]
+    arguments.whole_numbers(cfg, scenes=1, prompts=1, documents=0, seed=0)
+    weights = OmegaConf.to_container(cfg).get("guidance_weights")  # type: ignore[union-attr]
     if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
-        raise ValueError(
-            f"found weights={weights}: expected a list of numbers; type 'weights=[1,3,5]'"
+        raise InputError(
+            f"guidance_weights={weights} is not a list of numbers. "
+            "Set 'guidance_weights=[1,3,5]', for example."
         )
-    shares = list(cfg.share.values())
+    shares = list(cfg.time_share.values())
     if {*map(type, shares)} - {int, float} or min(shares) <= 0:
-        raise ValueError(
-            f"found share={shares}: expected a number above 0 for each stage; type "
-            "share.demo_base=0.68 share.demo_sr=0.19 share.demo_sr2=0.13"
+        raise InputError(
+            f"time_share={shares} is not a number above 0 for each stage. Set "
+            "time_share.demo_base=0.68 time_share.demo_sr=0.19 time_share.demo_sr2=0.13."
         )
-    if not isinstance(cfg.guided_prompt, str) or not cfg.guided_prompt.strip():
-        raise ValueError(
-            f"found guided_prompt={cfg.guided_prompt}: expected a caption; type "
-            "'guided_prompt=a red circle above a blue square'"
+    if not isinstance(cfg.guidance_prompt, str) or not cfg.guidance_prompt.strip():
+        raise InputError(
+            f"guidance_prompt={cfg.guidance_prompt} is not a caption. Set "
+            "'guidance_prompt=a red circle above a blue square', for example."
         )
 
 
-def _typed(name: str, overrides: Sequence[str]) -> str:
-    """The command line that does the same by itself."""
+def _command_line(name: str, overrides: Sequence[str]) -> str:
+    """What to type for the same step by itself."""
     return shlex.join(["python", "-m", f"imagen_lit.{name}", *overrides])
 
 
-def _make_text_encoder(cfg: DictConfig, plan: Plan) -> None:
+def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
     folder, name = Path(cfg.text.path), cfg.text.name
-    if not is_ours(cfg.text.made_by):
-        if lacks := door.build(cfg.text).lacks():
-            raise FileNotFoundError(lacks)
+    if not is_ours(cfg.text.make_command):
+        if missing := config.build(cfg.text).missing_files():
+            raise FileNotFoundError(missing)
         return
     documents = 0 if name.endswith("random") else cfg.documents
     words = [f"text={name}", f"documents={documents}", f"folder={folder}", f"seed={cfg.seed}"]
-    reading = door.compose("pretrain_text", words)
-    step = "text encoder: a tiny T5 reads scenes told in words"
-    with plan.step(step, _typed("pretrain_text", words)) as already:
-        if not pretrain(folder, documents, reading.seed, progress(documents), reading.width):
-            already(folder)
-    print(f"   {loudness(reading, folder)}")
+    text = config.compose("pretrain_text", words)
+    step = "text encoder: a tiny T5 reads scenes described in words"
+    with budget.step(step, _command_line("pretrain_text", words)) as already_there:
+        if not pretrain(folder, documents, text.seed, progress(documents), text.width):
+            already_there(folder)
+    print(f"   {role_share(text, folder)}")
 
 
-def _refuse_another_examination(evaluation: DictConfig) -> None:
-    """Pictures of another examination are not drawn over; that is said before the training."""
-    cascade, encoder = door.build(evaluation.cascade), door.build(evaluation.text)
-    drawn_so = protocol.of(cascade, encoder.fingerprint(), asked(evaluation))
-    protocol.refuse_another(Path(evaluation.out), drawn_so)
+def _refuse_other_evaluation(evaluation: DictConfig) -> None:
+    """Images of another evaluation are not overwritten; say so before the training."""
+    cascade, encoder = config.build(evaluation.cascade), config.build(evaluation.text)
+    source = provenance.describe(cascade.runs, encoder.fingerprint(), request(evaluation))
+    provenance.refuse_other_request(Path(evaluation.out), source)
 
 
-def _make_data(cfg: DictConfig, plan: Plan) -> None:
+def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
     words = [f"source.count={cfg.scenes}", f"folder={cfg.datasets}"]
-    world = door.compose("build_shards", words)
-    step = "demo world: pictures and captions as WebDataset shards"
-    with plan.step(step, _typed("build_shards", words)) as already:
+    world = config.compose("build_shards", words)
+    step = "shapes world: images and captions as WebDataset shards"
+    with budget.step(step, _command_line("build_shards", words)) as already_there:
         identity = OmegaConf.to_container(world.source, resolve=True)
-        source, target = door.build(world.source), Path(world.folder)
-        written = build.build(source, identity, target, world.per_shard, world.workers)
-        if operator.eq(*next(written)):  # it says first what is there
-            already(target)
-        _count("shards written", written)
+        source, target = config.build(world.source), Path(world.folder)
+        shards = build.build(source, identity, target, world.per_shard, world.workers)
+        done, total = next(shards)  # the first one says what is there already
+        if done == total:
+            already_there(target)
+        _count("shards written", shards)
         _count("shards indexed", build.survey(target, world.workers))
     words = [f"text={cfg.text.name}", f"shards={cfg.datasets}"]
-    captions = door.compose("embed_text", words)
-    step = "captions: one text sidecar a shard"
-    with plan.step(step, _typed("embed_text", words)) as already:
-        encoder, shards = door.build(captions.text), Path(captions.shards)
-        folder, count, new = sidecar.folder(shards, encoder.name), Counter("sidecars"), 0
-        made = embed(encoder, shards, folder, captions.stored, captions.budget)
-        for done, new, of in made:  # noqa: B007
-            count(done, of)
+    captions = config.compose("embed_text", words)
+    step = "captions: one text sidecar per shard"
+    with budget.step(step, _command_line("embed_text", words)) as already_there:
+        encoder, target = config.build(captions.text), Path(captions.shards)
+        folder, counter, new = sidecar.default_folder(target, encoder.name), Counter("sidecars"), 0
+        sidecars = embed(encoder, target, folder, captions.storage, captions.token_budget)
+        for done, new, total in sidecars:  # noqa: B007
+            counter(done, total)
         if not new:
-            already(folder)
+            already_there(folder)
 
 
-def _count(what: str, steps: Iterable[tuple[int, int]]) -> None:
-    count = Counter(what)
-    for done, of in steps:
-        count(done, of)
+def _count(unit: str, steps: Iterable[tuple[int, int]]) -> None:
+    counter = Counter(unit)
+    for done, total in steps:
+        counter(done, total)
 
 
-def _precision(plan: Plan) -> str:
-    """bf16 where this machine multiplies it clearly faster, by measurement; decided once a demo."""
-    if "precision" not in plan.said:
-        speeds = {dtype: machine.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
-        gain = speeds[torch.bfloat16] / speeds[torch.float32]
-        plan.said["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
-        plan.write()
-        print(
-            f"\n   bf16 products are {gain:.2g} times as fast as float32: {plan.said['precision']}"
-        )
-    return plan.said["precision"]
+def _precision(budget: TimeBudget) -> str:
+    """bf16 if this machine multiplies it clearly faster, by measurement; decided once per demo."""
+    if "precision" not in budget.record:
+        peaks = {dtype: hardware.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+        gain = peaks[torch.bfloat16] / peaks[torch.float32]
+        precision = budget.record["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
+        budget.write()
+        print(f"\n   bf16 products are {gain:.2g} times as fast as float32: {precision}")
+    return budget.record["precision"]
 
 
-def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig, plan: Plan) -> float:
-    """How long drawing and reading the held-out prompts will take, from a few network calls now."""
-    if "drawing" not in plan.said:
+def _drawing_seconds(
+    overrides: dict[str, list[str]], evaluation: DictConfig, budget: TimeBudget
+) -> float:
+    """How long drawing and judging the held-out prompts will take, from a few network calls now."""
+    if "drawing" not in budget.record:
         total = 0.0
-        for name, step in STAGES.items():
-            recipe = evaluation.cascade[step].recipe
+        for name, stage in STAGES.items():
+            recipe = evaluation.cascade[stage].recipe
             calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
-            total += calls * bench.call_seconds(door.compose("train", overrides[name]))
-        # beside the network: reading and storing the pictures; the sheet of guidance, the page
-        plan.said["drawing"] = 50 + 1.25 * total * evaluation.examiner.count
-        plan.write()
-    return plan.said["drawing"]
+            total += calls * bench.call_seconds(config.compose("train", overrides[name]))
+        # Beside the network: reading and saving the images; the sheet of guidance, the page.
+        budget.record["drawing"] = 50 + 1.25 * total * evaluation.prompts.count
+        budget.write()
+    return budget.record["drawing"]
 
 
 def _train(
-    name: str, number: int, overrides: list[str], cfg: DictConfig, plan: Plan, reserve: float
+    name: str,
+    number: int,
+    overrides: list[str],
+    cfg: DictConfig,
+    budget: TimeBudget,
+    reserve: float,
 ) -> None:
-    """Train for this stage's share of the time. One that was tried out in a bad moment is done far
-    too soon: it goes on, at the speed that it had."""
-    stages_after = 1 - cfg.share[name] / sum(list(cfg.share.values())[number:])
-    theirs, speed = (plan.left - reserve) * stages_after, 0.0
-    # Validations and states take time too; nobody makes up for what the last stage takes too much.
-    learning = 0.87 if stages_after else 0.78
-    trial, step = door.compose("train", overrides), f"stage {number + 1} of {len(STAGES)}: {name}"
-    folder = Path(cfg.runs) / trial.name
+    """Train for this stage's share of the time. If its speed was measured in a bad moment, it is
+    done far too soon: it goes on, at the speed that it really had."""
+    share_of_later = 1 - cfg.time_share[name] / sum(list(cfg.time_share.values())[number:])
+    later, speed = (budget.left - reserve) * share_of_later, 0.0
+    # Validations and checkpoints take time too; no stage makes up for what the last one overspends.
+    learning = 0.87 if share_of_later else 0.78
+    trial, step = config.compose("train", overrides), f"stage {number + 1} of {len(STAGES)}: {name}"
+    folder, batch_size = Path(cfg.runs) / trial.name, trial.data.batch_size
     while True:
-        seconds, seen = plan.left - reserve - theirs, run_folder.images_seen(folder)
-        if undecided := name not in plan.said["images"]:
-            updates = learning * seconds * (speed or bench.speed(trial, 24)) / trial.data.batch_size
-            plan.said["images"][name] = seen + max(1, round(updates)) * trial.data.batch_size
-            plan.write()
-        images = plan.said["images"][name]
-        words, began = [*overrides, f"stage.images={images}"], time.monotonic()
-        with plan.step(step, _typed("train", words)) as already:
-            if seen >= images:
-                already(folder)
-            train(door.compose("train", words))
-        left_over = plan.left - reserve - theirs
+        seconds, images_seen = budget.left - reserve - later, run_folder.images_seen(folder)
+        if undecided := name not in budget.record["images"]:
+            updates = learning * seconds * (speed or bench.speed(trial, 24)) / batch_size
+            budget.record["images"][name] = images_seen + max(1, round(updates)) * batch_size
+            budget.write()
+        images = budget.record["images"][name]
+        words, start = [*overrides, f"stage.images={images}"], time.monotonic()
+        with budget.step(step, _command_line("train", words)) as already_there:
+            if images_seen >= images:
+                already_there(folder)
+            train(config.compose("train", words))
+        left_over = budget.left - reserve - later
         if not undecided or left_over < max(60, 0.3 * seconds):
             return
-        speed = (images - seen) / (time.monotonic() - began)
-        print(f"\n   faster than when it was tried out: {left_over:.0f} s more for this stage")
-        del plan.said["images"][name]
+        speed = (images - images_seen) / (time.monotonic() - start)
+        print(f"\n   faster than in its trial: {left_over:.0f} s more for this stage")
+        del budget.record["images"][name]
 
 
-def _evaluate(cfg: DictConfig, overrides: Sequence[str], plan: Plan) -> dict[str, Any]:
-    step = "examination: held-out prompts through the whole cascade"
-    with plan.step(step, _typed("evaluate", overrides)) as already:
-        count = Counter("prompts drawn")
+def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> dict[str, Any]:
+    step = "evaluation: held-out prompts through the whole cascade"
+    with budget.step(step, _command_line("evaluate", overrides)) as already_there:
+        counter = Counter("prompts drawn")
         scores = evaluate(
-            door.build(cfg.cascade),
-            door.build(cfg.text),
-            door.build(cfg.examiner),
+            config.build(cfg.cascade),
+            config.build(cfg.text),
+            config.build(cfg.prompts),
             Path(cfg.out),
             cfg.batch,
-            asked(cfg),
-            count,
+            request(cfg),
+            counter,
         )
-        if not count.begun:
-            already(cfg.out)
-    print(told(scores))
+        if counter.is_empty:
+            already_there(cfg.out)
+    print(table(scores))
     return scores
 
 
-def _guidance(cfg: DictConfig, common: list[str], home: Path, plan: Plan) -> dict[str, Any]:
-    """One prompt, one seed, over guidance weights, under static and dynamic thresholding."""
-    prompt, weights = cfg.guided_prompt, list(cfg.weights)
-    said = [*common, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
-    wanted = {  # of each row, the overrides of its pictures
-        threshold: [
-            [
-                *said,
-                f"diffusion/threshold@cascade.base.recipe.threshold={threshold}",
-                f"cascade.base.recipe.guidance.weight={weight}",
-                f"out={home / 'guidance' / f'{threshold}_{weight:g}' / 'pictures'}",
-            ]
-            for weight in weights
-        ]
-        for threshold in ("static", "dynamic")
-    }
-    command = _typed("sample", wanted["static"][0]) + f"  # the first of {2 * len(weights)}"
-    with plan.step("guidance and thresholding, side by side", command) as already:
-        plain = door.compose("sample", said)
-        encoder = door.build(plain.text)
-        drawn_so = protocol.of(door.build(plain.cascade), encoder.fingerprint(), {})
-        rows: dict[str, list[Path]] = {}
-        new = 0
-        for threshold, pictures in wanted.items():
-            rows[threshold] = []
-            for overrides in pictures:
-                sample = door.compose("sample", overrides)
-                recipes = OmegaConf.to_container(sample.cascade, resolve=True)
-                folder = protocol.only_of(Path(sample.out).parent, drawn_so | {"cascade": recipes})
-                cascade: Cascade = door.build(sample.cascade)
-                made = files(cascade, folder, prompt, 0)
-                if not all(file.exists() for file in made.values()):
-                    new += len(list(draw(cascade, encoder, [(prompt, 0)], folder, 1)))
-                rows[threshold].append(list(made.values())[-1])
+def _guidance(cfg: DictConfig, common: list[str], home: Path, budget: TimeBudget) -> dict[str, Any]:
+    """One prompt, one seed, over guidance weights, with static and dynamic thresholding."""
+    prompt, weights, folder = cfg.guidance_prompt, list(cfg.guidance_weights), home / "guidance"
+    rows = guidance_sheet.overrides(prompt, weights, common, folder)
+    first = _command_line("sample", rows["static"][0])
+    line = f"{first}  # the first of {len(rows) * len(weights)}"
+    with budget.step("guidance and thresholding, side by side", line) as already_there:
+        files, new = guidance_sheet.draw(prompt, rows)
         if not new:
-            already(home / "guidance")
-    return {"prompt": prompt, "weights": weights, "rows": rows}
+            already_there(folder)
+    return {"prompt": prompt, "weights": weights, "rows": files}
 
 
-@door.main("demo")
+@command.main("demo")
 def main(cfg: DictConfig) -> None:
-    plan = demo(cfg)
-    home = plan.file.parent
+    """Run it, and print where everything is."""
+    budget = demo(cfg)
+    home = budget.file.parent
     print(f"\nthe page:    {home / 'index.html'}\nthe grid:    {home / 'grid.png'}")
     print(f"the scores:  {home / 'evaluation' / 'scores.json'}")
-    print(f"in all:      {sum(plan.said['starts']) / 60:.1f} min of {cfg.minutes:g}")
+    print(f"in all:      {sum(budget.record['starts']) / 60:.1f} min of {cfg.minutes:g}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A cascade is examined: held-out prompts are drawn and read, and every step gets its scores.
+"""Evaluate a cascade: held-out prompts are drawn and judged, and every stage gets its scores.
 
-`scores.json` says what was right, for each category and each step of the cascade, with intervals;
-`marks.jsonl` says it prompt by prompt.
+`scores.json` says what was right, for each stage of the cascade and each category, with intervals;
+`results.jsonl` says it prompt by prompt.
 """
 
 import json
@@ -12,97 +12,95 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import door, protocol
-from imagen_lit.cascade import Cascade
-from imagen_lit.data.aside import aside
-from imagen_lit.evaluation.examination import HeldOut
-from imagen_lit.evaluation.figure import opened
-from imagen_lit.pace import Counter
-from imagen_lit.sample import draw, files
+from imagen_lit.basics import arguments, pixels
+from imagen_lit.basics.atomic import write_json, write_text
+from imagen_lit.basics.progress_line import Counter
+from imagen_lit.cascade import image_files
+from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cli import command, config
+from imagen_lit.run import provenance
+from imagen_lit.shapes.held_out_prompts import HeldOutPrompts
 from imagen_lit.text.encoder import HuggingFace
 
 
 def evaluate(
     cascade: Cascade,
     encoder: HuggingFace,
-    examiner: HeldOut,
+    prompts: HeldOutPrompts,
     folder: Path,
     batch: int,
-    asked: dict[str, Any],
-    tell: Callable[[int, int], None],
+    request: dict[str, Any],
+    report: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """The scores by step and category, also written into the folder.
+    """The scores by stage and category, also written into the folder.
 
-    Pictures that are already there are kept, and drawn anew where the weights have changed since;
-    a folder in which something else was `asked` for is refused.
+    Images that are there already are used, and drawn anew if the weights have changed since; a
+    folder that holds another `request` is refused.
     """
-    drawn_so = protocol.of(cascade, encoder.fingerprint(), asked)
-    protocol.refuse_another(folder, drawn_so)
-    pictures = protocol.only_of(folder, drawn_so)
-    wanted = list(zip(examiner.prompts, examiner.seeds, strict=True))
-    paths = [files(cascade, pictures, *each) for each in wanted]
-    owed = [
-        w
-        for w, made in zip(wanted, paths, strict=True)
-        if not all(f.exists() for f in made.values())
+    source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
+    provenance.refuse_other_request(folder, source)
+    images = provenance.image_folder(folder, source)
+    requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
+    files = [image_files.paths(cascade, images, *each) for each in requests]
+    to_draw = [
+        each
+        for each, paths in zip(requests, files, strict=True)
+        if not all(path.exists() for path in paths.values())
     ]
-    for done, _ in enumerate(draw(cascade, encoder, owed, pictures, batch), 1):
-        tell(len(wanted) - len(owed) + done, len(wanted))
-    marks = {
-        name: [
-            examiner.mark(i, opened(made[name]))
-            | {"seed": wanted[i][1], "picture": os.path.relpath(made[name], folder)}
-            for i, made in enumerate(paths)
+    drawn = image_files.draw(cascade, encoder, to_draw, images, batch)
+    for done, _ in enumerate(drawn, len(requests) - len(to_draw) + 1):
+        report(done, len(requests))
+    results = {
+        stage: [
+            prompts.judge(number, pixels.load_png(paths[stage]))
+            | {"seed": requests[number][1], "image": os.path.relpath(paths[stage], folder)}
+            for number, paths in enumerate(files)
         ]
-        for name in cascade.steps
+        for stage in cascade.stages
     }
     scores = {
-        "protocol": drawn_so | {"prompts": len(wanted), "interval": "Wilson, 95 %"},
-        "score/alignment": {name: examiner.score(rows) for name, rows in marks.items()},
+        "provenance": source | {"n": len(requests), "interval": "Wilson, 95 %"},
+        "score/alignment": {stage: prompts.score(rows) for stage, rows in results.items()},
     }
-    lines = (json.dumps({"step": name} | row) for name, rows in marks.items() for row in rows)
-    _write(folder / "marks.jsonl", "".join(f"{line}\n" for line in lines))
-    _write(folder / "scores.json", json.dumps(scores, indent=2))
+    lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
+    write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
+    write_json(folder / "scores.json", scores)
     return scores
 
 
-def _write(file: Path, text: str) -> None:
-    with aside(file) as handle:
-        handle.write(text.encode())
-
-
-def told(scores: dict[str, Any]) -> str:
+def table(scores: dict[str, Any]) -> str:
     """The scores as lines of text."""
     lines = []
-    for step, categories in scores["score/alignment"].items():
+    for stage, categories in scores["score/alignment"].items():
         for category, row in categories.items():
             low, high = row["interval"]
             lines.append(
-                f"{step:5} {category:6} {row['exact']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}"
+                f"{stage:5} {category:6} {row['exact']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}"
             )
     return "\n".join(lines)
 
 
-def asked(cfg: DictConfig) -> dict[str, Any]:
-    """What of the settings decides over pictures and marks."""
-    parts = {"cascade": cfg.cascade, "examiner": cfg.examiner}
+def request(cfg: DictConfig) -> dict[str, Any]:
+    """The settings that decide about images and scores."""
+    parts = {"cascade": cfg.cascade, "prompts": cfg.prompts}
     return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
 
 
-@door.main("evaluate")
+@command.main("evaluate")
 def main(cfg: DictConfig) -> None:
-    door.whole(cfg, batch=1)
+    """Print the scores, and where they are."""
+    arguments.whole_numbers(cfg, batch=1)
     folder = Path(cfg.out)
     scores = evaluate(
-        door.build(cfg.cascade),
-        door.build(cfg.text),
-        door.build(cfg.examiner),
+        config.build(cfg.cascade),
+        config.build(cfg.text),
+        config.build(cfg.prompts),
         folder,
         cfg.batch,
-        asked(cfg),
+        request(cfg),
         Counter("prompts drawn"),
     )
-    print(told(scores))
+    print(table(scores))
     print(f"scores are in {folder / 'scores.json'}")
 
 

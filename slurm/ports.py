@@ -1,7 +1,7 @@
-"""Ports for a lab that no other lab on this machine takes, and nothing else either.
+"""Ports for a lab that no other lab on this machine uses, and no other program either.
 
-Whoever holds the first port of a hundred may use the rest. The kernel gives none of these to a
-connection (it begins at 32768), and Lightning none to its ranks (it ends at 24999).
+Whoever owns the first port of a hundred may use the rest. The kernel gives none of these to a
+connection (its range begins at 32768), and Lightning none to its ranks (its range ends at 24999).
 """
 
 import random
@@ -9,22 +9,23 @@ import socket
 
 
 def reserve(count: int) -> tuple[socket.socket, list[int]]:
-    """Ports, and the socket that reserves them until it is closed."""
+    """The socket that reserves ports until it is closed, and the ports."""
     hundreds = range(25_000, 32_600, 100)
     for first in random.sample(hundreds, len(hundreds)):
-        held = _opened(first)
-        if held is None:
+        reservation = _bind(first)
+        if reservation is None:
             continue
-        opened = [_opened(port) for port in range(first + 1, first + 1 + count)]
-        for each in filter(None, opened):
-            each.close()
-        if all(opened):
-            return held, [first + 1 + number for number in range(count)]
-        held.close()
-    raise RuntimeError(f"no free ports from {hundreds.start} to {hundreds.stop}")
+        numbers = [first + 1 + number for number in range(count)]
+        sockets = [_bind(port) for port in numbers]
+        for opened in filter(None, sockets):
+            opened.close()
+        if all(sockets):
+            return reservation, numbers
+        reservation.close()
+    raise RuntimeError(f"no hundred ports are free from {hundreds.start} to {hundreds.stop}.")
 
 
-def _opened(port: int) -> socket.socket | None:
+def _bind(port: int) -> socket.socket | None:
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError:

@@ -1,4 +1,4 @@
-"""What every test stands on: two cores, no network, no cache of the person who runs it."""
+"""What every test relies on: two cores, no network, none of the user's caches."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-# Before any test module imports a library that reads these when it is imported.
+# Set before any test module imports a library that reads these during its import.
 _CACHES = tempfile.TemporaryDirectory(prefix="imagen_lit_test_")
 os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled", "MPLBACKEND": "Agg"}
 os.environ |= {
@@ -23,14 +23,14 @@ os.environ |= {
         "MPLCONFIGDIR",
     )
 }
-if "PYTEST_XDIST_WORKER" in os.environ:  # several run at once, and what they start is theirs
+if "PYTEST_XDIST_WORKER" in os.environ:  # several run at once; their child processes inherit it
     os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-# A shell lets what it starts in the background ignore Ctrl-C, and so would all that tests start.
+# A shell makes its background processes ignore Ctrl-C, and all that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
-# Begun first, the longest before all, so that no core is idle at the end.
+# Started first, the longest before all, so that no core is idle at the end.
 LONG = ("slurm/test_preempted.py", "slurm/test_lost_node.py", "slurm/test_sweep.py", "slurm")
 LONG += ("journey/test_resume.py", "journey/test_make_demo.py", "journey")
 
@@ -41,23 +41,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(TESTS)
         item.add_marker(pytest.mark.xdist_group(str(file)))
-        if _turn(item) < len(LONG):
+        if _rank(item) < len(LONG):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=_turn)
+    items.sort(key=_rank)
 
 
-def _turn(item: pytest.Item) -> int:
+def _rank(item: pytest.Item) -> int:
     file = item.path.relative_to(TESTS)
-    places = [turn for turn, start in enumerate(LONG) if file.is_relative_to(start)]
-    return min(places, default=len(LONG))
+    ranks = [rank for rank, start in enumerate(LONG) if file.is_relative_to(start)]
+    return min(ranks, default=len(LONG))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--device", default="cpu", help="cuda: journeys of two ranks take two GPUs")
+    parser.addoption("--device", default="cpu", help="cuda: journeys of two ranks use two GPUs")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def caches() -> Iterator[None]:
-    """Take the caches away when the last test is done."""
+    """Remove the caches after the last test."""
     yield
     _CACHES.cleanup()

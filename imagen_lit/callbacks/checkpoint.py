@@ -1,7 +1,7 @@
-"""When the state of a run is saved: every so many images, at the end, and whenever one is asked.
+"""When a checkpoint is saved: every so many images, at the end, and whenever one is asked for.
 
 It is saved between two updates, when all that belongs to the last one, its validation too, is done
-and written down. So nothing is missing and nothing comes twice in a run that goes on from there.
+and written down. So nothing is missing and nothing comes twice in a run that resumes from it.
 """
 
 from pathlib import Path
@@ -10,47 +10,56 @@ from typing import Any, cast
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from imagen_lit import checkpoint
+from imagen_lit.basics.errors import InputError, RunError
+from imagen_lit.run import checkpoint
 
 
 class Checkpoints(Checkpoint):
-    """After every `every` images. Kept are the `keep_last` newest and, by choice, one for every
+    """After every `every` images. The `keep_last` newest stay and, optionally, one for every
     `keep_every` images."""
 
     def __init__(
         self, folder: str, every: int, keep_last: int = 2, keep_every: int | None = None
     ) -> None:
         if keep_last < 1:
-            raise ValueError(f"keep_last={keep_last}: a run that keeps no state cannot go on")
+            raise InputError(
+                f"callbacks.checkpoint.keep_last={keep_last} keeps no checkpoint to resume from. "
+                "Set it to 1 or more."
+            )
         self.folder, self.every = Path(folder), every
         self.keep_last, self.keep_every = keep_last, keep_every
-        self._saved: int | None = None  # images of the newest state of this process
+        self._saved_at: int | None = None  # images of the newest checkpoint of this process
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._saved = int(pl_module.images_seen)
+        """What it resumes from is saved already."""
+        self._saved_at = int(pl_module.images_seen)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        seen, saved = int(pl_module.images_seen), cast(int, self._saved)
-        if pl_module.between_updates and seen // self.every > saved // self.every:
+        """Save, if it is due."""
+        images, saved_at = int(pl_module.images_seen), cast(int, self._saved_at)
+        if pl_module.between_updates and images // self.every > saved_at // self.every:
             self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, unless that was done after as many images."""
         self.save(trainer)
 
-    def save(self, trainer: Any, anew: bool = False) -> None:
-        """The state as it is, on the disk when this returns. All ranks call it together. `anew`:
-        also over one after as many images."""
+    def save(self, trainer: Any, overwrite: bool = False) -> None:
+        """The state as it is, on the disk when this returns. All ranks call it together.
+        `overwrite`: also over a checkpoint after as many images."""
         if not trainer.lightning_module.between_updates:
-            raise RuntimeError("a state can be saved between two updates only")
-        if anew or int(trainer.lightning_module.images_seen) != self._saved:
+            raise RunError(
+                "the update is not complete. A checkpoint can be saved between two updates only."
+            )
+        if overwrite or int(trainer.lightning_module.images_seen) != self._saved_at:
             self._write(trainer)
         trainer.strategy.checkpoint_io.finish()
 
     def _write(self, trainer: Any) -> None:
-        seen = int(trainer.lightning_module.images_seen)
-        trainer.save_checkpoint(checkpoint.file(self.folder, seen))
-        self._saved = seen
+        images = int(trainer.lightning_module.images_seen)
+        trainer.save_checkpoint(checkpoint.path(self.folder, images))
+        self._saved_at = images
         if trainer.is_global_zero:
             checkpoint.prune(self.folder, self.keep_last, self.keep_every)

@@ -1,13 +1,13 @@
 """Is it learning what it should? Signals that a loss curve hides, at every validation.
 
-    health/text_gap        loss without captions / with them, less 1
-    health/shuffled_gap    loss with other pictures' captions / with their own, less 1
-    health/ema_lag         how far the follower is behind: |follower - network| / |network|
-    health/lowres_error    super-resolution: the answer made small, against the small one (RMS)
-    health/channel_drift   how far the answer's mean colour is off, the worst channel
+    health/text_gap        loss without captions / with them, minus 1
+    health/shuffled_gap    loss with other images' captions / with their own, minus 1
+    health/ema_lag         how far the EMA lags: |EMA - network| / |network|
+    health/lowres_error    super-resolution: the output downsampled, against the small image (RMS)
+    health/channel_drift   how far the output's mean colour is off, the worst channel
     val/loss_t0 … _t9      the stage's own: loss by noise level, always on the same noise
 
-A signal out of its range is said aloud, with its likely cause. Nothing is changed by it.
+A signal out of its range gives a warning with its likely cause. Nothing is changed by it.
 """
 
 import warnings
@@ -22,7 +22,7 @@ from torch import Tensor
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.training import Stage
 
-# lowest, highest, and what is likely wrong outside.
+# The lowest and the highest healthy value, and the likely cause of any other.
 HEALTHY = {
     "text_gap": (
         0.002,
@@ -33,39 +33,40 @@ HEALTHY = {
     "shuffled_gap": (
         0.002,
         None,
-        "other pictures' captions serve as well as their own: are captions and pictures of one "
-        "row in the shards, and are captions more than a word?",
+        "other images' captions serve as well as their own: do captions and images in the shards "
+        "belong together, and are captions longer than a word?",
     ),
     "ema_lag": (
         None,
         0.5,
-        "the follower is far behind: stage.ema_half_life is long for so few images, or the "
-        "learning rate is too high",
+        "the EMA lags far behind: stage.ema_half_life is long for so few images, or the learning "
+        "rate is too high",
     ),
     "lowres_error": (
         None,
         0.1,
-        "the large picture is not the small one: is the augmentation level told to the network, "
-        "and does cascade's factor agree with stage.condition.factor?",
+        "the large image does not match the small one: does the network see the augmentation "
+        "level, and does the cascade's factor agree with stage.condition.factor?",
     ),
     "channel_drift": (
         None,
         0.05,
-        "colours drift as a whole, as norms without the input beside the last convolution do",
+        "colours drift as a whole, as they do when the last convolution sees only normed features",
     ),
 }
 
-RISE = 1.25  # a loss at one noise level may be so many times the least it has been
+MAX_RISE = 1.25  # a loss at one noise level may be so many times its minimum so far
 
 
 class Health(Callback):
-    """Measured on the first `batches` of a validation; warns when `after` images were seen."""
+    """Measured on the first `batches` of a validation; warns once `after` images were seen."""
 
     def __init__(self, after: int, batches: int = 4) -> None:
         self.after, self.batches = after, batches
-        self._least: dict[str, float] = {}  # of the losses by noise level, so far
+        self._lowest: dict[str, float] = {}  # of the losses by noise level, so far
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the sums."""
         self._sums: Tensor | None = None
 
     def on_validation_batch_end(
@@ -77,12 +78,14 @@ class Health(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        """Measure, on the first few batches."""
         if batch_idx < self.batches:
             with trainer.precision_plugin.forward_context():  # as the validation itself
                 sums = measure(pl_module, batch)
             self._sums = sums if self._sums is None else self._sums + sums
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Log the signals, and warn of those out of range."""
         if self._sums is None:
             return
         sums = trainer.strategy.reduce(self._sums, reduce_op="sum")
@@ -97,81 +100,83 @@ class Health(Callback):
             pl_module.log(f"health/{name}", value, sync_dist=True)  # all ranks know the same
         if int(pl_module.images_seen) >= self.after:
             for name, value in signals.items():
-                _judge(name, value, int(pl_module.images_seen))
+                _warn_if_unhealthy(name, value, int(pl_module.images_seen))
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
-        found = {n: float(v) for n, v in trainer.callback_metrics.items() if "/loss_t" in n}
-        for name, loss in found.items():
-            least = self._least.setdefault(name, loss)
-            if int(pl_module.images_seen) >= self.after and not loss <= RISE * least:
-                _warn_of_rise(name, loss, least)
-            self._least[name] = min(least, loss)
+        """Warn of a loss that has risen at one noise level."""
+        losses = {n: float(v) for n, v in trainer.callback_metrics.items() if "/loss_t" in n}
+        for name, loss in losses.items():
+            lowest = self._lowest.setdefault(name, loss)
+            if int(pl_module.images_seen) >= self.after and not loss <= MAX_RISE * lowest:
+                _warn_of_rise(name, loss, lowest)
+            self._lowest[name] = min(lowest, loss)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"least": self._least}
+        """The lowest losses so far."""
+        return {"lowest": self._lowest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._least = dict(state_dict["least"])
+        """The lowest losses of the run that is resumed."""
+        self._lowest = dict(state_dict["lowest"])
 
 
 @torch.no_grad()
 def measure(stage: Stage, batch: Batch) -> Tensor:
-    """Sums over a batch: losses with, without and with others' captions; squared error of the small
-    picture; the answer's colour errors; how many pictures, and how many of them with a small one.
+    """Sums over a batch: losses with, without and with other images' captions; squared error of the
+    small image; the output's colour errors; how many images, and how many of them with a small one.
     """
-    told = stage.condition.learn(batch, 0)
-    given = Condition(batch["text"].to(told.text), batch["mask"], told.lowres, told.lowres_logsnr)
-    others = Condition(
-        given.text.roll(1, 0), given.mask.roll(1, 0), told.lowres, told.lowres_logsnr
-    )
+    condition = stage.condition.for_training(batch, 0)  # its text is dropped from some images
+    lowres = condition.lowres, condition.lowres_logsnr
+    own = Condition(batch["text"].to(condition.text), batch["mask"], *lowres)
+    others = Condition(own.text.roll(1, 0), own.mask.roll(1, 0), *lowres)
     _, t = stage.validation_times(batch)
     losses = [
-        stage.loss_given(stage.ema, batch, condition, t, 0).double().sum()
-        for condition in (given, given.without_text(), others)
+        stage.loss_for(stage.ema, batch, each, t, 0).double().sum()
+        for each in (own, own.without_text(), others)
     ]
     x = batch["image"]
-    answer = stage.clean_estimate(stage.ema, batch, given, t, 0).clamp(-1, 1)
-    colour = (answer - x).mean((2, 3)).double().sum(0)
+    output = stage.clean_estimate(stage.ema, batch, own, t, 0).clamp(-1, 1)
+    colour = (output - x).mean((2, 3)).double().sum(0)
     count, with_lowres, error = len(x), 0, 0.0
-    if told.lowres is not None:
-        edge = told.lowres.shape[-1]
-        small, wanted = (F.adaptive_avg_pool2d(picture, edge) for picture in (answer, x))
-        with_lowres, error = count, float((small - wanted).square().mean((1, 2, 3)).sum())
+    if condition.lowres is not None:
+        edge = condition.lowres.shape[-1]
+        small, target = (F.adaptive_avg_pool2d(image, edge) for image in (output, x))
+        with_lowres, error = count, float((small - target).square().mean((1, 2, 3)).sum())
     numbers = [*losses, error, *colour, count, with_lowres]
     return torch.tensor([float(n) for n in numbers], dtype=torch.float64, device=x.device)
 
 
 @torch.no_grad()
 def lag(stage: Stage) -> float:
-    """|follower - network| / |network|, over all weights."""
+    """|EMA - network| / |network|, over all weights."""
     pairs = zip(stage.ema.parameters(), stage.denoiser.parameters(), strict=True)
-    apart, size = 0.0, 0.0
-    for behind, ahead in pairs:
-        apart += float(_whole((behind - ahead).square().sum()))
-        size += float(_whole(ahead.square().sum()))
-    return (apart / size) ** 0.5
+    distance, size = 0.0, 0.0
+    for average, weight in pairs:
+        distance += float(_full((average - weight).square().sum()))
+        size += float(_full(weight.square().sum()))
+    return (distance / size) ** 0.5
 
 
-def _whole(number: Tensor) -> Tensor:
+def _full(number: Tensor) -> Tensor:
     return number.full_tensor() if hasattr(number, "full_tensor") else number
 
 
 @rank_zero_only
-def _judge(name: str, value: float, seen: int) -> None:
+def _warn_if_unhealthy(name: str, value: float, images: int) -> None:
     low, high, cause = HEALTHY[name]
     if not ((low is None or value >= low) and (high is None or value <= high)):
-        wanted = f"at least {low}" if high is None else f"at most {high}"
+        bound = f"at least {low}" if high is None else f"at most {high}"
         warnings.warn(
-            f"health/{name} is {value:.4g} after {seen:,} images, and {wanted} is healthy: {cause}",
+            f"health/{name} is {value:.4g} after {images:,} images; {bound} is healthy: {cause}",
             stacklevel=2,
         )
 
 
 @rank_zero_only
-def _warn_of_rise(name: str, loss: float, least: float) -> None:
+def _warn_of_rise(name: str, loss: float, lowest: float) -> None:
     warnings.warn(
-        f"{name} is {loss:.4g} and was {least:.4g}: at most {RISE} times the least so far is "
-        "healthy. At the noisy end (t9) a learning rate that is too high comes first; at the clean "
-        "end (t0) pictures that are learnt by heart, or a weighting that leaves this level out",
+        f"{name} is {loss:.4g} and was {lowest:.4g}; at most {MAX_RISE} times the lowest so far is "
+        "healthy. Likely at the noisy end (t9): the learning rate is too high. At the clean end "
+        "(t0): images are memorised, or the weighting leaves this noise level out",
         stacklevel=2,
     )

@@ -1,18 +1,18 @@
-"""A signal raises a flag, and nothing more; the flag is read between two batches.
+"""Preemption: a signal only sets a flag, which is read between two batches.
 
-In the middle of a step there are weights that have taken it beside a clock that has not; and the
-ranks of a job do not hear a signal at the same moment. So the ranks agree, between two batches of
-training or of a validation, and act together.
+In the middle of a step some weights have taken it and the clock has not; and the ranks of a job do
+not receive a signal at the same moment. So the ranks agree, between two batches of training or of a
+validation, and act together.
 
 Ctrl-C, and SIGTERM outside SLURM: training stops; whoever called `fit` sees that it is not at its
-end. In a validation the state is saved, and whoever goes on from it makes the validation again. A
-second one does not wait.
+end. During a validation the checkpoint is saved, and the run that resumes from it makes the
+validation again. A second signal does not wait.
 
-In a job of SLURM, USR1 and USR2 (time is nearly up) and TERM (something else needs the nodes) save
-the state. After USR1 and USR2 the job is requeued, unless it was `most` times already; after TERM
-that is SLURM's own affair. Then the process waits to be killed: were it to end by itself, SLURM
-would take the job for done, or failed, and not start it again. It goes on training where the
-requeue is refused, and where nobody kills it within `patience` seconds.
+In a SLURM job, USR1 and USR2 (time is nearly up) and TERM (another job needs the nodes) save a
+checkpoint. After USR1 and USR2 the job is requeued, unless it was `max_requeues` times already;
+after TERM that is up to SLURM. Then the process waits to be killed: if it ended by itself, SLURM
+would take the job for completed, or failed, and not start it again. It goes on training if the
+requeue is refused, or if nobody kills it within `grace_seconds`.
 """
 
 import signal
@@ -24,74 +24,84 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from imagen_lit import slurm, status
-from imagen_lit.checkpoint import VALIDATION_OWED
+from imagen_lit.run import slurm, status
+from imagen_lit.run.checkpoint import VALIDATION_PENDING
+from imagen_lit.run.requeue import requeue
 
 STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class Preemption(Callback):
-    def __init__(self, folder: str, patience: float = 900.0, most: int = 100) -> None:
-        self.folder, self.patience, self.most = Path(folder), patience, most
-        self.asked = False  # to stop
-        self._give_way: set[int] = set()  # the signals that said so
-        self._cut = False  # the state being saved lacks a validation that is due
-        self._owed = False  # so did the one that this run goes on from
+    """Saves a checkpoint and gives way, or stops, after a signal."""
+
+    def __init__(self, folder: str, grace_seconds: float = 900.0, max_requeues: int = 100) -> None:
+        self.folder = Path(folder)
+        self.grace_seconds, self.max_requeues = grace_seconds, max_requeues
+        self.stop_requested = False
+        self._received: set[int] = set()  # preemption signals of a SLURM job
+        self._in_validation = False  # the checkpoint being saved lacks a validation that is due
+        self._validation_pending = False  # and so did the one that this run resumes from
         self._before: dict[int, Any] = {}
 
-    # When signals are heard -------------------------------------------------------------------
+    # Receiving signals ------------------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._before = {name: signal.getsignal(name) for name in (*STOP, *slurm.GIVE_WAY)}
-        for name in STOP:
-            signal.signal(name, self._stop)
-        early = [its for its in self._before.values() if isinstance(its, slurm.Remembering)]
-        remembering = early[0] if early else slurm.Remembering()
-        self._give_way = remembering.heard
-        if slurm.inside():
-            for name in slurm.GIVE_WAY:
-                signal.signal(name, remembering)
-        # Lightning would now put its own in their place, which talk to other ranks then and there.
+        """Install the handlers; signals recorded while the run made ready count too."""
+        numbers = (*STOP, *slurm.PREEMPTION_SIGNALS)
+        self._before = {number: signal.getsignal(number) for number in numbers}
+        for number in STOP:
+            signal.signal(number, self._stop)
+        early = [h for h in self._before.values() if isinstance(h, slurm.SignalRecorder)]
+        recorder = early[0] if early else slurm.SignalRecorder()
+        self._received = recorder.received
+        if slurm.in_job():
+            for number in slurm.PREEMPTION_SIGNALS:
+                signal.signal(number, recorder)
+        # Lightning would now install its own handlers, which communicate with other ranks at once.
         connector: Any = trainer._signal_connector
         connector.register_signal_handlers = _leave_ours
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._owed:
-            self._owed = False
+        """Make the validation that was interrupted."""
+        if self._validation_pending:
+            self._validation_pending = False
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
-            # This state owes it no more.
-            trainer.checkpoint_callback.save(trainer, anew=True)  # type: ignore[union-attr]
+            # The checkpoint after as many images no longer lacks it.
+            trainer.checkpoint_callback.save(trainer, overwrite=True)  # type: ignore[union-attr]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._put_back()
+        """Put the handlers back as they were."""
+        self._restore_handlers()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        self._put_back()
+        """Put the handlers back as they were."""
+        self._restore_handlers()
 
-    def _put_back(self) -> None:
-        for name, handler in self._before.items():
-            signal.signal(name, handler)
+    def _restore_handlers(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         self._before = {}
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.stop_requested:
             signal.signal(number, self._before[number])
             raise KeyboardInterrupt
-        self.asked = True
+        self.stop_requested = True
 
-    # When they are obeyed ---------------------------------------------------------------------
+    # Acting on them ---------------------------------------------------------------------------
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        """Between two updates: give way, or stop."""
         if not pl_module.between_updates:
             return
-        self._obey(trainer)
-        if self._any(trainer, self.asked):  # whom the signal reached, all ranks stop together
+        self._give_way(trainer)
+        if self._any_rank(trainer, self.stop_requested):  # all ranks stop together
             trainer.should_stop = True
 
     def on_validation_batch_end(
@@ -103,56 +113,67 @@ class Preemption(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        """During a validation: the same, and the checkpoint says that one is pending."""
         if trainer.sanity_checking:
             return
-        self._cut = True
+        self._in_validation = True
         try:
-            self._obey(trainer)
-            if self._any(trainer, self.asked):
+            self._give_way(trainer)
+            if self._any_rank(trainer, self.stop_requested):
                 trainer.checkpoint_callback.save(trainer)  # type: ignore[union-attr]
-                raise KeyboardInterrupt  # as a second signal: the rest of it can take long
+                raise KeyboardInterrupt  # as after a second signal: the rest could take long
         finally:
-            self._cut = False
+            self._in_validation = False
 
-    def _obey(self, trainer: Trainer) -> None:
-        if not slurm.inside():
+    def _give_way(self, trainer: Trainer) -> None:
+        if not slurm.in_job():
             return
-        heard = set(self._give_way)
-        if self._any(trainer, bool(heard)):
-            self._save_and_wait(trainer, self._any(trainer, bool(heard - {signal.SIGTERM})))
-            self._give_way -= heard
+        received = set(self._received)
+        if self._any_rank(trainer, bool(received)):
+            wants_requeue = self._any_rank(trainer, bool(received - {signal.SIGTERM}))
+            self._save_and_wait(trainer, wants_requeue)
+            self._received -= received
 
-    def _save_and_wait(self, trainer: Trainer, requeue: bool) -> None:
+    def _save_and_wait(self, trainer: Trainer, wants_requeue: bool) -> None:
         trainer.checkpoint_callback.save(trainer)  # type: ignore[union-attr]
         refusal = None
-        if requeue and trainer.is_global_zero:
-            many = slurm.restarts() >= self.most
-            refusal = f"{self.most} times are enough" if many else slurm.requeue()
-            said = "is requeued" if refusal is None else f"is not requeued ({refusal}): it goes on"
-            print(f"saved at a signal; job {slurm.job()} {said}", file=sys.stderr, flush=True)
+        if wants_requeue and trainer.is_global_zero:
+            refusal = self._requeue()
+            outcome = "is requeued"
+            if refusal is not None:
+                outcome = f"is not requeued ({refusal}): it goes on"
+            message = f"saved at a signal; job {slurm.job_id()} {outcome}"
+            print(message, file=sys.stderr, flush=True)
         if trainer.strategy.broadcast(refusal) is not None:
             return
-        status.tell(self.folder, "preempted")
-        until = time.monotonic() + self.patience
+        status.write(self.folder, "preempted")
+        until = time.monotonic() + self.grace_seconds
         while time.monotonic() < until:
             time.sleep(0.2)
-        status.tell(self.folder, "running")
+        status.write(self.folder, "running")
+
+    def _requeue(self) -> str | None:
+        if slurm.restarts() >= self.max_requeues:
+            return f"it was requeued {slurm.restarts()} times, and max_requeues={self.max_requeues}"
+        return requeue()
 
     @staticmethod
-    def _any(trainer: Trainer, said: bool) -> bool:
-        return trainer.strategy.reduce_boolean_decision(said, all=False)
+    def _any_rank(trainer: Trainer, flag: bool) -> bool:
+        return trainer.strategy.reduce_boolean_decision(flag, all=False)
 
-    # What a state that was saved in the middle of a validation has to remember ------------------
+    # What a checkpoint saved during a validation records ----------------------------------------
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint[VALIDATION_OWED] = self._cut
+        """Record whether a validation is pending."""
+        checkpoint[VALIDATION_PENDING] = self._in_validation
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        self._owed = checkpoint.get(VALIDATION_OWED, False)
+        """Read it back."""
+        self._validation_pending = checkpoint.get(VALIDATION_PENDING, False)
 
 
 def _leave_ours() -> None:

@@ -1,8 +1,8 @@
-"""Every so many images: the same prompts, the same seeds, drawn by the follower and marked.
+"""Every so many images: the same prompts and seeds, drawn by the EMA and judged.
 
-Who marks is handed in: an *examiner* has `prompts`, `seeds`, `mark(number, picture)` and
-`score(marks)`. The marks go into the journal as score/alignment_<category>, the pictures into the
-run folder as one sheet.
+Prompts with a judge are handed in: `prompts`, `seeds`, `judge(number, image)` and `score(results)`.
+The scores go into metrics.jsonl as score/alignment_<category>, the images into the run folder as
+one sheet.
 """
 
 from pathlib import Path
@@ -11,64 +11,83 @@ from typing import Any, Protocol
 import numpy as np
 from lightning import Callback, Trainer
 from PIL import Image
+from torch import Tensor
 
+from imagen_lit.basics import pixels
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.recipe import Recipe
 
 
-class Examiner(Protocol):
+class JudgedPrompts(Protocol):
+    """Prompts, and what can be said about an image of one of them."""
+
     prompts: list[str]
     seeds: list[int]
 
-    def mark(self, number: int, picture: np.ndarray) -> dict[str, Any]: ...
+    def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
+        """The result for an image of prompt `number`, uint8 [H, W, 3]."""
 
-    def score(self, marks: list[dict[str, Any]]) -> dict[str, Any]: ...
+    def score(self, results: list[dict[str, Any]]) -> dict[str, Any]:
+        """Results gathered by category, with intervals."""
+
+
+class Encoder(Protocol):
+    """What turns captions into vectors."""
+
+    def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """Token vectors [B, L, D] and mask [B, L]."""
 
 
 class Preview(Callback):
     """Draws after every `every` images, for stages that need nothing but text."""
 
     def __init__(
-        self, examiner: Examiner, encoder: Any, recipe: Recipe, size: int, every: int, folder: str
+        self,
+        prompts: JudgedPrompts,
+        encoder: Encoder,
+        recipe: Recipe,
+        size: int,
+        every: int,
+        folder: str,
     ) -> None:
-        self.examiner, self.encoder, self.recipe = examiner, encoder, recipe
+        self.prompts, self.encoder, self.recipe = prompts, encoder, recipe
         self.size, self.every, self.folder = size, every, Path(folder)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._drawn = int(pl_module.images_seen) // self.every
-        text, mask = self.encoder.encode(self.examiner.prompts)
+        """Encode the prompts, once."""
+        self._count = int(pl_module.images_seen) // self.every
+        text, mask = self.encoder.encode(self.prompts.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        seen = int(pl_module.images_seen)
-        if seen // self.every == self._drawn:
+        """Draw, judge and write, if it is due."""
+        images_seen = int(pl_module.images_seen)
+        if images_seen // self.every == self._count:
             return
-        self._drawn = seen // self.every
+        self._count = images_seen // self.every
         if not trainer.is_global_zero and pl_module.device_mesh is None:
-            return  # one draws for all, unless each holds a part of the follower
+            return  # one rank draws for all, unless each holds a shard of the EMA
         with trainer.precision_plugin.forward_context():
-            drawn = self.recipe.draw(pl_module.ema, self._condition, self.examiner.seeds, self.size)
+            x = self.recipe.draw(pl_module.ema, self._condition, self.prompts.seeds, self.size)
         if not trainer.is_global_zero:
             return
-        shown = ((drawn.float() + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        marks = [self.examiner.mark(i, picture) for i, picture in enumerate(shown)]
-        row: dict[str, Any] = {"images": seen}
-        for category, found in self.examiner.score(marks).items():
-            low, high = found["interval"]
-            row[f"score/alignment_{category}"] = [found["exact"], low, high]
-        row["preview"] = f"preview_{seen:09d}.png"
-        _sheet(shown, self.folder / row["preview"])
+        images = pixels.to_array(x)
+        results = [self.prompts.judge(number, image) for number, image in enumerate(images)]
+        row: dict[str, Any] = {"images": images_seen}
+        for category, score in self.prompts.score(results).items():
+            low, high = score["interval"]
+            row[f"score/alignment_{category}"] = [score["exact"], low, high]
+        row["preview"] = f"preview_{images_seen:09d}.png"
+        pixels.save_png(_sheet(images), self.folder / row["preview"])
         trainer.logger.write(row)  # type: ignore[union-attr]
 
 
-def _sheet(pictures: np.ndarray, file: Path, columns: int = 12, edge: int = 64) -> None:
-    rows = -(-len(pictures) // columns)
+def _sheet(images: np.ndarray, columns: int = 12, edge: int = 64) -> Image.Image:
+    rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (columns * edge, rows * edge), "white")
-    for i, picture in enumerate(pictures):
-        tile = Image.fromarray(picture).resize((edge, edge), Image.Resampling.NEAREST)
+    for i, image in enumerate(images):
+        tile = Image.fromarray(image).resize((edge, edge), Image.Resampling.NEAREST)
         sheet.paste(tile, (i % columns * edge, i // columns * edge))
-    unfinished = file.with_suffix(".tmp")
-    sheet.save(unfinished, "PNG")
-    unfinished.replace(file)
+    return sheet

@@ -1,9 +1,9 @@
-"""A source becomes WebDataset shards; shards become a surveyed collection.
+"""A source becomes WebDataset shards; shards become an indexed collection.
 
-`build` writes the shards of a source in parallel, each aside and then renamed; those already there
-are kept. Entries that cannot be samples are left out and counted by reason. `survey` indexes
-whatever tars a folder holds, ours or img2dataset's, without changing them, finds what is known of
-every sample, and writes the manifest.
+`build` writes the shards of a source in parallel, each atomically; those already there are kept.
+Entries that cannot be samples are left out and counted by reason. `survey` indexes whatever tars a
+folder holds, ours or img2dataset's, without changing them, computes the statistics of every sample,
+and writes the manifest.
 """
 
 import json
@@ -15,12 +15,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imagen_lit.data import collection, facts, pool, shard, summary
-from imagen_lit.data.aside import aside
+from imagen_lit.basics import process_pool
+from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data.shard_files import collection, index_summary, shard, shard_index, statistics
+from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.data.transform import Unusable
 
 
 class Source(Protocol):
+    """Numbered entries, each a sample or `Unusable`."""
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, number: int) -> dict[str, Any]: ...
@@ -32,75 +37,73 @@ class Source(Protocol):
 def build(
     source: Source, identity: Any, folder: Path, per_shard: int, workers: int
 ) -> Iterator[tuple[int, int]]:
-    """Write what is missing; yield (shards finished, shards in all), the first time before any.
+    """Write the missing shards; yield (shards done, shards in all), the first time before any.
 
     `identity` says what the source is: a folder made from another one, or from this one before it
     changed, is refused.
     """
-    manifest = collection.plan(folder, len(source), per_shard, identity, source.state())
+    manifest = collection.plan_manifest(folder, len(source), per_shard, identity, source.state())
     names = list(manifest["shards"])
-    owed = [i for i, name in enumerate(names) if not (folder / f"{name}.tar").exists()]
-    done = len(names) - len(owed)
-    yield done, len(names)
     jobs = [
-        (folder / f"{names[i]}.tar", i * per_shard, min((i + 1) * per_shard, len(source)))
-        for i in owed
+        (path, number * per_shard, min((number + 1) * per_shard, len(source)))
+        for number, name in enumerate(names)
+        if not (path := folder / f"{name}.tar").exists()
     ]
-    for _ in pool.each(partial(_write, source), jobs, workers):
+    done = len(names) - len(jobs)
+    yield done, len(names)
+    for _ in process_pool.map_jobs(partial(_write, source), jobs, workers):
         done += 1
         yield done, len(names)
 
 
 def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
-    """Index every shard and find its facts; yield (shards finished, shards in all). Then write the
-    manifest: counts, sizes, hashes, and each shard's statistics."""
+    """Index every shard and compute its statistics; yield (shards done, shards in all). Then write
+    the manifest: counts, sizes, hashes, and a summary of each shard's statistics."""
     paths = sorted(folder.glob("*.tar"))
     if not paths:
         raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
-    manifest = collection.read_manifest(folder)
-    if "samples" not in (manifest or {}):  # as it never was surveyed, there will be one to write
+    previous = collection.read_manifest(folder)
+    if "samples" not in (previous or {}):  # never surveyed, so there will be one to write
         collection.refuse_unwritable(folder)
-    if manifest is not None:
-        collection.compare_names(folder, paths, manifest)
-    planned = manifest["shards"] if manifest else {}
+    if previous is not None:
+        collection.check_names(folder, paths, previous)
+    planned = previous["shards"] if previous else {}
     entries = {}
-    for done, (path, entry) in enumerate(
-        zip(paths, pool.each(_survey, paths, workers), strict=True), 1
-    ):
+    surveys = process_pool.map_jobs(_survey, paths, workers)
+    for done, (path, entry) in enumerate(zip(paths, surveys, strict=True), 1):
         entries[path.stem] = planned.get(path.stem, {}) | entry
-        _compare_entries(path, entries[path.stem])
+        _check_entries(path, entries[path.stem])
         yield done, len(paths)
     samples = sum(entry["samples"] for entry in entries.values())
     if not samples:
         reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
-        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        raise ValueError(f"{folder} holds no samples. Left out were: {listed or 'none'}.")
-    found = (manifest or {}) | {
+        listing = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        raise InputError(f"{folder} holds no samples. Left out were: {listing or 'none'}.")
+    manifest = (previous or {}) | {
         "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
         "shards": entries,
     }
-    if found != manifest:
+    if manifest != previous:
         collection.refuse_unwritable(folder)
-        collection.write_manifest(folder, found)
-    summary.columns(paths, ())  # now, and not by every process of the first run
+        collection.write_manifest(folder, manifest)
+    index_summary.columns(paths, ())  # now, and not by every process of the first run
 
 
 def _write(source: Source, job: tuple[Path, int, int]) -> None:
     path, start, end = job
 
-    def told() -> Iterator[dict[str, Any]]:
-        """What was left out is told before the shard has its name, so that no kill loses it."""
+    def counted_samples() -> Iterator[dict[str, Any]]:
+        """The counts are written before the shard has its name, so that no kill loses them."""
         left_out: Counter[str] = Counter()
         yield from samples(source, start, end, left_out)
-        with aside(_left_out(path)) as file:
-            file.write(json.dumps(left_out).encode())
+        write_json(_left_out(path), left_out, indent=None)
 
-    shard.write(path, told())
+    shard.write(path, counted_samples())
 
 
 def _left_out(path: Path) -> Path:
-    return shard.meta(path.parent) / f"{path.stem}.left_out.json"
+    return meta_folder(path.parent) / f"{path.stem}.left_out.json"
 
 
 def samples(
@@ -116,23 +119,23 @@ def samples(
             yield sample
 
 
-def _compare_entries(path: Path, entry: dict[str, Any]) -> None:
-    """What a source had is in its shard, or was left out for a reason that was written down."""
+def _check_entries(path: Path, entry: dict[str, Any]) -> None:
+    """Every entry of a source is in its shard, or was left out for a reason that is on file."""
     samples, left_out = entry["samples"], sum(entry["left_out"].values())
     if entry.get("entries", samples + left_out) != samples + left_out:
-        raise ValueError(
-            f"{path} holds {samples} samples of {entry['entries']}, and of {left_out} is known why "
-            "they were left out: delete it, then repeat the command that made it"
+        raise InputError(
+            f"{path} holds {samples} samples of {entry['entries']} entries, and {left_out} are on "
+            "file as left out. Delete it, then repeat the command that made it."
         )
 
 
 def _survey(path: Path) -> dict[str, Any]:
-    index, known = shard.index(path), facts.of(path)
-    before = _left_out(path)
-    left_out = Counter(json.loads(before.read_text()) if before.is_file() else {})
+    index, columns = shard_index.index(path), statistics.of_shard(path)
+    file = _left_out(path)
+    left_out = Counter(json.loads(file.read_text()) if file.is_file() else {})
     left_out.update(json.loads(index.left_out))
-    collection.compare_download(path, len(index.keys), left_out.total())
-    sides = np.minimum(known["width"], known["height"])
+    collection.check_download(path, len(index.keys), left_out.total())
+    sides = np.minimum(columns["width"], columns["height"])
     return {
         "samples": len(index.keys),
         "bytes": path.stat().st_size,
@@ -141,5 +144,5 @@ def _survey(path: Path) -> dict[str, Any]:
         "left_out": left_out,
         "unreadable": int((sides < 1).sum()),
         "median_side": int(np.median(sides)) if len(sides) else 0,
-        "median_caption": int(np.median(known["caption_length"])) if len(sides) else 0,
+        "median_caption": int(np.median(columns["caption_length"])) if len(sides) else 0,
     }

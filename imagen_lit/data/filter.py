@@ -1,7 +1,7 @@
-"""Which samples are wanted: bounds on what is known of them before any picture is read.
+"""Which samples to use: bounds on their statistics, applied before any image is read.
 
 A sample is left out for the first reason that holds, in the order written here, so the counts of
-the reasons and of what remains add up to all there are. A number that a sample's .json lacks lies
+the reasons and of what remains add up to the total. A number that a sample's .json lacks lies
 within no bounds.
 """
 
@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from imagen_lit.data.facts import OWN, Facts
-from imagen_lit.data.seen import Seen
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data.hash_set import HashSet
+from imagen_lit.data.shard_files.statistics import OWN, Statistics
 
-Bounds = Sequence[float | None]  # lowest, highest; None: none
+Bounds = Sequence[float | None]  # lowest, highest; None: no bound
 
 
 class Filter:
@@ -30,72 +31,74 @@ class Filter:
     ) -> None:
         self.min_side, self.max_aspect, self.min_contrast = min_side, max_aspect, min_contrast
         for name in ("min_side", "max_aspect", "min_contrast"):
-            none = vars(self)[name] is None and name != "max_aspect"
-            if none or not _is_bound(vars(self)[name]):
-                raise ValueError(f"found {name}={vars(self)[name]!r}: expected a number")
+            value = vars(self)[name]
+            if not _is_bound(value) or (value is None and name != "max_aspect"):
+                raise InputError(f"{name}={value!r} is not a number. Set {name}=2, for example.")
         self.caption_length = _bounds("caption_length", caption_length)
         if not isinstance(fields, Mapping | None):
-            raise ValueError(f"found fields={fields!r}: expected {{aesthetic: [5, null]}}")
-        if ours := [name for name in fields or {} if name in OWN]:
-            raise ValueError(
-                f"found fields={{{ours[0]}: …}}, which is found out of every sample and not taken "
-                "from its .json: ask by min_side, max_aspect, min_contrast, caption_length or "
-                "distinct_captions"
+            raise InputError(
+                f"fields={fields!r} has no names. Set fields={{aesthetic: [5, null]}}."
+            )
+        if measured := [name for name in fields or {} if name in OWN]:
+            raise InputError(
+                f"fields={{{measured[0]}: …}} is measured, not read from a .json. Set min_side, "
+                "max_aspect, min_contrast, caption_length or distinct_captions instead."
             )
         self.fields = {name: _bounds(name, bounds) for name, bounds in (fields or {}).items()}
         if not isinstance(distinct_captions, bool):
-            raise ValueError(f"found distinct_captions={distinct_captions!r}: expected true, false")
+            raise InputError(f"distinct_captions={distinct_captions!r}: set it to true or false.")
         self.distinct_captions = distinct_captions
 
     @property
-    def asks(self) -> bool:
-        """Whether it asks for anything at all."""
+    def is_active(self) -> bool:
+        """Whether anything can be left out."""
         return vars(self) != vars(Filter())
 
     def identity(self) -> dict[str, Any]:
-        """All that it says, for a file name and for a person."""
+        """All settings: two filters with the same identity select the same samples."""
         return dict(vars(self))
 
-    def keep(self, facts: Facts, captions: Seen) -> tuple[np.ndarray, dict[str, int]]:
-        """Which rows remain, and how many each reason took.
+    def keep(self, columns: Statistics, captions: HashSet) -> tuple[np.ndarray, dict[str, int]]:
+        """Which rows of a shard remain, and how many each reason left out.
 
-        `captions` are the hashes of those that remained so far; this shard's are added.
+        `captions` holds the hashes of the captions that remained so far; this shard's are added.
         """
-        keep = np.ones(len(facts["width"]), bool)
+        keep = np.ones(len(columns["width"]), bool)
         counts: dict[str, int] = {}
 
-        def leave_out(reason: str, out: np.ndarray) -> None:
-            counts[reason] = int((keep & out).sum())
-            keep[out] = False
+        def leave_out(reason: str, mask: np.ndarray) -> None:
+            counts[reason] = int((keep & mask).sum())
+            keep[mask] = False
 
-        width, height = facts["width"], facts["height"]
+        width, height = columns["width"], columns["height"]
         leave_out("unreadable", (width < 1) | (height < 1))
         leave_out(f"side < {self.min_side}", np.minimum(width, height) < self.min_side)
         if self.max_aspect is not None:
             aspect = np.maximum(width, height) / np.maximum(1, np.minimum(width, height))
             leave_out(f"aspect > {self.max_aspect:g}", aspect > self.max_aspect)
         if self.min_contrast > 0:
-            flat = facts["contrast"] < self.min_contrast
-            leave_out(f"contrast < {self.min_contrast:g}", flat)
-        bounded = {"caption_length": self.caption_length, **self.fields}
-        for name, (low, high) in bounded.items():
+            is_flat = columns["contrast"] < self.min_contrast
+            leave_out(f"contrast < {self.min_contrast:g}", is_flat)
+        for name, (low, high) in {"caption_length": self.caption_length, **self.fields}.items():
             if (low, high) != (None, None):
-                values = facts.get(name, np.full(len(keep), np.nan))
-                inside = np.ones(len(keep), bool)
-                inside &= values >= low if low is not None else ~np.isnan(values)
+                values = columns.get(name, np.full(len(keep), np.nan))
+                inside = values >= low if low is not None else ~np.isnan(values)
                 inside &= values <= high if high is not None else ~np.isnan(values)
-                leave_out(f"{name} outside [{_said(low)}, {_said(high)}]", ~inside)
+                leave_out(f"{name} outside [{_text(low)}, {_text(high)}]", ~inside)
         if self.distinct_captions:
-            again = np.zeros(len(keep), bool)
-            again[keep] = ~captions.first(facts["caption_hash"][keep])
-            leave_out("caption seen before", again)
+            is_repeat = np.zeros(len(keep), bool)
+            is_repeat[keep] = ~captions.add_new(columns["caption_hash"][keep])
+            leave_out("caption seen before", is_repeat)
         return keep, counts
 
 
 def _bounds(name: str, bounds: Any) -> tuple[float | None, float | None]:
     pair = list(bounds) if isinstance(bounds, (list, tuple)) else [bounds]
     if len(pair) != 2 or not all(map(_is_bound, pair)) or (None not in pair and pair[0] > pair[1]):
-        raise ValueError(f"The bounds {name}={bounds} are no [lowest, highest]; null: no bound.")
+        raise InputError(
+            f"{name}={bounds} is not [lowest, highest]. Set {name}=[5, 9], or null for no bound: "
+            "[5, null]."
+        )
     return pair[0], pair[1]
 
 
@@ -103,5 +106,5 @@ def _is_bound(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and value == value)
 
 
-def _said(bound: float | None) -> str:
+def _text(bound: float | None) -> str:
     return "" if bound is None else f"{bound:g}"

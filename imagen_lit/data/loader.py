@@ -1,6 +1,6 @@
 """The data of a training run, as Lightning wants it.
 
-`Data` joins a folder of shards with the text sidecars of one encoder and yields batches `{image
+`Data` joins folders of shards with the text sidecars of one encoder and yields batches `{image
 [B,3,H,W] in [-1,1], text [B,L,D], mask [B,L], caption, key, position [B]}`. Training is one endless
 stream; `start_at(images_seen)` opens it at a position, and that integer is all there is to resume.
 Validation is a fixed, finite set.
@@ -15,17 +15,19 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import sidecar, transform, worker
-from imagen_lit.data.collection import Collection
+from imagen_lit.basics.arguments import positive_number
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data import loader_worker, sidecar, transform
+from imagen_lit.data.batch_sampler import BatchSlices, count_accumulation_steps, images_per_rank
+from imagen_lit.data.decoded_cache import DecodedCache
 from imagen_lit.data.filter import Filter
-from imagen_lit.data.kept import Kept
 from imagen_lit.data.mixture import Mixture
-from imagen_lit.data.number import above_zero
-from imagen_lit.data.portion import Portion, portion
-from imagen_lit.data.reader import Part, Place, Reader, Tally, collate, padded
-from imagen_lit.data.remembered import remembered
+from imagen_lit.data.reader import Place, Reader, Tally, collate, pad_text
 from imagen_lit.data.selection import select
-from imagen_lit.data.stream import Order, Slices, pieces, share
+from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.data.shard_set import ShardSet, ShardSetSpec, parse_shard_set
+from imagen_lit.data.shuffle_order import Order
+from imagen_lit.data.sidecar_check import cached_check
 
 Batch = dict[str, Any]
 
@@ -33,15 +35,13 @@ Batch = dict[str, Any]
 class Data(LightningDataModule):
     """`text` is an encoder's name (its sidecars lie in `<shards>.text/<name>`) or a folder of them.
 
-    Pictures are resized to `size`; then a random square of `crop` is taken, or, without it, the
-    square in the middle. `batch_size` counts the pictures of all ranks together, those of one
-    update; `at_once`, where memory is short, how many of them a rank takes in one forward pass:
-    the update is the same. `filter` says which samples are wanted; `mixed_with` adds further
-    folders, each {shards, weight} and, by choice, a text and a filter of its own, beside this one
-    with its `weight`. `validation` is a share, or a number, of samples of the first folder that
-    are held back, there and where the same folder is mixed in again. `keep_mib`: decoded pictures
-    kept in memory, where they are used whole. `mirror` is off because captions speak of left and
-    right. Above a share of `tolerate`, pictures that cannot be used are an error.
+    Images are resized to `size`; then a random square of `crop` is taken, or, without it, the
+    square in the middle. `batch_size` counts the images of one update, of all ranks together;
+    `micro_batch_size` those of one rank's forward pass: the update is the same. `mixed_with` adds
+    folders, each {shards, weight} and, optionally, a text and a filter of its own. `validation` is
+    a fraction, or a number, of samples of the first folder that are held back, there and where the
+    same folder is mixed in again. Images are cached only where they are not cropped.
+    `horizontal_flip` is off because captions speak of left and right.
     """
 
     def __init__(
@@ -51,142 +51,144 @@ class Data(LightningDataModule):
         size: int,
         batch_size: int,
         crop: int | None = None,
-        at_once: int | None = None,
+        micro_batch_size: int | None = None,
         workers: int = 0,
         seed: int = 0,
         validation: float = 0.02,
         window: int = 64,
-        keep_mib: float = 0.0,
-        mirror: bool = False,
-        tolerate: float = 0.01,
+        decoded_cache_mib: float = 0.0,
+        horizontal_flip: bool = False,
+        max_bad_fraction: float = 0.01,
         filter: Filter | None = None,
         weight: float = 1.0,
         mixed_with: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
         transform.refuse_crop(crop, size)
-        self.size, self.crop, self.batch_size, self.at_once = size, crop, batch_size, at_once
-        self.sets = [Portion(shards, text, above_zero("weight", weight), filter)]
-        self.sets += [portion(words, text) for words in mixed_with]
-        self.workers, self.seed, self.held_back = workers, seed, validation
-        self.window, self.keep_mib, self.mirror = window, keep_mib, mirror
-        self.tally = Tally(tolerate)  # of the pictures seen and replaced, while training
+        self.size, self.crop, self.horizontal_flip = size, crop, horizontal_flip
+        self.batch_size, self.micro_batch_size = batch_size, micro_batch_size
+        self.specs = [ShardSetSpec(shards, text, positive_number("weight", weight), filter)]
+        self.specs += [parse_shard_set(entry, text) for entry in mixed_with]
+        self.workers, self.seed, self.validation = workers, seed, validation
+        self.window, self.decoded_cache_mib = window, decoded_cache_mib
+        self.tally = Tally(max_bad_fraction)  # of the training images
         self.encoder: dict[str, str] = {}  # what the sidecars say of the encoder, after `setup`
         self._images_seen = 0
-        self._parts: list[Part] = []
+        self._shard_sets: list[ShardSet] = []
 
     def start_at(self, images_seen: int) -> None:
         """Open the training stream at this position, from the next `train_dataloader()` on."""
         self._images_seen = int(images_seen)
 
-    def pieces(self, world: int) -> int:
+    def accumulation_steps(self, world: int) -> int:
         """How many forward passes of each rank make one update."""
-        return pieces(share(self.batch_size, world), self.at_once)
+        images = images_per_rank(self.batch_size, world)
+        return count_accumulation_steps(images, self.micro_batch_size)
 
     def setup(self, stage: str | None = None) -> None:
         """Open and check everything; an error comes here, before the first step."""
-        if self._parts:
+        if self._shard_sets:
             return
-        parts: list[Part] = []
-        for number, each in enumerate(self.sets):
-            shards = Collection(each.shards)
-            text = sidecar.place(shards.folder, each.text)
-            held_back = self.held_back if number == 0 else 0
-            chosen = select(shards, each.filter, held_back, _threshold(parts, shards))
-            self._agree(remembered(_encoder, shards, text), text)
-            parts.append(Part(shards, text, chosen, held=False))
-        samples = sum(sum(part.shards.counts) for part in parts)
-        keeps = self.keep_mib > 0 and self.crop is None
-        self._kept = Kept(samples, self.size, self.keep_mib) if keeps else None
-        self._parts = parts
+        shard_sets: list[ShardSet] = []
+        for spec in self.specs:
+            shards = Collection(spec.shards)
+            text = sidecar.find_folder(shards.folder, spec.text)
+            validation = 0 if shard_sets else self.validation
+            threshold = _shared_threshold(shard_sets, shards)
+            selection = select(shards, spec.filter, validation, threshold)
+            self._check_encoder(cached_check(shards, text), text)
+            shard_sets.append(ShardSet(shards, text, selection))
+        samples = sum(sum(each.shards.counts) for each in shard_sets)
+        is_cached = self.decoded_cache_mib > 0 and self.crop is None
+        self._cache = (
+            DecodedCache(samples, self.size, self.decoded_cache_mib) if is_cached else None
+        )
+        self._shard_sets = shard_sets
 
-    def _agree(self, encoder: dict[str, str], text: Path) -> None:
-        if different := sidecar.differences(encoder, self.encoder or encoder):
-            raise ValueError(
-                f"{text} is of another encoder than the first folder: {different}; embed one of "
-                "them anew (python -m imagen_lit.embed_text), so that all are of the same"
+    def _check_encoder(self, encoder: dict[str, str], text: Path) -> None:
+        if difference := sidecar.differences(encoder, self.encoder or encoder):
+            raise InputError(
+                f"{text} is of another encoder than the first folder: {difference}. Embed one of "
+                "them again (python -m imagen_lit.embed_text), so that all are of the same."
             )
         self.encoder = encoder
 
-    def train_dataloader(self) -> "Endless":
+    def train_dataloader(self) -> "TrainingBatches":
+        """This rank's slices of the endless stream, from the position of `start_at` on."""
         self.setup()
-        rank, world = self._place()
-        orders = [Order(part.counts, self.seed, self.window) for part in self._parts]
-        order = Mixture(orders, [each.weight for each in self.sets], self.seed)
-        reader = self._reader(self._parts, self.mirror, self.seed, self.tally)
-        batches = Slices(order, self.batch_size, rank, world, self._images_seen, self.pieces(world))
-        return Endless(reader, batches, self.workers)
+        rank, world = self._rank()
+        orders = [Order(each.counts, self.seed, self.window) for each in self._shard_sets]
+        order = Mixture(orders, [spec.weight for spec in self.specs], self.seed)
+        reader = self._reader(self._shard_sets, self.horizontal_flip, self.seed, self.tally)
+        start, steps = self._images_seen, self.accumulation_steps(world)
+        batches = BatchSlices(order, self.batch_size, rank, world, start, steps)
+        return TrainingBatches(reader, batches, self.workers)
 
-    def val_dataloader(self) -> "list[Fixed]":
+    def val_dataloader(self) -> "list[ValidationBatches]":
+        """This rank's part of the validation set, or no loader where nothing is held back."""
         self.setup()
-        rank, world = self._place()
+        rank, world = self._rank()
         # The seed is fixed too: runs that differ in their seed are validated on the same crops.
-        part = replace(self._parts[0], held=True)
-        reader = self._reader([part], False, 0, Tally(self.tally.tolerate))
-        held = [(0, shard, n) for shard, count in enumerate(part.counts) for n in range(count)]
-        places = [(position, *place) for position, place in enumerate(held)]
-        batches = list(_shares(places, self._validated_at_once(world), rank, world))
-        return [Fixed(reader, batches, self.workers)] if batches else []
+        first = replace(self._shard_sets[0], is_validation=True)
+        reader = self._reader([first], False, 0, Tally(self.tally.max_bad_fraction))
+        samples = [(shard, n) for shard, count in enumerate(first.counts) for n in range(count)]
+        places = [(position, 0, *sample) for position, sample in enumerate(samples)]
+        batches = list(_rank_slices(places, self._validation_batch_size(world), rank, world))
+        return [ValidationBatches(reader, batches, self.workers)] if batches else []
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Text is packed until it is where it is used."""
-        return padded(batch)
+        """Text travels packed, and is padded on the device."""
+        return pad_text(batch)
 
-    def _reader(self, parts: list[Part], mirror: bool, seed: int, tally: Tally) -> Reader:
-        return Reader(
-            parts,
-            size=self.size,
-            crop=self.crop,
-            mirror=mirror,
-            seed=seed,
-            kept=self._kept,
-            tally=tally,
-            window=self.window,
-        )
+    def _reader(
+        self, shard_sets: list[ShardSet], horizontal_flip: bool, seed: int, tally: Tally
+    ) -> Reader:
+        images = self.size, self.crop, horizontal_flip, seed
+        return Reader(shard_sets, *images, cache=self._cache, tally=tally, window=self.window)
 
-    def _validated_at_once(self, world: int) -> int:
-        """Pictures of all ranks. Two where training takes one, so that captions can be exchanged;
-        without gradients that is less."""
-        if self.at_once is None:
+    def _validation_batch_size(self, world: int) -> int:
+        """Images of all ranks. Two where training takes one, so that captions can be exchanged;
+        without gradients two take less memory."""
+        if self.micro_batch_size is None:
             return self.batch_size
-        return min(self.batch_size, world * max(2, self.at_once))
+        return min(self.batch_size, world * max(2, self.micro_batch_size))
 
-    def _place(self) -> tuple[int, int]:
+    def _rank(self) -> tuple[int, int]:
         """This process's rank, and the number of ranks."""
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
 
-class Endless:
-    """The training stream from a position on. Iterated again, it goes on where it was.
+class TrainingBatches:
+    """The training stream from a position on. Iterated again, it continues where it was.
 
-    Not a DataLoader, in which Lightning would exchange the sampler when there are several ranks;
-    and without a length, so that a run is one long epoch. Lightning then fetches one batch ahead,
-    which costs a resumed run nothing, because it starts from the images *trained on*. Its state is
-    empty on purpose: the position is the run's one integer, and is not kept twice.
+    Not a DataLoader, whose sampler Lightning would replace when there are several ranks; and
+    without a length, so that a run is one long epoch. Lightning then fetches one batch ahead, which
+    costs a resumed run nothing, because it starts from the images *trained on*.
     """
 
-    def __init__(self, reader: Reader, batches: Slices, workers: int) -> None:
+    def __init__(self, reader: Reader, batches: BatchSlices, workers: int) -> None:
         self.reader, self.batches, self.workers = reader, batches, workers
 
     def __iter__(self) -> Iterator[Batch]:
-        batches = worker.start(_loader(self.reader, self.batches, self.workers))
+        batches = loader_worker.iterate(_loader(self.reader, self.batches, self.workers))
         try:
             for number, batch in enumerate(batches, start=1):
-                if number % self.batches.pieces == 0:
+                if number % self.batches.accumulation_steps == 0:
                     self.batches.start += self.batches.batch_size
                 yield batch
         finally:
-            worker.end(batches)
+            loader_worker.shut_down(batches)
 
     def state_dict(self) -> dict[str, Any]:
+        """Empty on purpose: the position is the run's one integer, and is not kept twice."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
+        """Nothing to restore."""
 
 
-class Fixed:
+class ValidationBatches:
     """The validation set; not a DataLoader either, for the same reason."""
 
     def __init__(self, reader: Reader, batches: list[list[Place]], workers: int) -> None:
@@ -194,7 +196,7 @@ class Fixed:
         self._loader = _loader(reader, batches, workers, persistent_workers=workers > 0)
 
     def __iter__(self) -> Iterator[Batch]:
-        return worker.start(self._loader)
+        return loader_worker.iterate(self._loader)
 
     def __len__(self) -> int:
         return self._batches
@@ -208,20 +210,22 @@ def _loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
-        worker_init_fn=worker.begin,
+        worker_init_fn=loader_worker.init_worker,
         pin_memory=torch.cuda.is_available(),
-        # Its own, or each new iterator would take a number from the global one.
+        # Its own, or each new iterator would draw a number from the global one.
         generator=torch.Generator(),
         **options,
     )
 
 
-def _shares(places: list[Place], batch_size: int, rank: int, world: int) -> Iterator[list[Place]]:
+def _rank_slices(
+    places: list[Place], batch_size: int, rank: int, world: int
+) -> Iterator[list[Place]]:
     """A rank's slices of the global batches. All ranks get as many batches, of the same sizes.
 
     Where the last batch cannot be divided, the first samples fill it up: at most world - 1.
     """
-    share(batch_size, world)
+    images_per_rank(batch_size, world)
     for start in range(0, len(places), batch_size):
         batch = places[start : start + batch_size]
         size = -(-len(batch) // world)
@@ -229,23 +233,8 @@ def _shares(places: list[Place], batch_size: int, rank: int, world: int) -> Iter
         yield batch[rank * size : (rank + 1) * size]
 
 
-def _threshold(parts: list[Part], shards: Collection) -> int | None:
-    """What the first folder holds back is held back wherever the same folder comes again."""
-    again = parts and parts[0].shards.folder.resolve() == shards.folder.resolve()
-    return parts[0].selection.threshold if again else None
-
-
-def _encoder(shards: Collection, text: Path) -> dict[str, str]:
-    """Check every sidecar against its shard, and that all are of one encoder; say which."""
-    first: dict[str, str] = {}
-    for number, path in enumerate(shards.paths):
-        file = sidecar.open_checked(text / f"{path.stem}.safetensors", shards.open(number))
-        kind = sidecar.kind(file.fields)
-        if different := sidecar.differences(kind, first or kind):
-            raise ValueError(
-                f"{text} mixes encoders or precisions: {file.path.name} differs from "
-                f"{shards.paths[0].stem}.safetensors in {different}. Delete the files of one kind, "
-                f"then make these shards' anew: {sidecar.command(shards.folder, text)}"
-            )
-        first = first or kind
-    return sidecar.encoder(first)
+def _shared_threshold(shard_sets: list[ShardSet], shards: Collection) -> int | None:
+    """The first folder's, where `shards` is that folder again: it holds back the same rows."""
+    if shard_sets and shard_sets[0].shards.folder.resolve() == shards.folder.resolve():
+        return shard_sets[0].selection.threshold
+    return None

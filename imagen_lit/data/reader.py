@@ -1,12 +1,12 @@
-"""A place in the stream -> a sample, ready to be collated; what a loader's workers do.
+"""From a place in the stream to a sample, ready to be collated; what a loader's workers do.
 
-A place is (position, part, shard, sample): the sample is looked for in that shard of that part
-among the rows that its selection picks. A picture that cannot be used is replaced by another sample
-of its part, drawn by (seed, position), so that every rank and every repetition replaces it alike;
-replacements are counted, and too many of them are an error.
+A place is (position, set, shard, sample): the sample is counted among the rows of that shard, of
+that shard set, which the set's selection picks. An image that cannot be used is replaced by another
+sample of its set, drawn by (seed, position), so that every rank and every repetition replaces it
+alike; replacements are counted, and too many of them are an error.
 
 Text travels packed, all tokens of a batch end to end in the precision they are stored in, so a
-batch is as small as its captions; `padded` spreads it out where it is used.
+batch is as small as its captions; `pad_text` spreads it out where it is used.
 """
 
 import logging
@@ -14,177 +14,163 @@ import multiprocessing
 import resource
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from imagen_lit.basics import pixels
+from imagen_lit.basics.errors import InputError
 from imagen_lit.data import sidecar, transform
-from imagen_lit.data.collection import Collection
-from imagen_lit.data.kept import Kept
-from imagen_lit.data.selection import Selection
-from imagen_lit.data.shard import Shard
-from imagen_lit.data.stream import CROP, MIRROR, SUBSTITUTE, draw
+from imagen_lit.data.decoded_cache import DecodedCache
+from imagen_lit.data.shard_files.shard import Shard
+from imagen_lit.data.shard_set import ShardSet
+from imagen_lit.data.shuffle_order import CROP, FLIP, SUBSTITUTE, draw
 
-SPARE = 64  # shards open besides those of a window: batches straddle two
+SPARE = 64  # open shards beyond those of a window: batches straddle two
 ATTEMPTS = 16
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # few shapes, which compiled networks want
 
 log = logging.getLogger(__name__)
 
-Place = tuple[int, int, int, int]  # position, part, shard, sample
-
-
-@dataclass(frozen=True)
-class Part:
-    """One folder of shards with its text, and which of its rows are read."""
-
-    shards: Collection
-    text: Path
-    selection: Selection
-    held: bool
-
-    @property
-    def counts(self) -> np.ndarray:
-        return self.selection.held if self.held else self.selection.training
+Place = tuple[int, int, int, int]  # position, set, shard, sample
 
 
 class Tally:
-    """Samples seen and replaced by all workers of this process."""
+    """Counts the images that all workers of this process use and replace."""
 
-    def __init__(self, tolerate: float) -> None:
-        self.tolerate = tolerate
+    def __init__(self, max_bad_fraction: float) -> None:
+        self.max_bad_fraction = max_bad_fraction
         self._counts = multiprocessing.Array("q", 2)
 
     @property
-    def seen(self) -> int:
-        return self._counts[0]
+    def counts(self) -> tuple[int, int]:
+        """How many images were used, and how many replaced."""
+        return self._counts[0], self._counts[1]
 
-    @property
-    def replaced(self) -> int:
-        return self._counts[1]
-
-    def see(self) -> None:
+    def count_image(self) -> None:
+        """One more image could be used."""
         with self._counts.get_lock():
             self._counts[0] += 1
 
-    def replace(self, what: str) -> None:
+    def count_replacement(self, reason: str) -> None:
+        """One more could not; an error if these are too many."""
         with self._counts.get_lock():
             self._counts[1] += 1
-            replaced, tried = self.replaced, self.seen + self.replaced
-        if replaced & (replaced - 1) == 0:  # the 1st, 2nd, 4th, 8th …
-            log.warning("%s; another sample took its place (%d so far)", what, replaced)
-        if replaced > self.tolerate * max(tried, 1000):
-            raise ValueError(
-                f"{what}. {replaced} pictures of {tried} could not be used, more than the share of "
-                f"{self.tolerate:g}: build the shards anew, or type data.tolerate=0.1 to go on "
-                "without them"
+            bad, total = self._counts[1], sum(self.counts)
+        if bad & (bad - 1) == 0:  # the 1st, 2nd, 4th, 8th …
+            log.warning("%s; another sample took its place (%d so far)", reason, bad)
+        if bad > self.max_bad_fraction * max(total, 1000):
+            raise InputError(
+                f"{reason}. {bad} of {total} images could not be used, more than "
+                f"data.max_bad_fraction={self.max_bad_fraction:g} allows. Build the shards again, "
+                "or set data.max_bad_fraction=0.1 to continue without these images."
             )
 
 
 class Reader(Dataset):
+    """Place -> {image, text, caption, key, position}."""
+
     def __init__(
         self,
-        parts: Sequence[Part],
+        shard_sets: Sequence[ShardSet],
         size: int,
         crop: int | None,
-        mirror: bool,
+        horizontal_flip: bool,
         seed: int,
-        kept: Kept | None,
+        cache: DecodedCache | None,
         tally: Tally,
         window: int,
     ) -> None:
-        self.parts = list(parts)
-        self.size, self.crop, self.mirror, self.seed = size, crop, mirror, seed
-        self.kept, self.tally = kept, tally
-        self._ends = [np.cumsum(part.counts) for part in parts]  # of the rows read, shard by shard
-        counts = [count for part in parts for count in part.shards.counts]
-        self._starts = [0, *accumulate(counts)]  # of all rows of all parts
-        self._first = [0, *accumulate(len(part.shards) for part in parts)]  # shards before a part
-        # A window of each part, as far as files may be open: there are two for a shard.
+        self.shard_sets = list(shard_sets)
+        self.size, self.crop, self.horizontal_flip, self.seed = size, crop, horizontal_flip, seed
+        self.cache, self.tally = cache, tally
+        self._ends = [np.cumsum(each.counts) for each in shard_sets]  # of selected rows, by shard
+        counts = [count for each in shard_sets for count in each.shards.counts]
+        self._starts = [0, *accumulate(counts)]  # of all rows, by shard of all sets
+        self._first = [0, *accumulate(len(each.shards) for each in shard_sets)]  # shard of a set
+        # A window of each set, as far as files may be open: there are two for a shard.
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.most_open = max(1, min(window * len(parts) + SPARE, files // 4))
+        self.max_open = max(1, min(window * len(shard_sets) + SPARE, files // 4))
         self._open: dict[tuple[int, int], tuple[Shard, sidecar.Sidecar, np.ndarray]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}  # an open file does not travel to a spawned worker
 
     def __getitem__(self, place: Place) -> dict[str, Any]:
-        position, part, shard, sample = place
+        position, set_number, shard_number, sample = place
         for attempt in range(ATTEMPTS):
+            shard, text, rows = self._files(set_number, shard_number)
+            row = int(rows[sample])
+            number = self._starts[self._first[set_number] + shard_number] + row
             try:
-                item = self._read(position, part, shard, sample)
+                image = self._image(shard, row, number)
             except transform.Unusable as error:
-                files, _, rows = self._opened(part, shard)
-                self.tally.replace(f"{files.path} holds {files.key(rows[sample])!r}, but {error}")
-                shard, sample = self._substitute(position, part, attempt)
-            else:
-                self.tally.see()
-                return item
-        raise ValueError(
-            f"{ATTEMPTS} pictures in a row could not be used, the last of {files.path}: see "
-            "whether these are pictures at all, then type data.shards=... with the right folder"
+                self.tally.count_replacement(f"{shard.path} holds {shard.key(row)!r}, but {error}")
+                shard_number, sample = self._substitute(position, set_number, attempt)
+                continue
+            item = {
+                "image": self._crop_and_flip(image, position),
+                "text": text.row(row),
+                "caption": shard.caption(row),
+                "key": shard.key(row),
+                "position": position,
+            }
+            self.tally.count_image()
+            return item
+        raise InputError(
+            f"{ATTEMPTS} images in a row could not be used, the last of {shard.path}. Set "
+            "data.shards=... to a folder whose images can be read."
         )
 
-    def _read(self, position: int, part: int, shard: int, sample: int) -> dict[str, Any]:
-        files, text, rows = self._opened(part, shard)
-        row = int(rows[sample])
-        picture = self._picture(files, row, self._starts[self._first[part] + shard] + row)
+    def _crop_and_flip(self, image: torch.Tensor, position: int) -> torch.Tensor:
         if self.crop is not None:
             top, left = draw(self.seed, CROP, position, 2).tolist()
-            _, height, width = picture.shape
+            _, height, width = image.shape
             top, left = top % (height - self.crop + 1), left % (width - self.crop + 1)
-            picture = transform.crop(picture, self.crop, top, left)
-        if self.mirror and draw(self.seed, MIRROR, position, 1).item() % 2:
-            picture = transform.mirror(picture)
-        return {
-            "image": picture,
-            "text": text.row(row),
-            "caption": files.caption(row),
-            "key": files.key(row),
-            "position": position,
-        }
+            image = transform.crop(image, self.crop, top, left)
+        if self.horizontal_flip and draw(self.seed, FLIP, position, 1).item() % 2:
+            image = transform.flip(image)
+        return image
 
-    def _picture(self, files: Shard, row: int, number: int) -> torch.Tensor:
-        if self.kept is not None and (picture := self.kept.get(number)) is not None:
-            return picture
-        picture = transform.resize(
-            transform.decode(files.image(row), self.size, files.turn(row)), self.size
-        )
+    def _image(self, shard: Shard, row: int, number: int) -> torch.Tensor:
+        if self.cache is not None and (image := self.cache.get(number)) is not None:
+            return image
+        image = transform.decode(shard.image(row), self.size, shard.orientation(row))
+        image = transform.resize(image, self.size)
         if self.crop is None:
-            picture = transform.centre(picture, self.size)
-        if self.kept is not None:
-            self.kept.put(number, picture)
-        return picture
+            image = transform.centre(image, self.size)
+        if self.cache is not None:
+            self.cache.put(number, image)
+        return image
 
-    def _substitute(self, position: int, part: int, attempt: int) -> tuple[int, int]:
-        ends = self._ends[part]
+    def _substitute(self, position: int, set_number: int, attempt: int) -> tuple[int, int]:
+        ends = self._ends[set_number]
         number = draw(self.seed, SUBSTITUTE, position, 1, attempt).item() % int(ends[-1])
         shard = int(np.searchsorted(ends, number, side="right"))
         return shard, number - (int(ends[shard - 1]) if shard else 0)
 
-    def _opened(self, part: int, shard: int) -> tuple[Shard, sidecar.Sidecar, np.ndarray]:
-        """The files of a shard; the least recently used are closed first."""
-        files = self._open.pop((part, shard), None)
+    def _files(self, set_number: int, number: int) -> tuple[Shard, sidecar.Sidecar, np.ndarray]:
+        """A shard, its text and its selected rows; the least recently used is closed first."""
+        files = self._open.pop((set_number, number), None)
         if files is None:
-            of = self.parts[part]
-            opened = of.shards.open(shard)
-            text = sidecar.open_checked(of.text / f"{opened.path.stem}.safetensors", opened)
-            files = opened, text, of.selection.rows(shard, opened.index.hashes, of.held)
-        self._open[part, shard] = files
-        if len(self._open) > self.most_open:
+            shard_set = self.shard_sets[set_number]
+            shard = shard_set.shards.open(number)
+            text = sidecar.open_checked(shard_set.text / f"{shard.path.stem}.safetensors", shard)
+            hashes, is_validation = shard.index.hashes, shard_set.is_validation
+            files = shard, text, shard_set.selection.rows(number, hashes, is_validation)
+        self._open[set_number, number] = files
+        if len(self._open) > self.max_open:
             del self._open[next(iter(self._open))]
         return files
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The batch on its way: image, tokens [all, D], lengths [B], caption, key, position."""
+    """The batch as it travels: image, tokens [all, D], lengths [B], caption, key, position."""
     return {
-        "image": transform.signed(torch.stack([item["image"] for item in items])),
+        "image": pixels.to_signed(torch.stack([item["image"] for item in items])),
         "tokens": torch.cat([item["text"] for item in items]),
         "lengths": torch.tensor([len(item["text"]) for item in items]),
         "caption": [item["caption"] for item in items],
@@ -193,8 +179,8 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def padded(batch: dict[str, Any]) -> dict[str, Any]:
-    """The batch of the house: image, text [B, L, D], mask [B, L], caption, key, position.
+def pad_text(batch: dict[str, Any]) -> dict[str, Any]:
+    """The batch that a stage takes: image, text [B, L, D], mask [B, L], caption, key, position.
 
     On whatever device the batch is; L is the first of `LENGTHS` that suffices.
     """

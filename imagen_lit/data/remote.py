@@ -1,10 +1,9 @@
-"""Shards in an object store: read from front to back, by webdataset's pipeline and with our
-caution.
+"""Shards in an object store, read from front to back by webdataset's pipeline, with our checks.
 
 Where files can be read at any place, `loader.Data` is the better choice: its order is exact and is
-resumed exactly. Here shards are drawn at random, again and again, and samples are mixed in a
+resumed exactly. Here shards are drawn at random with replacement, and samples are shuffled in a
 buffer, so a resumed run sees other samples than an unbroken one would have: its resume is only
-statistical, and it says so. Noise and positions are exact here too.
+statistical, and a warning says so. Noise and positions are exact here too.
 
 Text lies in a local folder of sidecars, a row for each sample in the order of the tar; a shard that
 is not the one its sidecar was made for is an error at its last sample at the latest.
@@ -13,24 +12,23 @@ is not the one its sidecar was made for is an error at its last sample at the la
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import fsspec
 import numpy as np
 import torch
 import webdataset
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.data import shard, sidecar, tar, transform, worker
-from imagen_lit.data.buffer import mixed
-from imagen_lit.data.known import turn
-from imagen_lit.data.reader import Tally, collate, padded
-from imagen_lit.data.stream import pieces, share
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data import loader_worker, sidecar, transform
+from imagen_lit.data.batch_sampler import count_accumulation_steps, images_per_rank
+from imagen_lit.data.reader import Tally, collate, pad_text
+from imagen_lit.data.shard_files import shard_index, tar_stream
+from imagen_lit.data.shuffle_buffer import shuffle
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
 EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # what must be installed besides: imagen-lit[s3], [gs]
@@ -48,10 +46,10 @@ class Remote(LightningDataModule):
         size: int,
         batch_size: int,
         crop: int | None = None,
-        at_once: int | None = None,
+        micro_batch_size: int | None = None,
         workers: int = 0,
         seed: int = 0,
-        tolerate: float = 0.01,
+        max_bad_fraction: float = 0.01,
     ) -> None:
         super().__init__()
         transform.refuse_crop(crop, size)
@@ -59,20 +57,23 @@ class Remote(LightningDataModule):
         for url in self.urls:
             _check(url)
         self.text, self.size, self.crop = Path(text), size, crop
-        self.batch_size, self.at_once, self.workers, self.seed = batch_size, at_once, workers, seed
-        self.tally = Tally(tolerate)
+        self.batch_size, self.micro_batch_size = batch_size, micro_batch_size
+        self.workers, self.seed = workers, seed
+        self.tally = Tally(max_bad_fraction)
         self.encoder: dict[str, str] = {}
         self._images_seen = 0
 
-    def pieces(self, world: int) -> int:
+    def accumulation_steps(self, world: int) -> int:
         """How many forward passes of each rank make one update."""
-        return pieces(share(self.batch_size, world), self.at_once)
+        images = images_per_rank(self.batch_size, world)
+        return count_accumulation_steps(images, self.micro_batch_size)
 
     def start_at(self, images_seen: int) -> None:
+        """Count positions from here on; other samples follow than without the interruption."""
         self._images_seen = int(images_seen)
         if images_seen:
             log.warning(
-                "streamed shards resume only statistically: after %d images other samples follow "
+                "streamed shards resume only statistically: after %d images, other samples follow "
                 "than would have without the interruption",
                 images_seen,
             )
@@ -81,190 +82,139 @@ class Remote(LightningDataModule):
         """Read every sidecar's header; an error comes here, before the first step."""
         if self.encoder:
             return
-        kind: dict[str, str] = {}
+        previous: dict[str, str] = {}
         samples = 0
         for url in self.urls:
             text = self._sidecar(url)
-            samples, found = samples + len(text), sidecar.kind(text.fields)
-            if different := sidecar.differences(found, kind or found):
-                raise ValueError(
-                    f"{self.text} mixes encoders or precisions, at {_stem(url)}: {different}."
+            samples, kind = samples + len(text), sidecar.kind(text.fields)
+            if difference := sidecar.differences(kind, previous or kind):
+                raise InputError(
+                    f"{self.text} mixes encoders or precisions: {_stem(url)}.safetensors differs "
+                    f"from the one before: {difference}. Delete the files of one kind, then embed "
+                    "their captions again."
                 )
-            kind = found
+            previous = kind
         if not samples:
-            raise ValueError(
-                f"found no samples in any of {len(self.urls)} shards, {self.urls[0]} …"
+            raise InputError(
+                f"there are no samples in any of {len(self.urls)} shards ({self.urls[0]} …). Set "
+                "data.shards=... to others."
             )
-        self.encoder = sidecar.encoder(kind)
+        self.encoder = sidecar.encoder_fields(previous)
 
-    def train_dataloader(self) -> "Numbered":
+    def train_dataloader(self) -> "NumberedBatches":
+        """The endless stream of this rank."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
-        # Ranks are told apart by the seed: nothing here asks the environment who it is.
-        words = [self.seed, rank, world, self._images_seen]
-        seed = int(np.random.SeedSequence(words).generate_state(1)[0])
+        # Ranks differ in their seed: nothing here looks up its rank in the environment.
+        entropy = [self.seed, rank, world, self._images_seen]
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        steps = self.accumulation_steps(world)
         pipeline = webdataset.DataPipeline(
             webdataset.ResampledShards(self.urls, seed=seed, deterministic=True),
             self._samples,
-            partial(mixed, seed=seed),
-            self._decoded,
+            partial(shuffle, seed=seed),
+            self._decode,
         )
         loader = DataLoader(
             pipeline,
-            batch_size=share(self.batch_size, world) // self.pieces(world),
+            batch_size=images_per_rank(self.batch_size, world) // steps,
             num_workers=self.workers,
             collate_fn=collate,
-            worker_init_fn=worker.begin,
+            worker_init_fn=loader_worker.init_worker,
             generator=torch.Generator().manual_seed(seed),
         )
-        return Numbered(loader, self._images_seen, self.batch_size, rank, self.pieces(world))
+        return NumberedBatches(loader, self._images_seen, self.batch_size, rank, steps)
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        return padded(batch)
+        """Text travels packed, and is padded on the device."""
+        return pad_text(batch)
 
     def _sidecar(self, url: str) -> sidecar.Sidecar:
         try:
             return sidecar.Sidecar(self.text / f"{_stem(url)}.safetensors")
-        except (FileNotFoundError, ValueError) as error:
-            cure = sidecar.command(Path("<a local copy of the shards>"), self.text)
-            raise type(error)(f"{error} To make it, type: {cure}") from error
+        except (FileNotFoundError, InputError) as error:
+            command = sidecar.command(Path("<a local copy of the shards>"), self.text)
+            raise type(error)(f"{error} To make it, type: {command}") from error
 
     def _samples(self, urls: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        for url in urls:
-            address = url["url"] if isinstance(url, dict) else url
-            text, count = self._sidecar(address), 0
-            keys, captions = shard.Digest(), shard.Digest()
-            for row, found in enumerate(members(address)):
+        for item in urls:
+            url = item["url"] if isinstance(item, dict) else item
+            text, count = self._sidecar(url), 0
+            keys, captions = shard_index.Digest(), shard_index.Digest()
+            for row, sample in enumerate(tar_stream.read_samples(url)):
                 count += 1
-                keys.add(found["key"].encode())
-                captions.add(found["caption"])
+                keys.add(sample["key"].encode())
+                captions.add(sample["caption"])
                 if row >= len(text):
                     break
-                yield found | {"text": text.row(row), "caption": found["caption"].decode()}
-            of = {
-                "samples": str(count),
-                "keys_sha256": keys.hex(),
-                "captions_sha256": captions.hex(),
-            }
-            if different := sidecar.differences(text.fields, of):
-                raise ValueError(f"{text.path} is of other samples than {address}: {different}.")
+                yield sample | {"text": text.row(row), "caption": sample["caption"].decode()}
+            fields = {"samples": str(count), "keys_sha256": keys.hex()}
+            fields["captions_sha256"] = captions.hex()
+            if difference := sidecar.differences(text.fields, fields):
+                raise InputError(
+                    f"{text.path} holds the text of other samples than the shard here, {url}: "
+                    f"{difference}. Embed the captions of this shard again."
+                )
 
-    def _decoded(self, samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for found in samples:
+    def _decode(self, samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for sample in samples:
             try:
-                picture = transform.decode(found["image"], self.size, found["turn"])
-                picture = transform.resize(picture, self.size)
+                image = transform.decode(sample["image"], self.size, sample["orientation"])
+                image = transform.resize(image, self.size)
             except transform.Unusable as error:
-                self.tally.replace(f"{found['shard']} holds {found['key']!r}, but {error}")
+                self.tally.count_replacement(
+                    f"{sample['shard']} holds {sample['key']!r}, but {error}"
+                )
                 continue
-            self.tally.see()
+            self.tally.count_image()
             edge = self.crop or self.size
-            places = torch.tensor(picture.shape[1:]) - edge
-            top, left = (places // 2).tolist()
+            margins = torch.tensor(image.shape[1:]) - edge
+            top, left = (margins // 2).tolist()
             if self.crop is not None:
-                top, left = (int(torch.randint(int(n) + 1, ())) for n in places)
-            yield {
-                "image": transform.crop(picture, edge, top, left),
-                "text": found["text"],
-                "caption": found["caption"],
-                "key": found["key"],
-                "position": 0,  # given when the batch arrives
-            }
+                top, left = (int(torch.randint(int(n) + 1, ())) for n in margins)
+            image = transform.crop(image, edge, top, left)
+            yield sample | {"image": image, "position": 0}  # numbered when the batch arrives
 
 
-class Numbered:
+class NumberedBatches:
     """Batches get their positions as they arrive in the main process: whatever the workers did,
-    positions, and with them the noise, go on without gap."""
+    positions, and with them the noise, continue without a gap."""
 
     def __init__(
-        self, loader: DataLoader, start: int, batch_size: int, rank: int, pieces: int
+        self, loader: DataLoader, start: int, batch_size: int, rank: int, accumulation_steps: int
     ) -> None:
         self.loader, self.start, self.batch_size = loader, start, batch_size
-        self.rank, self.pieces = rank, pieces
+        self.rank, self.accumulation_steps = rank, accumulation_steps
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        batches = worker.start(self.loader)
+        batches, steps = loader_worker.iterate(self.loader), self.accumulation_steps
         try:
             for number, batch in enumerate(batches):
-                mine, piece = len(batch["position"]), number % self.pieces
-                first = self.start + (self.rank * self.pieces + piece) * mine
-                batch["position"] = torch.arange(first, first + mine)
-                if piece == self.pieces - 1:
+                size, step = len(batch["position"]), number % steps
+                first = self.start + (self.rank * steps + step) * size
+                batch["position"] = torch.arange(first, first + size)
+                if step == steps - 1:
                     self.start += self.batch_size
                 yield batch
         finally:
-            worker.end(batches)
+            loader_worker.shut_down(batches)
 
     def state_dict(self) -> dict[str, Any]:
+        """Empty: the position is the run's one integer, and is not kept twice."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
-
-
-def members(url: str) -> Iterator[dict[str, Any]]:
-    """{key, image, caption (bytes), turn, shard} of each sample of a tar, read once from front to
-    back; what is no sample is left out, as in `shard.index`."""
-    with _opened(url) as file:
-        parts: dict[int, bytes] = {}
-        key, bad = None, False
-        for member in tar.members(url, file, "r|"):
-            if member.key != key:
-                yield from () if bad else _whole(url, key, parts)
-                key, bad, parts = member.key, False, {}
-            if member.too_large or member.kind in parts:
-                bad = True
-            elif member.kind is not None:
-                parts[member.kind] = member.read()
-        yield from () if bad else _whole(url, key, parts)
-
-
-class _Store:
-    """A file in a store, whose faults are never taken for the tar's."""
-
-    def __init__(self, url: str, file: BinaryIO) -> None:
-        self.url, self.file = url, file
-
-    def read(self, count: int) -> bytes:
-        with _in_words(self.url, "read to its end"):
-            return self.file.read(count)
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[_Store]:
-    with _in_words(url, "opened"):
-        file = fsspec.open(url, "rb").open()
-    with file:
-        yield _Store(url, file)
-
-
-@contextmanager
-def _in_words(url: str, what: str) -> Iterator[None]:
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:  # each store has errors of its own
-        said = "nothing was found there" if isinstance(error, FileNotFoundError) else repr(error)
-        raise ConnectionError(
-            f"{url} cannot be {what} ({said}): are the address and the network right, and may you "
-            "read there?"
-        ) from error
-
-
-def _whole(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[str, Any]]:
-    if not shard.lacks(0 in parts, parts.get(1)):
-        found = {"image": parts[0], "caption": parts[1], "turn": turn(parts.get(2, b""))}
-        yield {"key": key, "shard": url} | found
+        """Nothing to restore."""
 
 
 def _check(url: str) -> None:
-    found = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
-    scheme = found[1].lower() if found else "file"
+    match = re.match(r"([a-z0-9+.-]+):", url, flags=re.IGNORECASE)
+    scheme = match[1].lower() if match else "file"
     if scheme not in SCHEMES:
-        raise ValueError(f"found the address {url!r}: expected one of {', '.join(SCHEMES)}")
+        allowed = ", ".join(SCHEMES)
+        raise InputError(f"{url} is refused. Set an address that begins with one of {allowed}.")
     if scheme in EXTRA and not find_spec(EXTRA[scheme]):
-        raise ValueError(f"{url} needs {EXTRA[scheme]}: type pip install 'imagen-lit[{scheme}]'")
+        raise InputError(f"{url} needs {EXTRA[scheme]}. Type pip install 'imagen-lit[{scheme}]'.")
 
 
 def _stem(url: str) -> str:

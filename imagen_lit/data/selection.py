@@ -1,130 +1,132 @@
 """Which rows of a folder of shards are trained on, and which are held back for validation.
 
-A row passes the filter or is never seen. Of those that pass, the ones are held back whose key's
-hash lies below a threshold: a choice that depends on keys alone, not on the order of shards nor on
-the seed, and is the same at every resolution. A share holds back at least `FEW`, or half of fewer.
+Rows that do not pass the filter are never used. Of the others, those whose key's hash lies below a
+threshold are held back: a choice that depends on keys alone, not on the order of shards nor on the
+seed, and is the same at every resolution. A fraction holds back `MIN_ROWS` or more, or half of few.
 
-The answer (a bit a sample, and counts) is kept beside the folder, so that a thousand processes of a
-cluster read one small file.
+The selection (a bit per sample, and counts) is cached beside the folder, so that a thousand
+processes of a cluster read one small file.
 """
 
-import hashlib
 import json
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from imagen_lit.data import facts, found, summary
-from imagen_lit.data.collection import Collection
+from imagen_lit.basics.errors import InputError
 from imagen_lit.data.filter import Filter
-from imagen_lit.data.seen import Seen
-from imagen_lit.data.shard import HASHES, meta
+from imagen_lit.data.hash_set import HashSet
+from imagen_lit.data.shard_files import index_cache, index_summary, statistics
+from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.data.shard_files.index_cache import meta_folder
+from imagen_lit.data.shard_files.shard_index import HASHES
 
-VERSION = 2
-FEW = 4
+VERSION = 3
+MIN_ROWS = 4
+ARRAYS, TEXTS = ("training", "validation", "bits", "starts"), ("threshold", "reasons")
 
 
 class Selection(NamedTuple):
+    """How many rows of each shard are selected, and what it takes to find them."""
+
     training: np.ndarray  # [shards] rows to train on
-    held: np.ndarray  # [shards] rows held back
-    threshold: int  # hashes below it are held back
-    bits: np.ndarray  # a bit a row, shard after shard, each beginning a byte; none without a filter
-    starts: np.ndarray  # [shards + 1] bytes
+    validation: np.ndarray  # [shards] rows held back
+    threshold: int  # rows whose hash is below it are held back
+    bits: np.ndarray  # a bit per row; each shard begins a new byte; empty without a filter
+    starts: np.ndarray  # [shards + 1] first byte of each shard
     reasons: dict[str, int]  # how many samples the filter left out, by the first reason
 
-    def rows(self, shard: int, hashes: np.ndarray, held: bool) -> np.ndarray:
-        wanted = hashes < self.threshold if held else hashes >= self.threshold
+    def rows(self, shard: int, hashes: np.ndarray, is_validation: bool) -> np.ndarray:
+        """The rows of a shard to train on, or to validate on; `hashes` are those of its keys."""
+        mask = hashes < self.threshold if is_validation else hashes >= self.threshold
         if len(self.bits):
             packed = self.bits[self.starts[shard] : self.starts[shard + 1]]
-            wanted &= np.unpackbits(packed, count=len(hashes)).astype(bool)
-        return np.flatnonzero(wanted)
+            mask &= np.unpackbits(packed, count=len(hashes)).astype(bool)
+        return np.flatnonzero(mask)
 
 
 def select(
-    shards: Collection, chosen: Filter | None, validation: float, threshold: int | None = None
+    shards: Collection, bounds: Filter | None, validation: float, threshold: int | None = None
 ) -> Selection:
-    """The selection: read where it was made before, from the same shards in the same way.
+    """The selection, from the cache where these shards were selected from in this way before.
 
-    A `threshold` instead of the share: what another selection of these shards has held back.
+    `threshold`, that of another selection of these shards, takes the place of `validation`.
     """
     samples = sum(shards.counts)
     if not 0 <= validation < samples or (validation >= 1 and validation != int(validation)):
-        raise ValueError(
-            f"validation={validation} must be a share below 1 or a whole number of samples below "
-            f"the {samples} that {shards.folder} has."
+        raise InputError(
+            f"data.validation={validation} is neither a fraction below 1 nor a whole number below "
+            f"{samples}, the samples of {shards.folder}. Set data.validation=0.02, for example."
         )
-    chosen = chosen if chosen is not None and chosen.asks else None
-    stamp = _stamp(shards, chosen, validation, threshold)
-    file = meta(shards.folder) / f"selection-{stamp[:16]}.safetensors"
-    if (read := found.read(file, stamp, ("training", "held", "bits", "starts"))) is not None:
-        arrays, texts = read
-        return Selection(
-            **arrays, threshold=int(texts["threshold"]), reasons=json.loads(texts["reasons"])
-        )
-    selected = _select(shards, chosen, validation, threshold)
-    arrays = selected._asdict()
-    texts = {name: json.dumps(arrays.pop(name)) for name in ("threshold", "reasons")}
-    found.keep(file, stamp, arrays, texts)
-    return selected
+    bounds = bounds if bounds is not None and bounds.is_active else None
+    stamp = _stamp(shards, bounds, validation, threshold)
+    file = meta_folder(shards.folder) / f"selection-{stamp[:16]}.safetensors"
+    if (cached := index_cache.read(file, stamp, ARRAYS)) is not None:
+        arrays, texts = cached
+        values: dict[str, Any] = {name: json.loads(texts[name]) for name in TEXTS}
+        return Selection(**values | arrays)
+    selection = _select(shards, bounds, validation, threshold)
+    arrays = selection._asdict()
+    texts = {name: json.dumps(arrays.pop(name)) for name in TEXTS}
+    index_cache.write(file, stamp, arrays, texts)
+    return selection
 
 
 def _select(
-    shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
+    shards: Collection, bounds: Filter | None, validation: float, threshold: int | None
 ) -> Selection:
     reasons: Counter[str] = Counter()
-    keeps, captions = [], Seen()
-    whole = summary.columns(shards.paths, ("counts", "hashes"))
-    hashes = np.split(whole["hashes"], np.cumsum(whole["counts"])[:-1])
-    for path in shards.paths if chosen else ():
-        keep, counts = chosen.keep(facts.of(path), captions)  # type: ignore[union-attr]
-        keeps.append(keep)
-        reasons.update(counts)
-    if chosen and not any(keep.any() for keep in keeps):
-        raise ValueError(
-            f"the filter leaves none of the {sum(shards.counts)} samples of {shards.folder}: "
-            + ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-        )
-    left = [h[k] for h, k in zip(hashes, keeps, strict=True)] if chosen else hashes
+    masks, captions = [], HashSet()
+    columns = index_summary.columns(shards.paths, ("counts", "hashes"))
+    hashes = np.split(columns["hashes"], np.cumsum(columns["counts"])[:-1])
+    if bounds is not None:
+        for path in shards.paths:
+            mask, counts = bounds.keep(statistics.of_shard(path), captions)
+            masks.append(mask)
+            reasons.update(counts)
+        if not any(mask.any() for mask in masks):
+            listing = ", ".join(f"{n} {reason}" for reason, n in reasons.items() if n)
+            raise InputError(
+                f"the filter leaves none of the {sum(shards.counts)} samples of {shards.folder}: "
+                f"{listing}. Set wider bounds."
+            )
+        hashes = [each[mask] for each, mask in zip(hashes, masks, strict=True)]
     if threshold is None:
-        threshold = _threshold(left, validation, shards)
-    held = np.array([int((h < threshold).sum()) for h in left])
-    packed = [np.packbits(keep) for keep in keeps]
+        threshold = _threshold(hashes, validation, shards)
+    held_back = np.array([int((each < threshold).sum()) for each in hashes])
+    packed = [np.packbits(mask) for mask in masks]
     return Selection(
-        training=np.array([len(h) for h in left]) - held,
-        held=held,
+        training=np.array([len(each) for each in hashes]) - held_back,
+        validation=held_back,
         threshold=threshold,
         bits=np.concatenate([np.zeros(0, np.uint8), *packed]),
-        starts=np.cumsum([0, *(len(p) for p in packed)]),
+        starts=np.cumsum([0, *map(len, packed)]),
         reasons=dict(reasons),
     )
 
 
 def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) -> int:
-    """The hash below which lie as many as asked for, or the share asked for."""
+    """The hash below which `validation` samples lie, a number or a fraction of them."""
     samples = sum(map(len, hashes))
-    share = int(validation * HASHES) if validation < 1 else 0
-    count = int(validation) or min(FEW, samples // 2)
-    if validation == 0 or sum(int((of < share).sum()) for of in hashes) >= count:
-        return share
+    bound = int(validation * HASHES) if validation < 1 else 0
+    count = int(validation) or min(MIN_ROWS, samples // 2)
+    if validation == 0 or sum(int((each < bound).sum()) for each in hashes) >= count:
+        return bound
     if not 0 < count < samples:
-        raise ValueError(
-            f"validation={validation:g} must leave some of the {samples} samples of "
-            f"{shards.folder} that the filter leaves: type data.validation=0, or a number of them."
+        raise InputError(
+            f"data.validation={validation:g} leaves none to train on of the {samples} samples of "
+            f"{shards.folder} that pass the filter. Set data.validation=0, or a smaller number."
         )
     lowest = np.zeros(0, np.int64)
-    for of in hashes:
-        lowest = np.sort(np.concatenate([lowest, of]))[: count + 1]
+    for each in hashes:
+        lowest = np.sort(np.concatenate([lowest, each]))[: count + 1]
     return int(lowest[count])
 
 
 def _stamp(
-    shards: Collection, chosen: Filter | None, validation: float, threshold: int | None
+    shards: Collection, bounds: Filter | None, validation: float, threshold: int | None
 ) -> str:
-    said = [
-        VERSION,
-        shards.stamp,
-        chosen.identity() if chosen else None,
-        validation if threshold is None else [threshold],
-    ]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    held_back = validation if threshold is None else [threshold]
+    identity = bounds.identity() if bounds else None
+    return index_cache.digest([VERSION, shards.stamp, identity, held_back])

@@ -1,7 +1,6 @@
-"""From the bytes of a picture file to a training picture.
+"""From the bytes of an image file to a training image, uint8 [3, H, W].
 
-Pictures are uint8 [3, H, W] here, until `signed` makes them float32 in [-1, 1]. Every function is
-pure; where a crop falls and whether a picture is mirrored is decided by the caller.
+Every function is pure; where a crop falls and whether an image is flipped is decided by the caller.
 """
 
 import io
@@ -11,56 +10,47 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-# By format, the others are not asked: some of them start programs. Decoding takes up to 6, 12 and
-# 20 bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB. Only a
-# JPEG wanted at a quarter of its side or more, as at 1024 pixels, is held whole, at 10 a pixel.
-MOST_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
-SCANS = 100  # of a JPEG: each is a pass over all its pixels, and an honest one has a dozen
-FEW = 128  # pixels on a side: a picture of no more is not averaged
-ORIENTATION = 0x0112  # Exif's tag
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data import exif
+
+# Other formats are never tried: some of them start programs. Decoding takes up to 6, 12 and 20
+# bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB. Only a JPEG
+# decoded to a quarter of its side or more, as at 1024 pixels, is held whole, at 10 a pixel.
+MAX_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
+MAX_SCANS = 100  # of a JPEG: each is a pass over all its pixels, and an honest one has a dozen
+MIN_AVERAGED = 128  # pixels on a side: an image of no more is not averaged
 
 
 class Unusable(ValueError):
-    """These bytes give no training picture, and the words say why."""
+    """These bytes give no training image, and the message says why."""
 
 
 def size(data: bytes) -> tuple[int, int]:
     """Width and height as the header says, or `Unusable`."""
-    return _opened(data).size
+    return _open(data).size
 
 
 def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
-    """A picture with a shorter side of at least `edge`, or `Unusable`.
+    """An image with a shorter side of at least `edge`, or `Unusable`.
 
-    Where far fewer pixels are wanted, JPEG is decoded to fewer, and what is still large is averaged
+    Where far fewer pixels are needed, JPEG is decoded to fewer, and what is still large is averaged
     down at once, so that little memory is held. Both leave four times `edge`: for the demo's
-    pictures at 256 -> 16 that costs two thirds of a full decode and stays within a third of a grey
+    images at 256 -> 16 that costs two thirds of a full decode and stays within a third of a grey
     level; down to twice `edge` would save little more and err three times as much.
 
-    `orientation` (Exif's, 1 to 8) is what somebody else remembers of a picture that has lost its
-    own.
+    `orientation` (EXIF's, 1 to 8) is that of an image which has lost its own.
     """
-    image = _opened(data)
+    image = _open(data)
     width, height = image.size
     if min(width, height) < edge:
         raise Unusable(f"it has {width} x {height} pixels, fewer than {edge} on a side")
     try:
-        enough = 4 * edge
-        image.draft("RGB", (enough, enough))
+        target = 4 * edge
+        image.draft("RGB", (target, target))
         image.load()
-        own = image.getexif().get(ORIENTATION, 1)
-        image = _on_white(_at_most(_eight_bits(image), max(enough, FEW)))
-        if turn := TURNS.get(orientation if own == 1 else own):
-            image = image.transpose(turn)
+        own = image.getexif().get(exif.TAG, 1)
+        image = _on_white(_at_most(_eight_bits(image), max(target, MIN_AVERAGED)))
+        image = exif.upright(image, own, orientation)
     except MemoryError:
         raise
     except Exception as error:  # a broken file makes Pillow raise a dozen kinds
@@ -69,24 +59,24 @@ def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def _opened(data: bytes) -> Image.Image:
-    """The header read, and nothing decoded: a picture that lies about its size costs nothing."""
+def _open(data: bytes) -> Image.Image:
+    """The header read, and nothing decoded: an image that lies about its size costs nothing."""
     try:
-        image = Image.open(io.BytesIO(data), formats=tuple(MOST_PIXELS))
+        image = Image.open(io.BytesIO(data), formats=tuple(MAX_PIXELS))
     except MemoryError:
         raise
     except Exception as error:
         raise Unusable(f"it cannot be decoded: {error}") from error
-    (width, height), most = image.size, MOST_PIXELS[image.format]  # type: ignore[index]
-    if width * height > most:
-        raise Unusable(f"it has {width} x {height} pixels, more than {most} in a {image.format}")
-    if image.format == "JPEG" and (scans := data.count(b"\xff\xda")) > SCANS:
-        raise Unusable(f"it has {scans} scans, more than {SCANS}")
+    (width, height), limit = image.size, MAX_PIXELS[image.format]  # type: ignore[index]
+    if width * height > limit:
+        raise Unusable(f"it has {width} x {height} pixels, more than {limit} in a {image.format}")
+    if image.format == "JPEG" and (scans := data.count(b"\xff\xda")) > MAX_SCANS:
+        raise Unusable(f"it has {scans} scans, more than {MAX_SCANS}")
     return image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """As RGBA, RGB or L: pictures that can be averaged."""
+    """As RGBA, RGB or L: images that can be averaged."""
     if image.mode.startswith("I;16"):  # `convert` would clip nearly all of it to white
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode in "1L" else "RGB"
@@ -94,7 +84,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _at_most(image: Image.Image, edge: int) -> Image.Image:
-    """Averaged over squares of pixels, as large as leave a shorter side of `edge`."""
+    """Averaged over the largest squares of pixels that leave a shorter side of `edge`."""
     factor = min(image.size) // edge
     return image.reduce(factor) if factor > 1 else image
 
@@ -105,42 +95,40 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def resize(picture: torch.Tensor, edge: int) -> torch.Tensor:
-    """The whole picture, its shorter side `edge` long: bicubic, and without aliasing.
+def resize(image: torch.Tensor, edge: int) -> torch.Tensor:
+    """The whole image, its shorter side `edge` long: bicubic, and without aliasing.
 
     Of the ways measured (area, bilinear, bicubic; torch and Pillow) this is as good as the best and
     costs least.
     """
-    _, height, width = picture.shape
+    _, height, width = image.shape
     shorter = min(height, width)
     if shorter == edge:
-        return picture
+        return image
     size = (round(height * edge / shorter), round(width * edge / shorter))
-    return F.interpolate(picture[None], size, mode="bicubic", antialias=True)[0]
+    return F.interpolate(image[None], size, mode="bicubic", antialias=True)[0]
 
 
-def centre(picture: torch.Tensor, edge: int) -> torch.Tensor:
+def centre(image: torch.Tensor, edge: int) -> torch.Tensor:
     """The square of `edge` in the middle."""
-    _, height, width = picture.shape
-    return crop(picture, edge, (height - edge) // 2, (width - edge) // 2)
+    _, height, width = image.shape
+    return crop(image, edge, (height - edge) // 2, (width - edge) // 2)
 
 
-def crop(picture: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
-    return picture[:, top : top + edge, left : left + edge]
+def crop(image: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
+    """The square of `edge` at (top, left)."""
+    return image[:, top : top + edge, left : left + edge]
 
 
 def refuse_crop(edge: int | None, size: int) -> None:
+    """Raise an error if the crop is larger than the images."""
     if edge is not None and edge > size:
-        raise ValueError(
-            f"crop={edge} does not fit into pictures of size={size}: type data.crop={size} or "
-            "less, or data.crop=null for whole pictures"
+        raise InputError(
+            f"data.crop={edge} is larger than data.size={size}. Set data.crop={size} or less, or "
+            "data.crop=null for whole images."
         )
 
 
-def mirror(picture: torch.Tensor) -> torch.Tensor:
-    return picture.flip(-1)
-
-
-def signed(pictures: torch.Tensor) -> torch.Tensor:
-    """uint8 -> float32 in [-1, 1]."""
-    return pictures.float().div_(127.5).sub_(1.0)
+def flip(image: torch.Tensor) -> torch.Tensor:
+    """Mirrored from left to right."""
+    return image.flip(-1)

@@ -3,11 +3,11 @@
 A *guidance* turns denoisers into a denoiser. Its one method, `guide(conditional, pair)`, receives
 
 - `conditional(z, t)`: the conditional clean estimate;
-- `pair(z, t)`: the conditional *and* a reference estimate, both from one batched forward.
+- `pair(z, t)`: the conditional *and* a reference estimate, both from one batched forward pass.
 
 The reference is usually the same network without its condition; a smaller network instead gives
 auto-guidance (Karras et al. 2024). Weight 1 means no guidance, as in Imagen, and then only
-`conditional` is called, so no guidance costs nothing.
+`conditional` is called, so that it costs nothing.
 
 We guide clean estimates where Imagen guides noise estimates. For a given z these are affine in each
 other and the weights sum to one, so the two are the same.
@@ -15,13 +15,22 @@ other and the weights sum to one, so the two are the same.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
-from imagen_lit.diffusion.schedule import per_picture
+from imagen_lit.basics.errors import InputError
+from imagen_lit.diffusion.schedule import per_image
 
 Denoise = Callable[[Tensor, Tensor], Tensor]  # (z [B, ...], t [B]) -> clean estimate
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # -> (conditional, reference)
+
+
+class Guidance(Protocol):
+    """What a recipe needs of a guidance. For the reader; nothing inherits it."""
+
+    def guide(self, conditional: Denoise, pair: Pair) -> Denoise:
+        """The guided denoiser, (z, t) -> clean estimate."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +40,13 @@ class ClassifierFree:
     weight: float
 
     def guide(self, conditional: Denoise, pair: Pair) -> Denoise:
+        """The guided denoiser."""
         if self.weight == 1:
             return conditional
 
         def denoise(z: Tensor, t: Tensor) -> Tensor:
-            given, reference = pair(z, t)
-            return given + (self.weight - 1) * (given - reference)
+            estimate, reference = pair(z, t)
+            return estimate + (self.weight - 1) * (estimate - reference)
 
         return denoise
 
@@ -46,7 +56,7 @@ class Interval:
     """Guidance only while start <= t <= stop. Kynkäänniemi et al. 2024.
 
     Near t=1 guidance costs variety and near t=0 it changes nothing; leaving it out there also
-    saves half of the work. Ours is an interval of times; theirs is the same one in noise levels.
+    saves half of the work. Ours is an interval of times; theirs is the same in noise levels.
     """
 
     weight: float
@@ -55,21 +65,22 @@ class Interval:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop <= 1:
-            raise ValueError(
-                f"Interval(start={self.start}, stop={self.stop}): these are times, expected "
-                "0 <= start < stop <= 1, for example start=0.2, stop=0.9."
+            raise InputError(
+                f"start={self.start} and stop={self.stop} are not times with 0 <= start < stop <= "
+                "1. Set start=0.2 stop=0.9, for example."
             )
 
     def guide(self, conditional: Denoise, pair: Pair) -> Denoise:
+        """The guided denoiser."""
         if self.weight == 1:
             return conditional
 
         def denoise(z: Tensor, t: Tensor) -> Tensor:
-            inside = (self.start <= t) & (t <= self.stop)
-            if not inside.any():
+            is_inside = (self.start <= t) & (t <= self.stop)
+            if not is_inside.any():
                 return conditional(z, t)
-            given, reference = pair(z, t)
-            extra = (self.weight - 1) * per_picture(inside, z).to(given)
-            return given + extra * (given - reference)
+            estimate, reference = pair(z, t)
+            extra = (self.weight - 1) * per_image(is_inside, z).to(estimate)
+            return estimate + extra * (estimate - reference)
 
         return denoise

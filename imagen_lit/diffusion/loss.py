@@ -1,8 +1,8 @@
-"""What training makes small: the weighted squared error of the network's answer.
+"""What training minimises: the weighted squared error of the network's output.
 
-The expectation over t, x and eps (Imagen § 2.2 and App. A) is the caller's: it hands in one time
-and one noise per picture and gets one loss per picture, so that it may average, log by noise level,
-or weigh a data mixture as it likes.
+The expectation over t, x and eps (Imagen § 2.2 and App. A) is the caller's: it passes one time and
+one noise per image and gets one loss per image, so that it can average, log by noise level, or
+weight a data mixture as it likes.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,18 @@ from torch import Tensor
 
 from imagen_lit.diffusion.schedule import Schedule, diffuse
 
-NetworkCall = Callable[[Tensor, Tensor], Tensor]  # (z [B, ...], logsnr [B]) -> answer like z
+NetworkCall = Callable[[Tensor, Tensor], Tensor]  # (z [B, ...], logsnr [B]) -> output like z
 Weighting = Callable[[Tensor, Tensor], Tensor]  # (logsnr [B], emphasis [B]) -> factor [B]
 
 
 class Prediction(Protocol):
-    """The two of a prediction's three methods that learning needs."""
+    """The two of a prediction's three methods that training needs."""
 
-    def target(self, x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor: ...
-    def emphasis(self, logsnr: Tensor) -> Tensor: ...
+    def target(self, x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
+        """The correct output."""
+
+    def emphasis(self, logsnr: Tensor) -> Tensor:
+        """The weight of an error in the network's space, relative to x-space."""
 
 
 def denoising_loss(
@@ -32,7 +35,7 @@ def denoising_loss(
     prediction: Prediction,
     weighting: Weighting,
 ) -> Tensor:
-    """Loss per picture [B], a mean over pixels so that resolutions can be compared."""
+    """Loss per image [B], a mean over pixels so that resolutions can be compared."""
     logsnr = schedule(t)
     out = network_call(diffuse(x, eps, logsnr), logsnr)
     error = (out - prediction.target(x, eps, logsnr)).square().flatten(1).mean(1)

@@ -1,12 +1,11 @@
-"""The mathematics' only door to randomness: (seed, position, purpose) -> numbers.
+"""The mathematics' only source of randomness: (seed, position, purpose) -> numbers.
 
-Nothing is remembered and nothing is drawn in turn. Every picture has its own stream of numbers for
-every purpose ("noise", "augmentation", "step 7"), found by arithmetic from its position, so what
-a picture receives does not depend on its batch, its rank, or what was drawn before, bit for bit.
-In training the position is the picture's place in the endless stream; in sampling, the number of
-the picture.
+There is no state, and no order of draws. Every image has its own stream of numbers for every
+purpose ("noise", "augmentation", "step 7"), computed from its position, so that its numbers do not
+depend on its batch, its rank, or what was drawn before, bit for bit. In training the position is
+the image's index in the endless stream; in sampling, the number of the image.
 
-All numbers are made on the CPU as float32 and are the same on every machine that has one NumPy.
+All numbers are made on the CPU as float32 and are the same on every machine with the same NumPy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,28 +30,28 @@ def normal(seed: int, positions: Positions, purpose: str, shape: Sequence[int]) 
 
 
 def uniform(seed: int, positions: Positions, purpose: str) -> Tensor:
-    """One number in [0, 1) for each picture [B], independent of all others."""
+    """One number in [0, 1) for each image [B], independent of all others."""
     generators = _generators(seed, torch.as_tensor(positions).tolist(), purpose)
     return torch.tensor([g.random(dtype=np.float32) for g in generators])
 
 
 def times(seed: int, positions: Positions, purpose: str = "time") -> Tensor:
-    """One time in [0, 1) for each picture [B]; any run of consecutive positions is spread evenly.
+    """One time in [0, 1) for each image [B]; any run of consecutive positions is spread evenly.
 
-    A walk round a circle in steps of the golden ratio from a start that the seed chooses (Weyl; cf.
-    Kingma et al. 2021, App. I.1, for why even times quieten the loss). The walk is exact in 64-bit
-    integers, so that it is as even at position 10^12 as at 0.
+    A walk round a circle in steps of the golden ratio from a start that depends on the seed (Weyl;
+    cf. Kingma et al. 2021, App. I.1, for why evenly spread times make the loss less noisy). The
+    walk is exact in 64-bit integers, so that it is as even at position 10^12 as at 0.
     """
     start = next(_generators(seed, [0], purpose)).integers(2**64, dtype=np.uint64)
-    walked = np.asarray(torch.as_tensor(positions).tolist(), dtype=np.uint64)
-    circle = walked * np.uint64(GOLDEN) + start  # modulo 2^64
+    steps = np.asarray(torch.as_tensor(positions).tolist(), dtype=np.uint64)
+    circle = steps * np.uint64(GOLDEN) + start  # modulo 2^64
     return torch.from_numpy((circle >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24))
 
 
 def _generators(seed: int, positions: Sequence[int], purpose: str) -> Iterator[Generator]:
     """Philox is a function of a key and a counter. Seed and purpose are mixed into the key, and the
     position is a high word of the counter: streams lie 2^128 blocks apart and never meet."""
-    mixed = SeedSequence(seed, spawn_key=tuple(purpose.encode()))
-    key = mixed.generate_state(2, np.uint64)
+    sequence = SeedSequence(seed, spawn_key=tuple(purpose.encode()))
+    key = sequence.generate_state(2, np.uint64)
     for position in positions:
         yield Generator(Philox(key=key, counter=[0, 0, position, 0]))

@@ -1,55 +1,66 @@
-"""From noise to a picture: one loop, and samplers that supply one step of it.
+"""From noise to an image: one loop, and samplers that supply one step of it.
 
 A *sampler* is an object with `order`, how fast its error falls with the number of steps, and
 
-    step(denoise, z, t, s, schedule, noise, memory) -> (z at s, memory)
+    step(denoise, z, step, noise, memory) -> (z at s, memory)
 
 which moves a batch from time t to an earlier time s < t. `denoise(z, t)` is the clean estimate,
 already guided and thresholded; a step sees the network only through it, so a thresholded estimate
 is the one used everywhere. `noise()` draws one standard normal like z; deterministic samplers never
-call it. `memory` is whatever the sampler wants to find again at its next step, None at the first.
+call it. `memory` is whatever the sampler needs at its next step, None at the first.
 
 The three deterministic ones follow one probability-flow ODE (Song et al. 2021b) and differ in what
-they take to be constant during a step: DDIM the clean estimate, Heun the mean velocity,
-DPM-Solver++ the slope of the estimate in log-SNR. None divides by alpha, almost zero at t=1.
+they hold constant during a step: DDIM the clean estimate, Heun the mean velocity, DPM-Solver++ the
+slope of the estimate in log-SNR. None divides by alpha, which is almost zero at t=1.
 
-Shapes: pictures [B, ...], times [B].
+Shapes: images [B, ...], times [B].
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from imagen_lit.diffusion.schedule import Schedule, alpha_sigma, per_picture
+from imagen_lit.basics.errors import InputError
+from imagen_lit.diffusion.schedule import Schedule, alpha_sigma, per_image
 
 Denoise = Callable[[Tensor, Tensor], Tensor]  # (z [B, ...], t [B]) -> clean estimate
 Noise = Callable[[], Tensor]
 Memory = tuple[Tensor, Tensor] | None
-Grid = Callable[
-    [Schedule, int], Tensor
-]  # (schedule, steps) -> steps + 1 times, falling from 1 to 0
+State = tuple[Tensor, Memory]  # after a step
+Grid = Callable[[Schedule, int], Tensor]  # (schedule, steps) -> steps + 1 times, from 1 to 0
+
+
+class Step(NamedTuple):
+    """From time t to an earlier time s, with the log-SNR at both; each [B]."""
+
+    t: Tensor
+    s: Tensor
+    logsnr_t: Tensor
+    logsnr_s: Tensor
 
 
 class Sampler(Protocol):
-    """What the loop asks of a sampler. A sentence for the reader; nothing inherits it."""
+    """What the loop needs of a sampler. For the reader; nothing inherits it."""
 
-    order: ClassVar[int]
-    step: Callable[
-        [Denoise, Tensor, Tensor, Tensor, Schedule, Noise, Memory], tuple[Tensor, Memory]
-    ]
+    @property
+    def order(self) -> int:
+        """The order of convergence in the number of steps."""
+
+    def step(self, denoise: Denoise, z: Tensor, step: Step, noise: Noise, memory: Memory) -> State:
+        """Move z from time t to time s."""
 
 
-def in_time(schedule: Schedule, steps: int) -> Tensor:
+def uniform_in_time(schedule: Schedule, steps: int) -> Tensor:
     """Times uniform in t. Imagen App. A."""
     return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
 
 
-def in_logsnr(schedule: Schedule, steps: int) -> Tensor:
+def uniform_in_logsnr(schedule: Schedule, steps: int) -> Tensor:
     """Times uniform in log-SNR. Lu et al. 2022 (DPM-Solver)."""
     low, high = schedule(torch.tensor([1.0, 0.0], dtype=torch.float64))
     times = schedule.inverse(torch.linspace(low, high, steps + 1, dtype=torch.float64))
@@ -64,21 +75,22 @@ def trajectory(
     schedule: Schedule,
     steps: int,
     noise: Callable[[int], Tensor],
-    grid: Grid = in_time,
+    grid: Grid = uniform_in_time,
 ) -> Iterator[Tensor]:
-    """Yield z after each of `steps` steps, from pure noise z at t=1 to a clean picture, the last.
+    """Yield z after each of `steps` steps, from pure noise z at t=1 to a clean image, the last.
 
-    The closing step returns the clean estimate itself, without noise, whatever the sampler.
+    The last step returns the clean estimate itself, without noise, whatever the sampler.
     `noise(i)` is the standard normal of step i. The grid is uniform in t, as in Imagen App. A,
-    unless another is handed in.
+    unless another is given.
     """
     if steps < 1:
-        raise ValueError(f"trajectory(steps={steps}): expected at least one step; type steps=32.")
+        raise InputError(f"steps={steps} is less than one step. Set steps=32, for example.")
     times = grid(schedule, steps).to(z)
     *moves, (last, _) = pairwise(times.unsqueeze(1).expand(-1, len(z)))
     memory = None
     for i, (t, s) in enumerate(moves):
-        z, memory = sampler.step(denoise, z, t, s, schedule, partial(noise, i), memory)
+        step = Step(t, s, schedule(t), schedule(s))
+        z, memory = sampler.step(denoise, z, step, partial(noise, i), memory)
         yield z
     yield denoise(z, last)
 
@@ -96,121 +108,92 @@ class Ancestral:
 
     def __post_init__(self) -> None:
         if not 0 <= self.gamma <= 1:
-            raise ValueError(
-                f"Ancestral(gamma={self.gamma}): the noise lies between two variances, expected "
-                "0 <= gamma <= 1, for example gamma=0.3."
+            raise InputError(
+                f"gamma={self.gamma} is not between 0 and 1, the two variances of the noise. "
+                "Set gamma=0.3, for example."
             )
 
-    def step(
-        self,
-        denoise: Denoise,
-        z: Tensor,
-        t: Tensor,
-        s: Tensor,
-        schedule: Schedule,
-        noise: Noise,
-        memory: Memory,
-    ) -> tuple[Tensor, Memory]:
-        here, there = per_picture(schedule(t), z), per_picture(schedule(s), z)
-        alpha_t, sigma_t = alpha_sigma(here)
-        alpha_s, sigma_s = alpha_sigma(there)
-        lost = -torch.expm1(here - there)  # 1 - e^(logsnr_t - logsnr_s)
-        mean = (1 - lost) * (alpha_s / alpha_t) * z + lost * alpha_s * denoise(z, t)
-        std = lost.sqrt() * sigma_s ** (1 - self.gamma) * sigma_t**self.gamma
+    def step(self, denoise: Denoise, z: Tensor, step: Step, noise: Noise, memory: Memory) -> State:
+        """Mix z and the clean estimate, and add noise."""
+        logsnr_t, logsnr_s = per_image(step.logsnr_t, z), per_image(step.logsnr_s, z)
+        alpha_t, sigma_t = alpha_sigma(logsnr_t)
+        alpha_s, sigma_s = alpha_sigma(logsnr_s)
+        ratio = -torch.expm1(logsnr_t - logsnr_s)  # sigma^2_{t|s} / sigma^2_t
+        x = denoise(z, step.t)
+        mean = (1 - ratio) * (alpha_s / alpha_t) * z + ratio * alpha_s * x
+        std = ratio.sqrt() * sigma_s ** (1 - self.gamma) * sigma_t**self.gamma
         return mean + std * noise(), None
 
 
 @dataclass(frozen=True)
 class DDIM:
-    """Keep the clean estimate during the step. Song et al. 2021a, eq. 12; Imagen App. A, eq. 5."""
+    """Hold the clean estimate during the step. Song et al. 2021a, eq. 12; Imagen App. A, eq. 5."""
 
     order: ClassVar[int] = 1
 
-    def step(
-        self,
-        denoise: Denoise,
-        z: Tensor,
-        t: Tensor,
-        s: Tensor,
-        schedule: Schedule,
-        noise: Noise,
-        memory: Memory,
-    ) -> tuple[Tensor, Memory]:
-        return _flow(z, denoise(z, t), schedule(t), schedule(s)), None
+    def step(self, denoise: Denoise, z: Tensor, step: Step, noise: Noise, memory: Memory) -> State:
+        """Follow the flow with the estimate at t."""
+        return _flow(z, denoise(z, step.t), step.logsnr_t, step.logsnr_s), None
 
 
 @dataclass(frozen=True)
 class Heun:
-    """Take a DDIM step, look again, average the two velocities. After Karras et al. 2022, Alg. 1.
+    """Take a DDIM step, estimate again, average the velocities. After Karras et al. 2022, Alg. 1.
 
     As an angle, phi = atan(sigma / alpha), z = cos(phi) x + sin(phi) eps moves with the velocity
     v = alpha eps - sigma x. The chord between two angles, 2 tan(dphi / 2) times the mean of the
-    velocities at its ends, is exact while x and eps stay, and of second order when they change.
-    Karras's own variables, z/alpha and sigma/alpha, are thousands long at t=1 and lose the picture
-    there. Costs two denoisings a step.
+    velocities at its ends, is exact if x and eps are constant, and of second order if they change.
+    Karras's own variables, z/alpha and sigma/alpha, reach thousands at t=1, where their digits no
+    longer hold the image. Costs two network evaluations per step.
     """
 
     order: ClassVar[int] = 2
 
-    def step(
-        self,
-        denoise: Denoise,
-        z: Tensor,
-        t: Tensor,
-        s: Tensor,
-        schedule: Schedule,
-        noise: Noise,
-        memory: Memory,
-    ) -> tuple[Tensor, Memory]:
-        here, there = schedule(t), schedule(s)
-        x = denoise(z, t)
-        ahead = _flow(z, x, here, there)
-        velocities = _velocity(z, x, here) + _velocity(ahead, denoise(ahead, s), there)
-        turn = torch.atan(torch.exp(-there / 2)) - torch.atan(torch.exp(-here / 2))
-        return z + per_picture(torch.tan(turn / 2), z) * velocities, None
+    def step(self, denoise: Denoise, z: Tensor, step: Step, noise: Noise, memory: Memory) -> State:
+        """Follow the mean velocity of both ends."""
+        x = denoise(z, step.t)
+        z_s = _flow(z, x, step.logsnr_t, step.logsnr_s)
+        velocity_t = _velocity(z, x, step.logsnr_t)
+        velocity_s = _velocity(z_s, denoise(z_s, step.s), step.logsnr_s)
+        angle = torch.atan(torch.exp(-step.logsnr_s / 2)) - torch.atan(
+            torch.exp(-step.logsnr_t / 2)
+        )
+        return z + per_image(torch.tan(angle / 2), z) * (velocity_t + velocity_s), None
 
 
 @dataclass(frozen=True)
 class DPMSolver:
-    """DPM-Solver++(2M): second order for one denoising a step. Lu et al. 2022 ("++"), Alg. 2.
+    """DPM-Solver++(2M): second order with one network evaluation per step. Lu et al. 2022 ("++"),
+    Alg. 2.
 
-    A line in log-SNR through the previous and the present estimate, read at the middle of the step.
-    Its memory is the previous estimate and where it was made; the first step is a DDIM step.
+    The previous and the current estimate are extrapolated linearly in log-SNR to the middle of the
+    step. Its memory is the previous estimate and its log-SNR; the first step is a DDIM step.
     """
 
     order: ClassVar[int] = 2
 
-    def step(
-        self,
-        denoise: Denoise,
-        z: Tensor,
-        t: Tensor,
-        s: Tensor,
-        schedule: Schedule,
-        noise: Noise,
-        memory: Memory,
-    ) -> tuple[Tensor, Memory]:
-        here, there = schedule(t), schedule(s)
-        x = middle = denoise(z, t)
+    def step(self, denoise: Denoise, z: Tensor, step: Step, noise: Noise, memory: Memory) -> State:
+        """Follow the flow with the estimate at the middle of the step."""
+        x = middle = denoise(z, step.t)
         if memory is not None:
-            previous, before = memory
-            half = per_picture((there - here) / (here - before) / 2, z)
-            middle = x + half * (x - previous)
-        return _flow(z, middle, here, there), (x, here)
+            previous, logsnr_previous = memory
+            ratio = (step.logsnr_s - step.logsnr_t) / (step.logsnr_t - logsnr_previous) / 2
+            middle = x + per_image(ratio, z) * (x - previous)
+        return _flow(z, middle, step.logsnr_t, step.logsnr_s), (x, step.logsnr_t)
 
 
-def _flow(z: Tensor, x: Tensor, here: Tensor, there: Tensor) -> Tensor:
-    """Follow the probability flow from one log-SNR to another, exactly, while the estimate stays x.
+def _flow(z: Tensor, x: Tensor, logsnr_t: Tensor, logsnr_s: Tensor) -> Tensor:
+    """Follow the probability flow from one log-SNR to another, exact for a constant estimate x.
 
-    alpha_s x + (sigma_s / sigma_t) (z - alpha_t x), Imagen App. A, eq. 5, with the two shares of x
-    gathered into one that keeps its digits when the step is small.
+    alpha_s x + (sigma_s / sigma_t) (z - alpha_t x), Imagen App. A, eq. 5, with the two terms of x
+    merged into one that keeps its digits when the step is small.
     """
-    here, there = per_picture(here, z), per_picture(there, z)
-    (_, sigma_t), (alpha_s, sigma_s) = alpha_sigma(here), alpha_sigma(there)
-    return sigma_s / sigma_t * z - alpha_s * torch.expm1((here - there) / 2) * x
+    logsnr_t, logsnr_s = per_image(logsnr_t, z), per_image(logsnr_s, z)
+    (_, sigma_t), (alpha_s, sigma_s) = alpha_sigma(logsnr_t), alpha_sigma(logsnr_s)
+    return sigma_s / sigma_t * z - alpha_s * torch.expm1((logsnr_t - logsnr_s) / 2) * x
 
 
 def _velocity(z: Tensor, x: Tensor, logsnr: Tensor) -> Tensor:
-    """alpha eps - sigma x, with eps the noise left in z when x is taken out."""
-    alpha, sigma = alpha_sigma(per_picture(logsnr, z))
+    """alpha eps - sigma x, with eps = (z - alpha x) / sigma."""
+    alpha, sigma = alpha_sigma(per_image(logsnr, z))
     return (alpha * z - x) / sigma

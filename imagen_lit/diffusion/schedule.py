@@ -1,14 +1,14 @@
-"""How much of a picture is left at time t.
+"""How much of an image is left at time t.
 
-A noisy picture is z = alpha x + sigma eps with alpha^2 + sigma^2 = 1, so one number tells
-everything: the log-SNR, log(alpha^2 / sigma^2). A *schedule* is a callable t -> log-SNR on
-t in [0, 1]. It never rises: t=0 is clean, t=1 is noise. `inverse` leads back from log-SNR to t.
+A noisy image is z = alpha x + sigma eps with alpha^2 + sigma^2 = 1, so one number describes it:
+the log-SNR, log(alpha^2 / sigma^2). A *schedule* is a callable t -> log-SNR on t in [0, 1]. It
+never increases: t=0 is clean, t=1 is noise. `inverse` maps log-SNR back to t.
 
-Every log-SNR is finite: it is kept within +-LIMIT, where alpha (at t=1) and sigma (at t=0) are
+Every log-SNR is finite: it is clamped to +-LIMIT, where alpha (at t=1) and sigma (at t=0) are
 4.5e-5 and still ordinary float32 numbers. Nichol & Dhariwal's discrete schedule, with its betas
 clipped at 0.999, ends at nearly the same place (log-SNR -19.8).
 
-Shapes: t and log-SNR are alike, one number per picture [B]; pictures are [B, ...].
+Shapes: t and log-SNR have one number per image [B]; images are [B, ...].
 """
 
 import math
@@ -23,10 +23,13 @@ LIMIT = 20.0
 
 
 class Schedule(Protocol):
-    """What others may ask of a schedule. A sentence for the reader; nothing inherits it."""
+    """What others need of a schedule. For the reader; nothing inherits it."""
 
-    def __call__(self, t: Tensor) -> Tensor: ...
-    def inverse(self, logsnr: Tensor) -> Tensor: ...
+    def __call__(self, t: Tensor) -> Tensor:
+        """t -> log-SNR."""
+
+    def inverse(self, logsnr: Tensor) -> Tensor:
+        """log-SNR -> t."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,13 @@ class Cosine:
         Then sigma^2 = (cos^2 u0 - cos^2 u) / cos^2 u0 = sin(u - u0) sin(u + u0) / cos^2 u0: the
         product loses no digits where the difference would, near t=0.
         """
-        passed = t / (1 + self.offset) * (math.pi / 2)  # u - u0
-        signal = torch.cos(passed + self._u0).square()
-        noise = torch.sin(passed) * torch.sin(passed + 2 * self._u0)
+        angle = t / (1 + self.offset) * (math.pi / 2)  # u - u0
+        signal = torch.cos(angle + self._u0).square()
+        noise = torch.sin(angle) * torch.sin(angle + 2 * self._u0)
         return (torch.log(signal) - torch.log(noise)).clamp(-LIMIT, LIMIT)
 
     def inverse(self, logsnr: Tensor) -> Tensor:
+        """From cos u = cos u0 alpha and sin^2 u = sin^2 u0 + (cos u0 sigma)^2."""
         alpha, sigma = alpha_sigma(logsnr)
         cos, sin = math.cos(self._u0), math.sin(self._u0)
         u = torch.atan2((sin**2 + (cos * sigma).square()).sqrt(), cos * alpha)
@@ -64,9 +68,9 @@ class Cosine:
 class Linear:
     """beta grows linearly. Ho et al. 2020, § 4, made continuous; Imagen App. F.3.
 
-    The product over (1 - beta) becomes alpha^2 = exp(-u) with u the integral of beta. We begin it
-    at `beta_start`, the noise of one first step, instead of zero: nothing here is cleaner than the
-    cleanest picture of the discrete process, and the log-SNR at t=0 is finite.
+    The product over (1 - beta) becomes alpha^2 = exp(-u) with u the integral of beta. It begins at
+    `beta_start`, the noise of one first step, instead of zero: nothing is cleaner than the cleanest
+    image of the discrete process, and the log-SNR at t=0 is finite.
     """
 
     beta_start: float = 1e-4
@@ -74,14 +78,15 @@ class Linear:
     steps: int = 1000
 
     def __call__(self, t: Tensor) -> Tensor:
+        """u is a parabola in t, and the SNR is 1 / (e^u - 1)."""
         slope, curve = self._slope_and_curve()
         u = self.beta_start + slope * t + curve * t.square()
         return -torch.log(torch.expm1(u)).clamp(-LIMIT, LIMIT)
 
     def inverse(self, logsnr: Tensor) -> Tensor:
+        """The root of curve t^2 + slope t = u, in the form that does not subtract."""
         slope, curve = self._slope_and_curve()
         u = (softplus(-logsnr) - self.beta_start).clamp(min=0)
-        # The root of curve t^2 + slope t = u in the form that does not subtract.
         return (2 * u / (slope + (slope**2 + 4 * curve * u).sqrt())).clamp(0, 1)
 
     def _slope_and_curve(self) -> tuple[float, float]:
@@ -90,10 +95,10 @@ class Linear:
 
 @dataclass(frozen=True)
 class Shifted:
-    """A schedule moved for resolution. Hoogeboom et al. 2023 ("simple diffusion"), § 3.1.
+    """A schedule shifted for resolution. Hoogeboom et al. 2023 ("simple diffusion"), § 3.1.
 
-    Averaging r x r pixels averages the noise away but not the picture, so a picture r times larger
-    on a side needs a log-SNR lower by 2 log r to be hidden as well as the `reference` was.
+    Averaging r x r pixels averages the noise away but not the image, so an image r times larger
+    on a side needs a log-SNR lower by 2 log r to be hidden as well as at the `reference`.
     """
 
     base: Schedule
@@ -101,9 +106,11 @@ class Shifted:
     reference: int = 64
 
     def __call__(self, t: Tensor) -> Tensor:
+        """The log-SNR of `base`, shifted."""
         return (self.base(t) + self._shift).clamp(-LIMIT, LIMIT)
 
     def inverse(self, logsnr: Tensor) -> Tensor:
+        """The inverse of `base`, shifted back."""
         return self.base.inverse(logsnr - self._shift)
 
     @property
@@ -118,10 +125,10 @@ def alpha_sigma(logsnr: Tensor) -> tuple[Tensor, Tensor]:
 
 def diffuse(x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
     """z = alpha x + sigma eps. Imagen § 2.2 and App. A."""
-    alpha, sigma = alpha_sigma(per_picture(logsnr, x))
+    alpha, sigma = alpha_sigma(per_image(logsnr, x))
     return alpha * x + sigma * eps
 
 
-def per_picture(number: Tensor, picture: Tensor) -> Tensor:
-    """[B] -> [B, 1, ..., 1], so that one number per picture multiplies a batch of pictures."""
-    return number.reshape(number.shape + (1,) * (picture.ndim - number.ndim))
+def per_image(number: Tensor, image: Tensor) -> Tensor:
+    """[B] -> [B, 1, ..., 1], so that one number per image multiplies a batch of images."""
+    return number.reshape(number.shape + (1,) * (image.ndim - number.ndim))

@@ -1,16 +1,17 @@
-"""Keeping a clean estimate inside the range of pictures.
+"""Keeping a clean estimate inside the range of images.
 
-Strong guidance pushes estimates beyond [-1, 1], where no training picture was; the error feeds on
-itself from step to step (Imagen § 2.3). A *threshold* is a function x -> x, applied to the guided
-estimate at every step, before the sampler uses it. It leaves a picture already in [-1, 1] alone and
-judges each picture of a batch [B, ...] by itself.
+Strong guidance pushes estimates beyond [-1, 1], where no training image was; the error grows from
+step to step (Imagen § 2.3). A *threshold* is a function x -> x, applied to the guided estimate at
+every step, before the sampler uses it. It leaves an image already in [-1, 1] as it is and treats
+each image of a batch [B, ...] by itself.
 """
 
 import math
 
 from torch import Tensor
 
-from imagen_lit.diffusion.schedule import per_picture
+from imagen_lit.basics.errors import InputError
+from imagen_lit.diffusion.schedule import per_image
 
 
 def none(x: Tensor) -> Tensor:
@@ -30,24 +31,22 @@ def dynamic(x: Tensor, percentile: float = 99.5, cap: float | None = None) -> Te
     large one costs contrast (DeepFloyd IF: 1.5); a cap of 1 is `static`.
     """
     if not 1 < percentile <= 100:
-        raise ValueError(
-            f"dynamic(percentile={percentile}): expected a number of percent above 1 and up to "
-            "100; type percentile=99.5 for the value that others write as 0.995."
+        raise InputError(
+            f"percentile={percentile} is not above 1 and at most 100. Set percentile=99.5, which "
+            "others write as 0.995."
         )
     if cap is not None and cap < 1:
-        raise ValueError(
-            f"dynamic(cap={cap}): expected at least 1; type cap=1.5, or null for none."
-        )
+        raise InputError(f"cap={cap} is less than 1. Set cap=1.5, for example, or null for none.")
     scale = _percentile(x.abs().flatten(1), percentile).clamp(min=1, max=cap)
-    scale = per_picture(scale, x)
+    scale = per_image(scale, x)
     return x.clamp(-scale, scale) / scale
 
 
 def _percentile(values: Tensor, percentile: float) -> Tensor:
-    """[B, N] -> [B], linear between neighbours. torch.quantile refuses more than 2^24 values, which
-    a batch of six pictures of 1024 x 1024 exceeds, and sorts them all; the top few are enough."""
+    """[B, N] -> [B], linear between adjacent values. torch.quantile refuses more than 2^24 values,
+    which a batch of six images of 1024 x 1024 exceeds, and sorts them all; the top few suffice."""
     rank = percentile / 100 * (values.shape[1] - 1)
     below = math.floor(rank)
-    top = values.topk(values.shape[1] - below, dim=1).values  # falling, down to the one at `below`
+    top = values.topk(values.shape[1] - below, dim=1).values  # descending, to rank `below`
     low, high = top[:, -1], top[:, max(-2, -top.shape[1])]
     return low.lerp(high, rank - below)

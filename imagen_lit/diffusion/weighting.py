@@ -1,11 +1,11 @@
 """How much each noise level matters to the loss.
 
-A *weighting* is a function (logsnr, emphasis) -> factor, one per picture, by which the squared
+A *weighting* is a function (logsnr, emphasis) -> factor, one per image, by which the squared
 error in the *network's own* space is multiplied. `emphasis` belongs to the prediction and converts
 between the two spaces (see `prediction`): factor = (weight in x-space) / emphasis. So a weighting
-means the same whatever the network predicts, and the two remain independent choices.
+means the same whatever the network predicts, and the two are independent choices.
 
-    weighting        weight in x-space        what it leaves as it is
+    weighting        weight in x-space        origin
     plain            SNR                      an Epsilon network's error: Imagen, "L_simple"
     snr_plus_one     SNR + 1                  a Velocity network's error: Salimans & Ho 2022, § 4
     constant         1                        a Clean network's error
@@ -28,7 +28,7 @@ def snr_plus_one(logsnr: Tensor, emphasis: Tensor) -> Tensor:
 
 
 def constant(logsnr: Tensor, emphasis: Tensor) -> Tensor:
-    """The squared error of the clean picture."""
+    """The squared error of the clean image."""
     return 1 / emphasis
 
 

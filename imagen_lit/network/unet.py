@@ -1,12 +1,12 @@
 """The paper's base network: a U-Net in the manner of ADM with text in its attention (Imagen App.
 F.1).
 
-Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` answers in the shape of
-`z` and does not know what its answer means. One entry of `channels`, `blocks` and `attention` for
-every edge length, the largest first. With `lowres_channels` it also takes a smaller picture and
-the log-SNR of the noise in it. `text_channels` narrows the text, once for all attention, before
-every attention makes its keys and values of it. No norm's group has less than `group_width`
-channels. `checkpointing` spends work to save memory.
+Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` returns a tensor of the
+shape of `z` and does not know what it means. `channels`, `blocks` and `attention` have one entry
+per resolution, the highest first. With `lowres_channels` the network also takes a smaller image and
+the log-SNR of the noise in it. `text_channels` projects the text to fewer channels, once, before
+every attention makes its keys and values from it. No group of a norm has less than `group_width`
+channels. `checkpointing` trades work for memory.
 
 The blocks stand in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """
@@ -18,24 +18,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imagen_lit.network.attention import SelfTextAttention, TextPool, mask_text, text_projection
 from imagen_lit.network.layers import (
-    Double,
-    Half,
+    Downsample,
     LogSNREmbedding,
     ResidualBlock,
-    SelfTextAttention,
-    TextPool,
-    enlarge,
+    Upsample,
+    check_divisible,
     group_norm,
-    heard,
-    narrowed,
-    require_halves,
-    worked,
-    zeroed,
+    run_checkpointed,
+    upsample_lowres,
+    zero_init,
 )
 
 
 class UNet(nn.Module):
+    """The base network; its arguments are described at the top of this file."""
+
     def __init__(
         self,
         text_width: int,
@@ -44,7 +43,7 @@ class UNet(nn.Module):
         attention: Sequence[bool],
         head_width: int = 64,
         embedding: int | None = None,
-        picture_channels: int = 3,
+        image_channels: int = 3,
         lowres_channels: int = 0,
         text_channels: int | None = None,
         group_width: int = 16,
@@ -56,47 +55,47 @@ class UNet(nn.Module):
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding) if lowres_channels else None
         self.embed_text = TextPool(text_width, embedding)
-        self.narrow_text = narrowed(text_width, text_channels)
-        self.first = nn.Conv2d(picture_channels + lowres_channels, channels[0], 3, padding=1)
-        read = text_width if text_channels is None else text_channels
+        self.project_text = text_projection(text_width, text_channels)
+        self.first = nn.Conv2d(image_channels + lowres_channels, channels[0], 3, padding=1)
+        context_width = text_width if text_channels is None else text_channels
 
-        residual = partial(ResidualBlock, embedding=embedding, least=group_width)
+        residual = partial(ResidualBlock, embedding=embedding, group_width=group_width)
 
         def attend(level: int, width: int) -> nn.Module | None:
             if not attention[level]:
                 return None
-            return SelfTextAttention(width, read, head_width, least=group_width)
+            return SelfTextAttention(width, context_width, head_width, group_width=group_width)
 
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
         width, skips = channels[0], [channels[0]]
         for level, out in enumerate(channels):
             if level:
-                self.down[f"level{level}_half"] = _Step(
-                    residual(width, width, resample=Half()), None
+                self.down[f"level{level}_downsample"] = _Block(
+                    residual(width, width, resample=Downsample()), None
                 )
                 skips.append(width)
             for i in range(blocks[level]):
                 block = residual(width, out)
-                self.down[f"level{level}_block{i}"] = _Step(block, attend(level, out))
+                self.down[f"level{level}_block{i}"] = _Block(block, attend(level, out))
                 width = out
                 skips.append(width)
         self.middle = nn.ModuleList(
             [
-                _Step(residual(width, width), attend(len(channels) - 1, width)),
-                _Step(residual(width, width), None),
+                _Block(residual(width, width), attend(len(channels) - 1, width)),
+                _Block(residual(width, width), None),
             ]
         )
         for level, out in reversed(list(enumerate(channels))):
             for i in range(blocks[level] + 1):
                 block = residual(width + skips.pop(), out)
-                self.up[f"level{level}_block{i}"] = _Step(block, attend(level, out))
+                self.up[f"level{level}_block{i}"] = _Block(block, attend(level, out))
                 width = out
             if level:
-                self.up[f"level{level}_double"] = _Step(
-                    residual(width, width, resample=Double()), None
+                self.up[f"level{level}_upsample"] = _Block(
+                    residual(width, width, resample=Upsample()), None
                 )
         self.last_norm = group_norm(width, group_width)
-        self.last = zeroed(nn.Conv2d(width, picture_channels, 3, padding=1))
+        self.last = zero_init(nn.Conv2d(width, image_channels, 3, padding=1))
 
     def forward(
         self,
@@ -107,29 +106,30 @@ class UNet(nn.Module):
         lowres: Tensor | None = None,
         lowres_logsnr: Tensor | None = None,
     ) -> Tensor:
-        require_halves(z, self.halvings)
-        text = heard(text, mask)
+        """The output, in the shape of z."""
+        check_divisible(z, self.halvings)
+        text = mask_text(text, mask)
         embedding = self.embed_logsnr(logsnr) + self.embed_text(text, mask)
         if self.embed_lowres_logsnr is not None:
-            z = torch.cat([z, enlarge(lowres, z)], dim=1)
+            z = torch.cat([z, upsample_lowres(lowres, z)], dim=1)
             embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
-        given, again = (embedding, self.narrow_text(text), mask), self.checkpointing
+        context, recompute = (embedding, self.project_text(text), mask), self.checkpointing
         x = self.first(z)
         skips = [x]
-        for step in self.down.values():
-            x = worked(step, x, *given, again=again)
+        for block in self.down.values():
+            x = run_checkpointed(block, x, *context, recompute=recompute)
             skips.append(x)
-        for step in self.middle:
-            x = worked(step, x, *given, again=again)
-        for name, step in self.up.items():
-            if not name.endswith("_double"):
+        for block in self.middle:
+            x = run_checkpointed(block, x, *context, recompute=recompute)
+        for name, block in self.up.items():
+            if not name.endswith("_upsample"):
                 x = torch.cat([x, skips.pop()], dim=1)
-            x = worked(step, x, *given, again=again)
+            x = run_checkpointed(block, x, *context, recompute=recompute)
         return self.last(F.silu(self.last_norm(x)))
 
 
-class _Step(nn.Module):
-    """A residual block, and attention behind it where there is any."""
+class _Block(nn.Module):
+    """A residual block, followed by attention if there is any."""
 
     def __init__(self, block: nn.Module, attention: nn.Module | None) -> None:
         super().__init__()

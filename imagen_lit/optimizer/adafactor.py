@@ -1,12 +1,12 @@
-"""Adafactor, as Imagen's base learns (App. F.1) and as optax has it: memory for a row and a column
-where Adam keeps a matrix (Shazeer & Stern 2018, algorithm 4).
+"""Adafactor as Imagen's base is trained with it (App. F.1) and as in optax: it stores a row and a
+column where Adam stores a matrix (Shazeer & Stern 2018, algorithm 4).
 
-The two longest axes of a weight are its rows and columns, where both are at least `factor_from`
-long; all other axes (the places of a convolution) are kept apart. A step is clipped to the root
-mean square `clip`, then scaled by that of the weight itself, so `lr` says by which share of its
-size a weight moves at most.
+The two longest axes of a weight are its rows and columns, if both are at least `factor_from` long;
+all other axes (the positions of a convolution) stay separate. A step is clipped to the root mean
+square `clip`, then scaled by that of the weight itself, so `lr` is the share of its size by which a
+weight moves at most.
 
-Law: it is the same step whether a weight lies on one device or is shared out over many.
+Law: the step is the same whether a weight lies on one device or is sharded over many.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 
 def axes(shape: Iterable[int], factor_from: int) -> tuple[int, int] | None:
-    """The two longest axes, the longest last; None where the shorter of them is too short."""
+    """The two longest axes, the longest last; None if the shorter of them is too short."""
     lengths = list(shape)
     longest = sorted(range(len(lengths)), key=lambda axis: lengths[axis])[-2:]
     if len(longest) < 2 or lengths[longest[0]] < factor_from:
@@ -28,6 +28,8 @@ def axes(shape: Iterable[int], factor_from: int) -> tuple[int, int] | None:
 
 
 class Adafactor(Optimizer):
+    """`smallest`: weights count as at least so large. `decay`: beta2 of step t is 1 - t^-decay."""
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
@@ -43,6 +45,7 @@ class Adafactor(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every weight that has a gradient; the loss, if `closure` computes it."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -50,44 +53,43 @@ class Adafactor(Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, group)
+                    self._update(weight, group)
         return loss
 
-    def _move(self, weight: nn.Parameter, group: dict) -> None:
+    def _update(self, weight: nn.Parameter, group: dict) -> None:
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros((), device="cpu")
         state["step"] += 1
-        new = float(state["step"]) ** -group["decay"]  # 1 - beta2 of this step
+        rate = float(state["step"]) ** -group["decay"]  # 1 - beta2 of this step
         gradient = weight.grad.float()  # type: ignore[union-attr]
         square = gradient.square() + group["eps"]
-        factored = axes(weight.shape, group["factor_from"])
-        if factored is None:
-            step = gradient * _mixed(state, "square", square, new).rsqrt()
+        matrix_axes = axes(weight.shape, group["factor_from"])
+        if matrix_axes is None:
+            step = gradient * _running_mean(state, "square", square, rate).rsqrt()
         else:
-            row, column = factored
-            rows = _mixed(state, "rows", square.mean(column, keepdim=True), new)
-            columns = _mixed(state, "columns", square.mean(row, keepdim=True), new)
-            rows = rows / _whole(rows.mean(row, keepdim=True))
+            row, column = matrix_axes
+            rows = _running_mean(state, "rows", square.mean(column, keepdim=True), rate)
+            columns = _running_mean(state, "columns", square.mean(row, keepdim=True), rate)
+            rows = rows / _reduce(rows.mean(row, keepdim=True))
             step = gradient * rows.rsqrt() * columns.rsqrt()
-        step = step / (_size(step) / group["clip"]).clamp(min=1)
-        weight.sub_((step * _size(weight.float()).clamp(min=group["smallest"])), alpha=group["lr"])
+        step = step / (_rms(step) / group["clip"]).clamp(min=1)
+        weight.sub_((step * _rms(weight.float()).clamp(min=group["smallest"])), alpha=group["lr"])
 
 
-def _mixed(state: dict[str, Tensor], name: str, seen: Tensor, new: float) -> Tensor:
-    """The mean that `state` keeps, a share `new` of it replaced by what is seen now."""
-    seen = _whole(seen)
-    state[name] = seen if name not in state else torch.lerp(state[name], seen, new)
+def _running_mean(state: dict[str, Tensor], name: str, value: Tensor, rate: float) -> Tensor:
+    """The mean stored in `state`, after moving a share `rate` of the way to a new value."""
+    value = _reduce(value)
+    state[name] = value if name not in state else torch.lerp(state[name], value, rate)
     return state[name]
 
 
-def _size(tensor: Tensor) -> Tensor:
-    """Its root mean square."""
-    return _whole(tensor.square().mean()).sqrt()
+def _rms(tensor: Tensor) -> Tensor:
+    return _reduce(tensor.square().mean()).sqrt()
 
 
-def _whole(mean: Tensor) -> Tensor:
-    """A mean over shards that was worked out on each for itself, settled between them."""
+def _reduce(mean: Tensor) -> Tensor:
+    """Complete a mean over shards that each device has computed for its own."""
     if isinstance(mean, DTensor) and any(each.is_partial() for each in mean.placements):
         return mean.redistribute(placements=[Replicate()] * mean.device_mesh.ndim)
     return mean

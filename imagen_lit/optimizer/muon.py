@@ -1,9 +1,9 @@
-"""Muon: a matrix moves by the nearest orthogonal matrix to its momentum (Jordan et al. 2024).
+"""Muon: a matrix moves by the orthogonal matrix nearest to its momentum (Jordan et al. 2024).
 
 A gradient's few large directions drown its many small ones; with all singular values made equal,
-what is seldom asked for (a shape, beside a colour) is learnt as fast as what is asked for always.
-A convolution counts as the matrix [out, in * places]. Vectors, and matrices with an edge below
-`smallest`, follow AdamW at `plain_lr`.
+what is rarely needed (a shape, compared with a colour) is learnt as fast as what is always needed.
+A convolution counts as the matrix [out, in * positions]. Vectors, and matrices with an edge below
+`smallest`, are updated by AdamW with `plain_lr`.
 
 Law: a step of a matrix has the same size, sqrt(mean square) = 0.2 lr, whatever its shape and
 whatever its gradient's scale (Liu et al. 2025), so that learning rates compare with AdamW's.
@@ -17,30 +17,34 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from imagen_lit.basics.errors import InputError
+
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero, and from 0.7 to 1.2 near one (Jordan et al.)
 
 
-def orthogonal(matrices: Tensor, steps: int) -> Tensor:
-    """U V' of each matrix = U S V', nearly: [N, r, c] -> the same.
+def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
+    """U V' of each matrix = U S V', approximately: [N, r, c] -> the same shape.
 
-    Each step sends every singular value s to a s + b s^3 + c s^5. The steps are taken by the small
-    squares X X' alone, which is all that they need of a long X.
+    Each step maps every singular value s to a s + b s^3 + c s^5. The steps use only the small
+    squares X X', which is all that they need of a long X.
     """
     a, b, c = QUINTIC
-    tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if is_tall else matrices
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-20)
     square = x @ x.mT
-    one = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
-    turn = one
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
+    product = identity
     for _ in range(steps):
-        factor = torch.baddbmm(a * one + b * square, square, square, alpha=c)
-        turn, square = factor @ turn, factor @ square @ factor
-    x = turn @ x
-    return x.mT if tall else x
+        factor = torch.baddbmm(a * identity + b * square, square, square, alpha=c)
+        product, square = factor @ product, factor @ square @ factor
+    x = product @ x
+    return x.mT if is_tall else x
 
 
 class Muon(Optimizer):
+    """Two parameter groups: matrices by Muon, the rest by AdamW."""
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
@@ -56,61 +60,67 @@ class Muon(Optimizer):
         plain: list[nn.Parameter] = []
         for parameter in parameters:
             if isinstance(parameter, DTensor):
-                raise ValueError(
-                    "Muon turns whole matrices and found weights that are shared out over devices: "
-                    "type trainer=ddp, or optimizer=adamw"
+                raise InputError(
+                    "optimizer=muon needs whole matrices, and these weights are sharded over "
+                    "devices. Set trainer=ddp, or optimizer=adamw."
                 )
             edges = parameter.flatten(1).shape if parameter.ndim > 1 else (0,)
             (matrices if min(edges) >= smallest else plain).append(parameter)
-        shared = {"weight_decay": weight_decay}
+        defaults = {"weight_decay": weight_decay}
         groups = [
             {"params": matrices, "lr": lr, "momentum": momentum, "steps": steps},
             {"params": plain, "lr": plain_lr, "betas": betas},
         ]
-        super().__init__([group for group in groups if group["params"]], shared)
+        super().__init__([group for group in groups if group["params"]], defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every weight that has a gradient; the loss, if `closure` computes it."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            moving = [p for p in group["params"] if p.grad is not None]
-            if moving:
-                torch._foreach_mul_(moving, 1 - group["lr"] * group["weight_decay"])
-                self._turn(moving, group) if "momentum" in group else self._adam(moving, group)
+            weights = [p for p in group["params"] if p.grad is not None]
+            if not weights:
+                continue
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            if "momentum" in group:
+                self._muon(weights, group)
+            else:
+                self._adam(weights, group)
         return loss
 
-    def _turn(self, matrices: list[Tensor], group: dict) -> None:
+    def _muon(self, matrices: list[Tensor], group: dict) -> None:
         gradients = cast(list[Tensor], [p.grad for p in matrices])
-        pasts = [self._kept(p, "momentum") for p in matrices]
-        torch._foreach_lerp_(pasts, gradients, 1 - group["momentum"])
-        ahead = torch._foreach_lerp(gradients, pasts, group["momentum"])  # Nesterov
-        alike: dict[tuple[int, ...], list[int]] = {}
-        for i, direction in enumerate(ahead):
-            alike.setdefault(tuple(direction.flatten(1).shape), []).append(i)
-        for shape, numbers in alike.items():
-            stacked = torch.stack([ahead[i].flatten(1).float() for i in numbers])
+        momenta = [self._state(p, "momentum") for p in matrices]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        directions = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for i, direction in enumerate(directions):
+            by_shape.setdefault(tuple(direction.flatten(1).shape), []).append(i)
+        for shape, indices in by_shape.items():
+            batch = torch.stack([directions[i].flatten(1).float() for i in indices])
             size = -0.2 * max(shape) ** 0.5 * group["lr"]
-            for i, step in zip(numbers, orthogonal(stacked, group["steps"]), strict=True):
+            for i, step in zip(indices, orthogonalize(batch, group["steps"]), strict=True):
                 matrices[i].add_(step.reshape(matrices[i].shape), alpha=size)
 
-    def _adam(self, plain: list[Tensor], group: dict) -> None:
+    def _adam(self, weights: list[Tensor], group: dict) -> None:
         first, second = group["betas"]
         group["count"] = count = group.get("count", 0) + 1
-        gradients = cast(list[Tensor], [p.grad for p in plain])
-        means = [self._kept(p, "mean") for p in plain]
-        squares = [self._kept(p, "square") for p in plain]
+        gradients = cast(list[Tensor], [p.grad for p in weights])
+        means = [self._state(p, "mean") for p in weights]
+        squares = [self._state(p, "square") for p in weights]
         torch._foreach_lerp_(means, gradients, 1 - first)
         torch._foreach_mul_(squares, second)
         torch._foreach_addcmul_(squares, gradients, gradients, 1 - second)
-        below = torch._foreach_div(squares, 1 - second**count)
-        torch._foreach_sqrt_(below)
-        torch._foreach_add_(below, 1e-8)
-        torch._foreach_addcdiv_(plain, means, below, -group["lr"] / (1 - first**count))
+        denominators = torch._foreach_div(squares, 1 - second**count)
+        torch._foreach_sqrt_(denominators)
+        torch._foreach_add_(denominators, 1e-8)
+        torch._foreach_addcdiv_(weights, means, denominators, -group["lr"] / (1 - first**count))
 
-    def _kept(self, parameter: Tensor, name: str) -> Tensor:
+    def _state(self, parameter: Tensor, name: str) -> Tensor:
+        """An average stored for a parameter, zero at first."""
         state = self.state[parameter]
         if name not in state:
             state[name] = torch.zeros_like(parameter)

@@ -1,9 +1,8 @@
-"""What a picture is conditioned on, and how a batch of training data becomes that.
+"""What an image is conditioned on, and how a batch of training data becomes that.
 
-A `Condition` holds tensors only. A *condition maker* has `learn(batch, seed) -> Condition`: what
-the network is told about `batch["image"]` while it learns, keyed per picture by (seed, position).
-`TextOnly` serves the base, `TextAndLowRes` the super-resolution stages; sampling uses the same
-augmentation.
+A `Condition` holds tensors only. A *condition maker* has `for_training(batch, seed) -> Condition`:
+what `batch["image"]` is conditioned on during training, a function of (seed, position) of each
+image. `TextOnly` serves the base, `TextAndLowRes` the super-resolution stages.
 """
 
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imagen_lit.basics.arguments import fraction
 from imagen_lit.diffusion import noise
-from imagen_lit.diffusion.schedule import Schedule, diffuse
+from imagen_lit.diffusion.schedule import Schedule
+from imagen_lit.stage.augmentation import augment
 
 Batch = dict[str, Any]
 
@@ -29,12 +30,12 @@ class Condition:
     lowres_logsnr: Tensor | None = None
 
     def without_text(self) -> "Condition":
-        """The reference of guidance: the text zeroed (Imagen § 4.1) and masked, all else as it
+        """The reference of guidance: the text zeroed and masked (Imagen § 4.1), the rest as it
         is."""
-        nothing = torch.zeros_like(self.text), torch.zeros_like(self.mask)
-        return Condition(*nothing, self.lowres, self.lowres_logsnr)
+        null_text = torch.zeros_like(self.text), torch.zeros_like(self.mask)
+        return Condition(*null_text, self.lowres, self.lowres_logsnr)
 
-    def beside(self, other: "Condition") -> "Condition":
+    def concat(self, other: "Condition") -> "Condition":
         """Both conditions in one batch, this one first."""
         pairs = zip(_tensors(self), _tensors(other), strict=True)
         both: list[Any] = [a if a is None else torch.cat([a, b]) for a, b in pairs]
@@ -46,69 +47,50 @@ class Condition:
 
 @dataclass(frozen=True)
 class TextOnly:
-    """The text, dropped from a share of the pictures so that guidance has a reference (Imagen §
+    """The text, dropped from a share of the images so that guidance has a reference (Imagen §
     4.1)."""
 
     drop: float = 0.1
 
     def __post_init__(self) -> None:
-        _require_share("TextOnly", drop=self.drop)
+        fraction("stage.condition.drop", self.drop)
 
-    def learn(self, batch: Batch, seed: int) -> Condition:
-        return Condition(*_dropped(batch, seed, self.drop))
+    def for_training(self, batch: Batch, seed: int) -> Condition:
+        """The text, or none for the share `drop` of the images."""
+        return Condition(*_drop_text(batch, seed, self.drop))
 
 
 @dataclass(frozen=True)
 class TextAndLowRes:
-    """Text and a smaller picture made from the large one, with noise of a random strength in it.
+    """Text, and a smaller image made from the large one with noise of a random level in it.
 
-    The level of this noise-conditioning augmentation is told to the network (Imagen § 2.4).
-    `factor` is how many times smaller. Level 0 is the small picture itself, 1 is nothing but noise;
-    the paper draws levels from 0 to 1, `up_to` keeps a short training to those that sampling uses.
+    `factor` is how many times smaller. The paper draws augmentation levels from 0 to 1;
+    `max_aug_level` keeps a short training to those that sampling uses.
     """
 
     schedule: Schedule
     factor: int = 4
     drop: float = 0.1
-    up_to: float = 1.0
+    max_aug_level: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_share("TextAndLowRes", drop=self.drop, up_to=self.up_to)
+        fraction("stage.condition.drop", self.drop)
+        fraction("stage.condition.max_aug_level", self.max_aug_level)
 
-    def learn(self, batch: Batch, seed: int) -> Condition:
+    def for_training(self, batch: Batch, seed: int) -> Condition:
+        """The text, the noisy low-resolution image and its log-SNR."""
         lowres = F.interpolate(batch["image"], scale_factor=1 / self.factor, mode="area")
-        level = (self.up_to * noise.uniform(seed, batch["position"], "level")).to(lowres)
-        eps = noise.normal(seed, batch["position"], "augmentation", lowres.shape[1:]).to(lowres)
-        noisy, logsnr = augment(lowres, level, eps, self.schedule)
-        return Condition(*_dropped(batch, seed, self.drop), noisy, logsnr)
+        position = batch["position"]
+        aug_level = (self.max_aug_level * noise.uniform(seed, position, "level")).to(lowres)
+        eps = noise.normal(seed, position, "augmentation", lowres.shape[1:]).to(lowres)
+        noisy, logsnr = augment(lowres, aug_level, eps, self.schedule)
+        return Condition(*_drop_text(batch, seed, self.drop), noisy, logsnr)
 
 
-def augment(
-    lowres: Tensor, level: Tensor, eps: Tensor, schedule: Schedule
-) -> tuple[Tensor, Tensor]:
-    """Noise-conditioning augmentation: the forward process at time `level` (Imagen § 2.4, fig.
-    A.32).
-
-    The noise is added at low resolution, as in Cascaded Diffusion § 4; the paper does not say.
-    """
-    logsnr = schedule(level)
-    noisy = diffuse(lowres, eps, logsnr)
-    clean = (level == 0).reshape(-1, *[1] * (lowres.ndim - 1))
-    return torch.where(clean, lowres, noisy), logsnr
-
-
-def _require_share(owner: str, **shares: float) -> None:
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise ValueError(
-                f"{owner}({name}={share}): expected 0 <= {name} <= 1, for example {name}=0.1."
-            )
-
-
-def _dropped(batch: Batch, seed: int, share: float) -> tuple[Tensor, Tensor]:
-    kept = noise.uniform(seed, batch["position"], "drop").to(batch["image"].device) >= share
-    text = batch["text"].to(batch["image"].dtype) * kept[:, None, None]
-    return text, batch["mask"] & kept[:, None]
+def _drop_text(batch: Batch, seed: int, share: float) -> tuple[Tensor, Tensor]:
+    keep = noise.uniform(seed, batch["position"], "drop").to(batch["image"].device) >= share
+    text = batch["text"].to(batch["image"].dtype) * keep[:, None, None]
+    return text, batch["mask"] & keep[:, None]
 
 
 def _tensors(condition: Condition) -> tuple[Any, ...]:

@@ -1,16 +1,16 @@
-"""A network that has been told what its answer means.
+"""A network together with the meaning of its output.
 
-`Denoiser(network, schedule, prediction)` is called `(z, t, condition)` and answers with the clean
-estimate. `bind(condition)` gives the plain `(z, t)` function that the mathematics wants, and
-`bind_pair` the one that also gives the estimate without text, both from one batched forward.
+`Denoiser(network, schedule, prediction)` is called `(z, t, condition)` and returns the clean
+estimate. `bind(condition)` gives the plain `(z, t)` function that samplers need, and `bind_pair`
+the one that also gives the estimate without text, both from one batched forward pass.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from imagen_lit.diffusion.prediction import Prediction
 from imagen_lit.diffusion.schedule import Schedule
 from imagen_lit.stage.condition import Condition
 
@@ -19,13 +19,15 @@ Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Denoiser(nn.Module):
-    def __init__(self, network: nn.Module, schedule: Schedule, prediction: Any) -> None:
+    """(z, t, condition) -> clean estimate."""
+
+    def __init__(self, network: nn.Module, schedule: Schedule, prediction: Prediction) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule, self.prediction = schedule, prediction
 
-    def answer(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:
-        """The network's own answer, in its own space."""
+    def predict(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:
+        """The network's raw output, in its own space."""
         return self.network(
             z.contiguous(memory_format=torch.channels_last),
             logsnr,
@@ -36,14 +38,17 @@ class Denoiser(nn.Module):
         )
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """The clean estimate."""
         logsnr = self.schedule(t)
-        return self.prediction.to_clean(self.answer(z, logsnr, condition).to(z.dtype), z, logsnr)
+        return self.prediction.to_clean(self.predict(z, logsnr, condition).to(z.dtype), z, logsnr)
 
     def bind(self, condition: Condition) -> Denoise:
+        """(z, t) -> clean estimate."""
         return lambda z, t: self(z, t, condition)
 
     def bind_pair(self, condition: Condition) -> Pair:
-        both = condition.beside(condition.without_text())
+        """(z, t) -> clean estimates with and without text."""
+        both = condition.concat(condition.without_text())
 
         def pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
             return self(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)

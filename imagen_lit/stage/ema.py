@@ -1,7 +1,7 @@
-"""The average of a network over its recent past, in images seen.
+"""EMA: the exponential moving average of a network's weights, with a half-life in images.
 
-The follower is a resident: a second, frozen network that is never swapped for anything.
-Law: following a network that stands still, it becomes that network.
+The average lives in a second, frozen network that is never swapped for anything.
+Law: the average of a network that stands still becomes that network.
 """
 
 import torch
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 
 def decay(batch: int, images_seen: int, half_life: float, ramp: float = 0.05) -> float:
-    """How much of the average survives a batch. Early on the half-life is `ramp` of what was seen,
-    so that the first, random weights are soon forgotten (Karras et al. 2024, EDM2, reference
+    """How much of the average remains after a batch. Early on the half-life is `ramp` of the images
+    seen, so that the first, random weights are soon forgotten (Karras et al. 2024, EDM2, reference
     settings)."""
-    lasting = min(half_life, max(ramp * images_seen, 1e-8))
-    return 0.5 ** (batch / lasting)
+    half_life = min(half_life, max(ramp * images_seen, 1e-8))
+    return 0.5 ** (batch / half_life)
 
 
 @torch.no_grad()
-def follow(follower: nn.Module, leader: nn.Module, decay: float) -> None:
-    """follower = decay * follower + (1 - decay) * leader, for weights; buffers are copied."""
-    behind: list[Tensor] = list(follower.parameters())
-    ahead: list[Tensor] = list(leader.parameters())
-    torch._foreach_lerp_(behind, ahead, 1 - decay)
-    for there, here in zip(follower.buffers(), leader.buffers(), strict=True):
-        there.copy_(here)
+def update(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """average = decay * average + (1 - decay) * model, for weights; buffers are copied."""
+    averages: list[Tensor] = list(average.parameters())
+    weights: list[Tensor] = list(model.parameters())
+    torch._foreach_lerp_(averages, weights, 1 - decay)
+    for target, source in zip(average.buffers(), model.buffers(), strict=True):
+        target.copy_(source)

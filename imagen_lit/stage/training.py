@@ -1,8 +1,8 @@
-"""The one LightningModule: a denoiser learns, and a frozen second one follows it.
+"""The one LightningModule: a denoiser is trained, and a frozen second one holds its EMA.
 
 Base and both super-resolution stages are this class with different parts. There is one clock,
-`images_seen`, and everything that is random is a function of (seed, a picture's position in the
-stream). It does not encode text, sample, save pictures, read config, or know which stage it is.
+`images_seen`, and everything random is a function of (seed, an image's position in the stream). It
+does not encode text, sample, save images, read config, or know which stage it is.
 """
 
 import copy
@@ -15,10 +15,11 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.loss import Weighting, denoising_loss
 from imagen_lit.diffusion.schedule import diffuse
-from imagen_lit.stage import counters, ema, gradient, sharding
+from imagen_lit.stage import ema, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 
@@ -26,15 +27,18 @@ TIME_BINS = 10
 
 
 class ConditionMaker(Protocol):
-    def learn(self, batch: Batch, seed: int) -> Condition: ...
+    """What training needs of a condition maker. For the reader; nothing inherits it."""
+
+    def for_training(self, batch: Batch, seed: int) -> Condition:
+        """The condition of `batch["image"]`, a function of (seed, position) of each image."""
 
 
 class Stage(LightningModule):
-    """Trains until `images` pictures were seen. The learning rate climbs over the first `warmup`
-    pictures, and falls to zero in a straight line over the last share `cooldown` of them.
+    """Trains until `images` images were seen. The learning rate rises over the first `warmup`
+    images and falls linearly to zero over the last share `cooldown` of them.
 
-    An update whose gradients are not finite is left out and counted; `patience` of them in a row
-    are an error.
+    An update whose gradients are not finite is skipped and counted; `max_skipped_in_a_row` of them
+    in a row are an error.
     """
 
     images_seen: Tensor
@@ -50,54 +54,55 @@ class Stage(LightningModule):
         cooldown: float = 0.0,
         ema_half_life: float = 500_000,
         seed: int = 0,
-        patience: int = 20,
+        max_skipped_in_a_row: int = 20,
     ) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.ema = copy.deepcopy(denoiser).requires_grad_(False)
         self.condition, self.weighting, self.optimizer = condition, weighting, optimizer
         self.images, self.warmup, self.cooldown = images, warmup, cooldown
-        self.ema_half_life, self.seed, self.patience = ema_half_life, seed, patience
+        self.ema_half_life, self.seed = ema_half_life, seed
+        self.max_skipped_in_a_row = max_skipped_in_a_row
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
-        self.flops: float | None = None  # of a picture, forward and backward, where it was counted
-        self.skipped = 0  # updates left out, in all
+        self.flops: float | None = None  # of an image, forward and backward, if counted
+        self.skipped_updates = 0  # in all
         self.skipped_in_a_row = 0
-        self.waits_since = 0.0  # for its next batch, by time.perf_counter
-        self._resumed = 0  # images of the state that it goes on from
-        self._underway = 0  # pictures of all ranks, taken up since the last update
-        self._losses: list[Tensor] = []  # of these, a mean for each piece
-        self._by_time: Tensor  # validation: sums of losses, and how many, by time
+        self.waiting_since = 0.0  # for the next batch, by time.perf_counter
+        self._resumed_at = 0  # images of the checkpoint that it resumes from
+        self._pending_images = 0  # of all ranks, since the last update
+        self._losses: list[Tensor] = []  # of these, the mean of each micro-batch
+        self._loss_by_time: Tensor  # validation: sums of losses, and how many, by time
 
     def compile_networks(self, backend: str | None) -> None:
-        """By torch.compile and in place, so that weights keep their names; None: as they are."""
+        """With torch.compile, in place, so that weights keep their names; None: not at all."""
         if backend is None:
             return  # and the compiler is not even imported
-        known = torch.compiler.list_backends(exclude_tags=())
-        if backend not in known:
-            raise ValueError(
-                f"compile={backend} is no compiler: expected null or one of {', '.join(known)}; "
-                "type compile=inductor"
+        backends = torch.compiler.list_backends(exclude_tags=())
+        if backend not in backends:
+            raise InputError(
+                f"compile={backend} is not a compiler. Allowed are null and {', '.join(backends)}. "
+                "Set compile=inductor, for example."
             )
         for denoiser in (self.denoiser, self.ema):
             denoiser.network.compile(backend=backend)
 
     @property
     def between_updates(self) -> bool:
-        """Nothing is taken up that is not also learnt: the moment to save."""
-        return self._underway == 0
+        """No micro-batch waits for its update: the moment to save."""
+        return self._pending_images == 0
 
     def loss(self, denoiser: Denoiser, batch: Batch, t: Tensor, seed: int) -> Tensor:
-        """Loss per picture [B] at times t [B]."""
-        return self.loss_given(denoiser, batch, self.condition.learn(batch, seed), t, seed)
+        """Loss per image [B] at times t [B]."""
+        return self.loss_for(denoiser, batch, self.condition.for_training(batch, seed), t, seed)
 
-    def loss_given(
+    def loss_for(
         self, denoiser: Denoiser, batch: Batch, condition: Condition, t: Tensor, seed: int
     ) -> Tensor:
-        """The same under a condition of the caller's, on the same noise."""
+        """The same under another condition, on the same noise."""
         x = batch["image"]
         eps = noise.normal(seed, batch["position"], "noise", x.shape[1:]).to(x)
         return denoising_loss(
-            lambda z, logsnr: denoiser.answer(z, logsnr, condition).float(),
+            lambda z, logsnr: denoiser.predict(z, logsnr, condition).float(),
             x,
             eps,
             t,
@@ -109,38 +114,42 @@ class Stage(LightningModule):
     def clean_estimate(
         self, denoiser: Denoiser, batch: Batch, condition: Condition, t: Tensor, seed: int
     ) -> Tensor:
-        """What the denoiser makes of the pictures at times t, on that noise."""
+        """The denoiser's estimate of the images at times t, on the same noise."""
         x = batch["image"]
         eps = noise.normal(seed, batch["position"], "noise", x.shape[1:]).to(x)
         return denoiser(diffuse(x, eps, denoiser.schedule(t)), t, condition)
 
-    # Learning --------------------------------------------------------------------------------
+    # Training --------------------------------------------------------------------------------
 
     def configure_model(self) -> None:
-        """Share out both networks alike, when the strategy has a mesh of devices."""
+        """Shard both networks alike, if the strategy has a mesh of devices."""
         if self.device_mesh is not None:
-            half = self.trainer.precision == "bf16-mixed"
-            for each in (self.denoiser, self.ema):
-                sharding.shard(each.network, self.device_mesh["data_parallel"], half)
+            bf16 = self.trainer.precision == "bf16-mixed"
+            for denoiser in (self.denoiser, self.ema):
+                fsdp.shard_network(denoiser.network, self.device_mesh["data_parallel"], bf16)
 
     def configure_optimizers(self) -> Optimizer:
+        """Only the denoiser is trained; the EMA is frozen."""
         return self.optimizer(self.denoiser.parameters())
 
     def on_train_batch_start(self, batch: Batch, index: int) -> int | None:
+        """Set the learning rate of the update that the batch belongs to; -1 ends training."""
         if self.trainer.should_stop:
-            return -1  # asked to stop between two batches: at once, without another validation
-        self._underway += len(batch["position"]) * self.trainer.world_size
-        rate = self.rate(int(self.images_seen) + self._underway)
+            return -1  # between two batches: at once, without another validation
+        self._pending_images += len(batch["position"]) * self.trainer.world_size
+        factor = self.lr_factor(int(self.images_seen) + self._pending_images)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group.setdefault("peak", group["lr"]) * rate
+            group["lr"] = group.setdefault("peak", group["lr"]) * factor
         return None
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The mean loss; logged is the mean over the update so far."""
         t = noise.times(self.seed, batch["position"]).to(batch["image"])
         loss = self.loss(self.denoiser, batch, t, self.seed).mean()
         self._losses.append(loss.detach())
         self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
-        self.log("images", (self.images_seen + self._underway).double())  # a float counts to 2^24
+        images = (self.images_seen + self._pending_images).double()  # a float counts to 2^24
+        self.log("images", images)
         return loss
 
     def configure_gradient_clipping(
@@ -149,113 +158,117 @@ class Stage(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
+        """Clip the gradients, or drop them if they are not finite."""
         parameters = list(self.denoiser.parameters())
-        length = gradient.length(parameters)
-        self.log("train/gradient", length)
-        if not torch.isfinite(length):  # the same number on all ranks, so the same decision
-            gradient.drop(parameters)
-            self.skipped += 1
+        norm = gradient_clipping.norm(parameters)
+        self.log("train/grad_norm", norm)
+        if not torch.isfinite(norm):  # the same number on all ranks, so the same decision
+            gradient_clipping.drop(parameters)
+            self.skipped_updates += 1
             self.skipped_in_a_row += 1
         else:
             self.skipped_in_a_row = 0
             if gradient_clip_val:
-                gradient.shorten(parameters, gradient_clip_val, length)
-        self.log("train/skipped", float(self.skipped))
+                gradient_clipping.clip(parameters, gradient_clip_val, norm)
+        self.log("train/skipped_updates", float(self.skipped_updates))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The step, and with it the clock and the follower: no one ever sees one without the
-        other."""
+        """The step, and with it the clock and the EMA: none is ever visible without the others."""
         super().optimizer_step(*args, **kwargs)
-        self.images_seen += self._underway
-        seen = int(self.images_seen)
-        ema.follow(self.ema, self.denoiser, ema.decay(self._underway, seen, self.ema_half_life))
-        self._underway, self._losses = 0, []
-        if seen >= self.images:
+        self.images_seen += self._pending_images
+        images_seen = int(self.images_seen)
+        decay = ema.decay(self._pending_images, images_seen, self.ema_half_life)
+        ema.update(self.ema, self.denoiser, decay)
+        self._pending_images, self._losses = 0, []
+        if images_seen >= self.images:
             self.trainer.should_stop = True
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        """After all callbacks, which have written down what was left out."""
-        self.waits_since = time.perf_counter()
-        if self.between_updates and self.skipped_in_a_row >= self.patience:
-            raise RuntimeError(
-                f"the gradients of {self.patience} updates in a row were not finite, up to image "
-                f"{int(self.images_seen):,}; metrics.jsonl holds their pictures' keys: lower "
-                "optimizer.lr or trainer.gradient_clip_val, then type the same command with "
-                "another name=..."
+        """After all callbacks, which have written down what was skipped."""
+        self.waiting_since = time.perf_counter()
+        if self.between_updates and self.skipped_in_a_row >= self.max_skipped_in_a_row:
+            raise RunError(
+                f"the gradients of {self.max_skipped_in_a_row} updates in a row were not finite, "
+                f"up to image {int(self.images_seen):,}; metrics.jsonl lists the keys of their "
+                "images. Lower optimizer.lr or trainer.gradient_clip_val and train under another "
+                "name=..."
             )
 
-    def rate(self, images_seen: int) -> float:
-        """The share of the peak learning rate, as a function of the one clock."""
-        climb = images_seen / self.warmup if self.warmup else 1.0
-        ending = self.cooldown * self.images
-        fall = (self.images - images_seen) / ending if ending else 1.0
-        return max(0.0, min(1.0, climb, fall))
+    def lr_factor(self, images_seen: int) -> float:
+        """The learning rate as a share of its peak, a function of the one clock."""
+        rise = images_seen / self.warmup if self.warmup else 1.0
+        cooldown = self.cooldown * self.images
+        fall = (self.images - images_seen) / cooldown if cooldown else 1.0
+        return max(0.0, min(1.0, rise, fall))
 
     # Validation ------------------------------------------------------------------------------
 
     def on_validation_epoch_start(self) -> None:
-        self._by_time = torch.zeros(2, TIME_BINS, device=self.device, dtype=torch.float64)
+        """Start the sums."""
+        self._loss_by_time = torch.zeros(2, TIME_BINS, device=self.device, dtype=torch.float64)
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """The follower's loss on fixed noise and an even grid of times."""
+        """The EMA's loss on fixed noise and an even grid of times."""
         bins, t = self.validation_times(batch)
         loss = self.loss(self.ema, batch, t, seed=0).double()
-        self._by_time += torch.stack(
+        self._loss_by_time += torch.stack(
             [torch.bincount(bins, weights, minlength=TIME_BINS) for weights in (loss, loss * 0 + 1)]
         )
 
     def validation_times(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Which of the times each picture has, and that time: a function of its position."""
+        """Each image's bin and time: a function of its position."""
         bins = (batch["position"] % TIME_BINS).to(self.device)
         return bins, ((bins + 0.5) / TIME_BINS).to(batch["image"])
 
     def on_validation_epoch_end(self) -> None:
-        """In all and by time, over the pictures of all ranks, which then know the same numbers."""
-        total, count = self.trainer.strategy.reduce(self._by_time, reduce_op="sum")
+        """In all and by time, over the images of all ranks, so that all log the same."""
+        total, count = self.trainer.strategy.reduce(self._loss_by_time, reduce_op="sum")
         self.log("val/loss", total.sum() / count.sum(), sync_dist=True)
-        for each in count.nonzero().flatten().tolist():
-            self.log(f"val/loss_t{each}", total[each] / count[each], sync_dist=True)
+        for i in count.nonzero().flatten().tolist():
+            self.log(f"val/loss_t{i}", total[i] / count[i], sync_dist=True)
         self.log("images", self.images_seen.double(), sync_dist=True)
 
     # Resuming --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Beside the weights, the clock and the counts of skipped updates."""
         checkpoint["images_seen"] = int(self.images_seen)
-        checkpoint["skipped"] = self.skipped
+        checkpoint["skipped"] = self.skipped_updates
         checkpoint["skipped_in_a_row"] = self.skipped_in_a_row
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The one integer says where the data begin, and what Lightning's counters must say."""
-        seen = checkpoint["images_seen"]
+        """The one integer says where the data begin, and what Lightning's counters must be."""
+        images_seen = checkpoint["images_seen"]
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.skipped = checkpoint["skipped"]
+        self.skipped_updates = checkpoint["skipped"]
         self.skipped_in_a_row = checkpoint["skipped_in_a_row"]
-        self._resumed = seen
-        data.start_at(seen)
-        updates, pieces = seen // data.batch_size, self.trainer.accumulate_grad_batches
+        self._resumed_at = images_seen
+        data.start_at(images_seen)
+        updates, steps = images_seen // data.batch_size, self.trainer.accumulate_grad_batches
         every = self.trainer.val_check_interval
-        validates = self.trainer.enable_validation and updates * pieces % every == 0
-        checkpoint["loops"] = counters.after(checkpoint["loops"], updates, pieces, validates)
+        validates = self.trainer.enable_validation and updates * steps % every == 0
+        checkpoint["loops"] = loop_state.after(checkpoint["loops"], updates, steps, validates)
 
     def on_train_start(self) -> None:
-        if int(self.images_seen) >= self.images:  # only a validation was owed, and it is made
+        """Check and prepare what was loaded."""
+        if int(self.images_seen) >= self.images:  # only a validation was pending, and it is made
             self.trainer.should_stop = True
-        self._agree()
-        self._lay_out_optimizer()
+        self._check_ranks_agree()
+        self._match_memory_formats()
 
-    def _agree(self) -> None:
-        """Each rank has looked for the newest state by itself."""
-        seen = torch.tensor([self._resumed, -self._resumed], device=self.device)
-        most, least = self.trainer.strategy.reduce(seen, reduce_op="max").tolist()
+    def _check_ranks_agree(self) -> None:
+        """Each rank has looked for the newest checkpoint by itself."""
+        images = torch.tensor([self._resumed_at, -self._resumed_at], device=self.device)
+        most, least = self.trainer.strategy.reduce(images, reduce_op="max").tolist()
         if most != -least:
-            raise RuntimeError(
-                f"the ranks go on from different states, after {-least:,} and {most:,} images: "
-                "see that all nodes read the same disk, then type the same command"
+            raise RunError(
+                f"the ranks resume from different checkpoints, after {-least:,} and {most:,} "
+                "images. Make sure that all nodes read the same disk, then type the same command."
             )
 
-    def _lay_out_optimizer(self) -> None:
-        """What the optimiser keeps of a weight comes to lie in memory as the weight does: otherwise
-        each step after a resume would be slower than before."""
+    def _match_memory_formats(self) -> None:
+        """Lay out the optimiser's state in memory like its weights: otherwise each step after a
+        resume would be slower than before."""
         for weight, state in self.trainer.optimizers[0].state.items():
             for name, value in state.items():
                 if value.shape == weight.shape and value.stride() != weight.stride():

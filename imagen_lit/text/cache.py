@@ -1,11 +1,11 @@
-"""The text cache: what an encoder says about every caption of a folder of shards, computed once.
+"""The text cache: the embeddings of every caption of a folder of shards, computed once.
 
-`fill` writes one sidecar (`data.sidecar`) per shard, skips those that are there and fit, and may be
-stopped at any moment: to run it again is the recovery. With the same `budget` on the same device
-the files come out the same, byte for byte; another budget sums in another order, and so rounds
-otherwise. Several processes share the work by taking every `tasks`-th shard. A sidecar of another
-encoder, or of other samples, or a file that is none, is an error and stays untouched; a sidecar
-that was cut short is made again.
+`fill` writes one sidecar (`data.sidecar`) per shard, skips those that exist and fit, and may be
+stopped at any moment: running it again is the recovery. With the same `token_budget` on the same
+device the files come out the same, byte for byte; another `token_budget` sums in another order, and
+so rounds differently. Several processes can share the work by taking every `tasks`-th shard. A
+sidecar of another encoder or of other samples, or a file that is no sidecar, is an error and stays
+untouched; a sidecar that was cut short is made again.
 """
 
 import os
@@ -15,109 +15,125 @@ from typing import Protocol
 
 import torch
 
-from imagen_lit.data import number, sidecar, sidecar_header
-from imagen_lit.data.collection import Collection
+from imagen_lit.basics import arguments
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data import sidecar, sidecar_header
+from imagen_lit.data.shard_files.collection import Collection
 
 
 class Encoder(Protocol):
+    """A text encoder with its identity."""
+
     name: str
 
-    def lengths(self, captions: list[str]) -> list[int]: ...
+    def lengths(self, captions: list[str]) -> list[int]:
+        """Tokens of each caption."""
 
-    def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def encode(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token vectors [B, L, D] and mask [B, L]."""
 
-    def fingerprint(self) -> dict[str, str]: ...
+    def fingerprint(self) -> dict[str, str]:
+        """What must be equal for two embeddings to be comparable."""
 
 
 def fill(
     encoder: Encoder,
     shards: Collection,
     folder: Path,
-    stored: str = "bfloat16",
-    budget: int = 8_192,
+    storage: str = "bfloat16",
+    token_budget: int = 8_192,
     task: int = 0,
     tasks: int = 1,
 ) -> Iterator[tuple[Path, bool]]:
-    """Yield each sidecar of this task and whether it was written just now (False: already there).
+    """Yield each sidecar of this task and whether it is new (False: it was there already).
 
-    `budget` is the number of tokens, padding counted, that are encoded in one go.
+    `token_budget` is the number of tokens, padding included, that are encoded at once.
     """
-    if stored not in sidecar_header.STORED:
-        raise ValueError(f"stored={stored!r} is not one of {', '.join(sidecar_header.STORED)}.")
+    if storage not in sidecar_header.DTYPES:
+        raise InputError(
+            f"storage={storage!r} is not one of {', '.join(sidecar_header.DTYPES)}. "
+            "Set storage=bfloat16, for example."
+        )
     if not 0 <= task < tasks:
-        raise ValueError(f"task={task} of tasks={tasks}: tasks are numbered from 0.")
-    number.whole("budget", budget, 1)
+        raise InputError(
+            f"task={task} of tasks={tasks} does not exist: tasks are numbered from 0. "
+            "Set task=0 tasks=4, for example."
+        )
+    arguments.whole_number("token_budget", token_budget, 1)
     identity = {f"encoder.{name}": str(value) for name, value in encoder.fingerprint().items()}
-    for place in range(task, len(shards), tasks):
-        shard = shards.open(place)
+    for number in range(task, len(shards), tasks):
+        shard = shards.open(number)
         path = folder / f"{shard.path.stem}.safetensors"
-        fields = {**sidecar.wanted(shard), "stored": stored, **identity}
-        missing = not _fits(path, fields)
-        if missing:
-            _refuse_unwritable(folder)
+        fields = {**sidecar.expected_fields(shard), "storage": storage, **identity}
+        is_missing = not _exists(path, fields)
+        if is_missing:
+            _require_writable(folder)
             captions = [shard.caption(row) for row in range(len(shard))]
-            kept = torch.float32 if stored == "float32" else torch.bfloat16
-            rows = embed(encoder, captions, budget, kept)
-            missing = not _fits(path, fields)  # somebody else may have made it meanwhile
-        if missing:
+            dtype = torch.float32 if storage == "float32" else torch.bfloat16
+            rows = embed(encoder, captions, token_budget, dtype)
+            is_missing = not _exists(path, fields)  # another process may have made it meanwhile
+        if is_missing:
             sidecar.write(path, rows, fields)
-        yield path, missing
+        yield path, is_missing
 
 
-def _refuse_unwritable(folder: Path) -> None:
-    """Now, and not after the work."""
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    if not os.access(there, os.W_OK):
+def _require_writable(folder: Path) -> None:
+    """Refuse before the work, and not after it."""
+    parent = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(parent, os.W_OK):
         raise PermissionError(
-            f"{there} cannot be written to: open it, or give folder=<where the sidecars may go>"
+            f"{parent} cannot be written to. Change its permissions, or set folder=<where the "
+            "sidecars may go>."
         )
 
 
-def _fits(path: Path, fields: Mapping[str, str]) -> bool:
+def _exists(path: Path, expected: Mapping[str, str]) -> bool:
+    """Whether the sidecar is there; one with other fields is refused."""
     try:
-        found = sidecar.Sidecar(path).fields
+        fields = sidecar.Sidecar(path).fields
     except (FileNotFoundError, sidecar_header.CutShort):
         return False
-    if different := sidecar.differences(found, fields):
-        early = " What is absent, earlier versions did not write down." * bool(
-            fields.keys() - found
-        )
-        # Other captions are this file's alone; another encoder made all that lie beside it.
-        alone = not sidecar.differences(found, sidecar.kind(fields))
-        raise ValueError(
-            f"{path} was made otherwise: {different}.{early} Nothing was overwritten. To replace "
-            f"it, delete {path if alone else path.parent}, then repeat this command."
-        )
-    return True
+    difference = sidecar.differences(fields, expected)
+    if not difference:
+        return True
+    if expected.keys() - fields.keys():
+        difference += ". What is absent, earlier versions did not record"
+    # Other captions concern this file alone; another encoder made every file beside it.
+    is_same_kind = not sidecar.differences(fields, sidecar.kind(expected))
+    raise InputError(
+        f"{path} was made differently: {difference}. Nothing was overwritten. To replace it, "
+        f"delete {path if is_same_kind else path.parent}, then repeat this command."
+    )
 
 
 def embed(
-    encoder: Encoder, captions: Sequence[str], budget: int, dtype: torch.dtype = torch.float32
+    encoder: Encoder, captions: Sequence[str], token_budget: int, dtype: torch.dtype = torch.float32
 ) -> list[torch.Tensor]:
-    """One [tokens, D] per caption; equal captions are encoded once, long with long."""
-    found: dict[str, torch.Tensor] = {}
-    for batch in batches(captions, encoder.lengths, budget):
+    """One [tokens, D] per caption; equal captions are encoded once, long ones together."""
+    rows: dict[str, torch.Tensor] = {}
+    for batch in batches(captions, encoder.lengths, token_budget):
         tokens, mask = encoder.encode(batch)
-        for caption, vectors, real in zip(batch, tokens, mask, strict=True):
-            row = vectors[real]
+        for caption, vectors, is_real in zip(batch, tokens, mask, strict=True):
+            row = vectors[is_real]
             if not torch.isfinite(row).all():
-                raise ValueError(
-                    f"The encoder {encoder.name} answers {caption!r} with numbers that are not "
-                    "finite. T5 does so in float16: use bfloat16 or float32."
+                raise InputError(
+                    f"the encoder {encoder.name} returned numbers that are not finite for "
+                    f"{caption!r}. T5 does so in float16: set text.dtype=bfloat16 or "
+                    "text.dtype=float32."
                 )
-            found[caption] = row.to(dtype).cpu()
-    return [found[caption] for caption in captions]
+            rows[caption] = row.to(dtype).cpu()
+    return [rows[caption] for caption in captions]
 
 
 def batches(
-    captions: Sequence[str], lengths: Callable[[list[str]], list[int]], budget: int
+    captions: Sequence[str], lengths: Callable[[list[str]], list[int]], token_budget: int
 ) -> Iterator[list[str]]:
-    """The distinct captions, longest first, in lists of `budget` tokens, padding counted."""
+    """The distinct captions, longest first, in lists of `token_budget` tokens, padding included."""
     distinct = sorted(set(captions))
     length = dict(zip(distinct, lengths(distinct) if distinct else [], strict=True))
-    # Longest first, so that a lack of memory shows at once; ties go by the text.
-    waiting = sorted(distinct, key=lambda caption: (-length[caption], caption))
-    while waiting:
-        size = max(1, budget // max(1, length[waiting[0]]))
-        yield waiting[:size]
-        waiting = waiting[size:]
+    # Longest first, so that a lack of memory shows at once; ties are broken by the text.
+    queue = sorted(distinct, key=lambda caption: (-length[caption], caption))
+    while queue:
+        size = max(1, token_budget // max(1, length[queue[0]]))
+        yield queue[:size]
+        queue = queue[size:]

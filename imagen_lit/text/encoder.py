@@ -1,9 +1,9 @@
 """A frozen text encoder: captions to token vectors.
 
-Contract: `encode(captions) -> (tokens [B, L, D] float32, mask [B, L] bool)`, True where a token is
-real, tokens zero where it is not. Any Hugging Face directory serves: T5, BERT and CLIP differ only
-in the class that loads them and in the layer that is read, and both stand in the YAML file. The
-tiny encoder of the demo goes through this same door.
+Contract: `encode(captions) -> (tokens [B, L, D] float32, mask [B, L] bool)`: the mask is True where
+a token is real, and tokens are zero where it is not. Any Hugging Face directory works: T5, BERT and
+CLIP differ only in the class that loads them and in the layer that is read, and the YAML file names
+both. The demo's tiny encoder is loaded the same way.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.text import fingerprint
 
 DTYPES = ("float32", "bfloat16")
 
 
 class HuggingFace:
-    """`load` is a class's `from_pretrained`; `layer` counts hidden states, -1 being the encoder's
-    own output. `dtype` is what it computes in: float32 or bfloat16. T5 overflows in float16, so
-    that is refused. `device` auto is the accelerator where there is one."""
+    """`load` is a class's `from_pretrained`; `layer` indexes the hidden states, -1 being the
+    encoder's own output. `dtype` is what it computes in: float32 or bfloat16; T5 overflows in
+    float16, so that is refused. `device` auto is the accelerator if there is one."""
 
     def __init__(
         self,
@@ -37,80 +38,84 @@ class HuggingFace:
         layer: int = -1,
         device: str = "auto",
         dtype: str = "float32",
-        made_by: str | None = None,
+        make_command: str | None = None,
     ) -> None:
         if dtype not in DTYPES:
-            raise ValueError(
-                f"text encoder {name!r}: found dtype={dtype}, expected one of {', '.join(DTYPES)} "
-                "(float16 overflows in T5)"
+            raise InputError(
+                f"text encoder {name!r}: text.dtype={dtype} is not one of {', '.join(DTYPES)} "
+                "(float16 overflows in T5). Set text.dtype=float32, for example."
             )
         if max_length < 1:
-            raise ValueError(
-                f"text encoder {name!r}: found max_length={max_length}, expected >= 1: type "
-                "text.max_length=128"
+            raise InputError(
+                f"text encoder {name!r}: text.max_length={max_length} is less than 1. "
+                "Set text.max_length=128, for example."
             )
         self.name, self.path, self.load = name, path, load
         self.width, self.max_length, self.layer = width, max_length, layer
         self.device = _accelerator() if device == "auto" else device
-        self.dtype, self.made_by = dtype, made_by
+        self.dtype, self.make_command = dtype, make_command
 
     @cached_property
     def model(self) -> nn.Module:
+        """The frozen encoder, loaded once; weights that do not fit are refused."""
         self._require_files()
         logging.disable_progress_bar()
-        with self._reading("weights"):
-            model, found = self.load(
+        with self._loading("weights"):
+            model, info = self.load(
                 self.path,
                 dtype=getattr(torch, self.dtype),
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # named below, with those that are missing
+                ignore_mismatched_sizes=True,  # refused below, with those that are missing
             )
-        unset = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+        unset = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
         if unset:
-            raise ValueError(
+            raise InputError(
                 f"text encoder {self.name!r}: the weights in {self.path} do not fit "
                 f"{type(model).__name__}: {unset[0]} is missing or of another size, one of "
-                f"{len(unset)}; bring the weights that belong to config.json, or another load"
+                f"{len(unset)}. Bring the weights that belong to config.json, or set another "
+                "text.load."
             )
         if model.config.hidden_size != self.width:
-            raise ValueError(
+            raise InputError(
                 f"text encoder {self.name!r} in {self.path} has width {model.config.hidden_size}, "
-                f"its configuration says {self.width}: set text.width={model.config.hidden_size}"
+                f"but text.width={self.width}. Set text.width={model.config.hidden_size}."
             )
         longest = getattr(model.config, "max_position_embeddings", self.max_length)
         if self.max_length > longest:
-            raise ValueError(
-                f"text encoder {self.name!r} has positions for {longest} tokens, and "
-                f"max_length={self.max_length}: set text.max_length={longest}"
+            raise InputError(
+                f"text encoder {self.name!r} has positions for {longest} tokens, but "
+                f"text.max_length={self.max_length}. Set text.max_length={longest} or less."
             )
         return model.eval().requires_grad_(False).to(self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its own, loaded once."""
         self._require_files(weights=False)
-        with self._reading("tokenizer"):
+        with self._loading("tokenizer"):
             return AutoTokenizer.from_pretrained(self.path)
 
     @contextmanager
-    def _reading(self, what: str) -> Iterator[None]:
-        """Each format fails in its own way on a file that is broken; all mean the same."""
+    def _loading(self, part: str) -> Iterator[None]:
+        """Each format fails in its own way on a broken file; all of them mean the same."""
         try:
             yield
         except Exception as error:
-            said = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise ValueError(
-                f"text encoder {self.name!r}: its {what} in {self.path} cannot be read "
-                f"({said}); if a file was cut short, delete it, and bring it anew: "
-                f"{self.made_by or 'from where it came'}"
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            source = f"with: {self.make_command}" if self.make_command else "from its source."
+            raise InputError(
+                f"text encoder {self.name!r}: its {part} in {self.path} cannot be read ({reason}). "
+                f"If a file was cut short, delete it, then get it again {source}"
             ) from error
 
     def lengths(self, captions: list[str]) -> list[int]:
-        """Tokens of each caption, as `encode` will count them."""
+        """Tokens of each caption, as `encode` counts them."""
         ids = self.tokenizer(captions, truncation=True, max_length=self.max_length)["input_ids"]
         return [len(tokens) for tokens in ids]
 
     @torch.inference_mode()
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """Token vectors [B, L, D] and mask [B, L]."""
         batch = self.tokenizer(
             captions,
             padding=True,
@@ -126,14 +131,14 @@ class HuggingFace:
         tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
         mask = batch["attention_mask"].bool()
         if not tokens[mask].isfinite().all():
-            raise ValueError(
-                f"text encoder {self.name!r} answered with non-finite numbers for {captions[:3]}…: "
-                "run it in float32 or bfloat16, never in float16"
+            raise InputError(
+                f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
+                "Set text.dtype=float32 or text.dtype=bfloat16."
             )
         return tokens.float() * mask.unsqueeze(-1), mask
 
     def settings(self) -> dict[str, str]:
-        """The part of the fingerprint that is known without the files."""
+        """The part of the fingerprint that does not need the files."""
         load = getattr(self.load, "func", self.load)  # the class, of a partial or a bound method
         return {
             "encoder": self.name,
@@ -146,29 +151,31 @@ class HuggingFace:
     def fingerprint(self) -> dict[str, str]:
         """What must be equal for two embeddings to be comparable; stored in every cache file."""
         self._require_files()
-        return self.settings() | fingerprint.of(Path(self.path))
+        return self.settings() | fingerprint.digests(Path(self.path))
 
-    def lacks(self, weights: bool = True) -> str:
-        """What is not there, and what brings it, in words; empty where all is."""
-        here = Path(self.path)
-        missing = [] if (here / "config.json").is_file() else ["config.json"]
-        if not any((here / name).is_file() for name in fingerprint.VOCABULARIES):
+    def missing_files(self, weights: bool = True) -> str:
+        """Which files are missing and how to get them, in words; empty if none is."""
+        folder = Path(self.path)
+        missing = [] if (folder / "config.json").is_file() else ["config.json"]
+        if not any((folder / name).is_file() for name in fingerprint.VOCABULARIES):
             missing.append(" or ".join(fingerprint.VOCABULARIES))
-        if weights and not fingerprint.weights(here):
+        if weights and not fingerprint.weight_files(folder):
             missing.append(" or ".join(fingerprint.WEIGHTS))
-        cure = f"make it with: {self.made_by}" if self.made_by else "put the model there"
+        if not missing:
+            return ""
+        cure = f"Make it with: {self.make_command}" if self.make_command else "Put the model there."
         return (
-            f"text encoder {self.name!r}: the folder {self.path} lacks {', '.join(missing)}; "
-            f"expected a Hugging Face directory; {cure}"
-            if missing
-            else ""
+            f"text encoder {self.name!r}: the folder {self.path} lacks {', '.join(missing)} of a "
+            f"Hugging Face directory. {cure}"
         )
 
     def _require_files(self, weights: bool = True) -> None:
-        if lacks := self.lacks(weights):
-            raise FileNotFoundError(lacks)
+        if missing := self.missing_files(weights):
+            raise FileNotFoundError(missing)
 
 
 def _accelerator() -> str:
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found.type if found is not None else "cpu"
+    if not torch.accelerator.is_available():
+        return "cpu"
+    accelerator = torch.accelerator.current_accelerator()
+    return "cpu" if accelerator is None else accelerator.type

@@ -1,14 +1,16 @@
-"""What a Hugging Face directory answers with, as digests: its weights, its settings, its tokenizer.
+"""Digests of all that decides the output of a Hugging Face directory: weights, settings, tokenizer.
 
-Two directories of equal digests answer alike. Settings are compared by what they say: the order of
-keys, blanks, and notes on who wrote the file and where count for nothing. All other files count
-byte by byte, under their names.
+Two directories with equal digests give equal embeddings. Settings are compared by their content:
+the order of keys, whitespace, and notes on who wrote the file and where are ignored. All other
+files count byte by byte, under their names.
 """
 
 import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
+
+from imagen_lit.basics.errors import InputError
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 VOCABULARIES = ("tokenizer.json", "spiece.model", "vocab.txt", "vocab.json")
@@ -26,31 +28,33 @@ NOTES = (
     "transformers_version",
     "is_local",
     "local_files_only",
-    "dtype",  # of the weights as stored; what they are computed in, the encoder decides
+    "dtype",  # of the weights in the file; the encoder decides what they are computed in
     "torch_dtype",
 )
 
 
-def of(here: Path) -> dict[str, str]:
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the weights, the configuration and the tokenizer."""
+    tokenizer = [folder / name for name in TOKENIZER if (folder / name).is_file()]
     return {
-        "weights_sha256": _sha256(weights(here)),
-        "config_sha256": _sha256([here / "config.json"]),
-        "tokenizer_sha256": _sha256([here / n for n in TOKENIZER if (here / n).is_file()]),
+        "weights_sha256": _sha256(weight_files(folder)),
+        "config_sha256": _sha256([folder / "config.json"]),
+        "tokenizer_sha256": _sha256(tokenizer),
     }
 
 
-def weights(here: Path) -> list[Path]:
-    """The files of the first kind that is there, as transformers chooses."""
-    return next((found for kind in WEIGHTS if (found := sorted(here.glob(kind)))), [])
+def weight_files(folder: Path) -> list[Path]:
+    """The weights in the first format that is there, as transformers chooses."""
+    return next((files for kind in WEIGHTS if (files := sorted(folder.glob(kind)))), [])
 
 
 def _sha256(files: list[Path]) -> str:
-    """Of one file, what `sha256sum` says; settings apart."""
-    digests = {file.name: _file_sha256(file, *_state(file)) for file in files}
+    """Of a single file, what `sha256sum` prints, unless it holds settings."""
+    digests = {file.name: _file_sha256(file, *_size_and_time(file)) for file in files}
     if len(digests) == 1:
         return digests[files[0].name]
-    listed = "".join(f"{name} {digest}\n" for name, digest in digests.items())
-    return hashlib.sha256(listed.encode()).hexdigest()
+    listing = "".join(f"{name} {digest}\n" for name, digest in digests.items())
+    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 @lru_cache(maxsize=32)
@@ -63,13 +67,15 @@ def _file_sha256(path: Path, size: int, time: int) -> str:
 
 def _settings(path: Path) -> bytes:
     try:
-        said = dict(json.loads(path.read_bytes()))
+        settings = dict(json.loads(path.read_bytes()))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} holds no settings ({error}): bring the file anew") from error
-    kept = {name: value for name, value in said.items() if name not in NOTES}
-    return json.dumps(kept, sort_keys=True).encode()
+        raise InputError(
+            f"{path} holds no settings ({error}). Delete it, then download it again."
+        ) from error
+    settings = {name: value for name, value in settings.items() if name not in NOTES}
+    return json.dumps(settings, sort_keys=True).encode()
 
 
-def _state(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
+def _size_and_time(file: Path) -> tuple[int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns

@@ -1,4 +1,4 @@
-"""A signal is obeyed between two batches, and what was asked of SLURM decides what comes then."""
+"""A signal takes effect between two batches; what follows depends on it and on SLURM."""
 
 import json
 import os
@@ -15,47 +15,49 @@ from slurm_task import TASK
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from imagen_lit import checkpoint, run_folder, status
 from imagen_lit.callbacks.preemption import Preemption
+from imagen_lit.run import checkpoint, metrics, status
+
+FILE = "saved.ckpt"
 
 
 class Line(LightningModule):
-    """The smallest thing that learns and stops as a stage does; keeps what happened in `told`."""
+    """The smallest module that trains and stops as a stage does; it records its events."""
 
     between_updates = True
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Linear(1, 1)
-        self.told: list[str] = []
+        self.events: list[str] = []
 
     def on_train_batch_start(self, batch: Tensor, index: int) -> int | None:
         return -1 if self.trainer.should_stop else None
 
     def training_step(self, batch: Tensor, index: int) -> Tensor:
-        self.told.append(f"batch {index}")
+        self.events.append(f"batch {index}")
         return self.weight(batch).square().mean()
 
     def validation_step(self, batch: Tensor, index: int) -> None:
-        self.told.append(f"look {index}")
+        self.events.append(f"validation {index}")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-class Keep(Checkpoint):
-    """Saves when it is asked."""
+class Saver(Checkpoint):
+    """Saves when `save` is called."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "kept.ckpt"
+        self.file = folder / FILE
 
-    def save(self, trainer: Trainer, anew: bool = False) -> None:
-        trainer.lightning_module.told.append("saved")
+    def save(self, trainer: Trainer, overwrite: bool = False) -> None:
+        trainer.lightning_module.events.append("saved")
         trainer.save_checkpoint(self.file)
 
 
 class Send(Callback):
-    """Sends this process a signal in the middle of a batch, once."""
+    """Sends this process a signal during a batch, once."""
 
     def __init__(self, number: int, step: int, validating: bool = False) -> None:
         self.number, self.step, self.validating = number, step, validating
@@ -72,7 +74,7 @@ class Send(Callback):
             self.step = -1
 
 
-class Sudden(DataLoader):
+class EarlySignal(DataLoader):
     """Sends this process a signal when it is opened, which is before training begins."""
 
     number = 0
@@ -84,9 +86,14 @@ class Sudden(DataLoader):
 
 
 def fit(
-    folder: Path, *more: Callback, most: int = 100, ckpt: Path | None = None, opening: int = 0
+    folder: Path,
+    *callbacks: Callback,
+    max_requeues: int = 100,
+    ckpt: Path | None = None,
+    opening: int = 0,
 ) -> Line:
     line = Line()
+    preemption = Preemption(str(folder), grace_seconds=0, max_requeues=max_requeues)
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=-1,
@@ -97,9 +104,9 @@ def fit(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[Preemption(str(folder), patience=0, most=most), Keep(folder), *more],
+        callbacks=[preemption, Saver(folder), *callbacks],
     )
-    loader = Sudden(torch.ones(24, 1), batch_size=2)
+    loader = EarlySignal(torch.ones(24, 1), batch_size=2)
     loader.number = opening
     trainer.fit(line, loader, DataLoader(torch.ones(4, 1), batch_size=2), ckpt_path=ckpt)
     return line
@@ -107,104 +114,104 @@ def fit(
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder, in a job of SLURM whose scontrol keeps what it was asked."""
+    """A folder, in a SLURM job whose scontrol records its arguments."""
     script = tmp_path / "bin" / "scontrol"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ ! -e {tmp_path}/no ]\n')
+    script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/scontrol.log\n[ ! -e {tmp_path}/no ]\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     for name, value in TASK.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("imagen_lit.owner.held", lambda folder: True)
+    monkeypatch.setattr("imagen_lit.run.lock.is_held", lambda folder: True)
     return tmp_path
 
 
-def asked(folder: Path) -> str:
-    file = folder / "asked"
+def scontrol(folder: Path) -> str:
+    file = folder / "scontrol.log"
     return file.read_text() if file.exists() else ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM])
-def test_the_batch_is_finished_first_then_the_state_is_saved(job: Path, number: int) -> None:
+def test_the_checkpoint_is_saved_after_the_batch(job: Path, number: int) -> None:
     before = [signal.getsignal(n) for n in (signal.SIGINT, *signal.valid_signals())]
-    told = fit(job, Send(number, step=1)).told
-    assert told.index("saved") == told.index("batch 2") - 1, told
-    assert told.count("saved") == 1
-    assert asked(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
+    events = fit(job, Send(number, step=1)).events
+    assert events.index("saved") == events.index("batch 2") - 1, events
+    assert events.count("saved") == 1
+    assert scontrol(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
     assert status.read(job)["state"] == "running", "nobody has killed it: it goes on"
     assert before == [signal.getsignal(n) for n in (signal.SIGINT, *signal.valid_signals())]
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])
-def test_a_signal_that_comes_before_the_first_batch_is_heard(job: Path, number: int) -> None:
-    """Also where another thread is there to receive it, as OpenMP's are."""
-    over = threading.Event()
-    threading.Thread(target=over.wait, daemon=True).start()
-    told = fit(job, opening=number).told
-    over.set()
-    assert told[0] == "saved" and told[1] == "batch 0"
-    assert asked(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
+def test_a_signal_before_the_first_batch_takes_effect(job: Path, number: int) -> None:
+    """Also if there is another thread to receive it, such as OpenMP's."""
+    end = threading.Event()
+    threading.Thread(target=end.wait, daemon=True).start()
+    events = fit(job, opening=number).events
+    end.set()
+    assert events[0] == "saved" and events[1] == "batch 0"
+    assert scontrol(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
 
 
-def test_a_refused_requeue_is_no_reason_to_wait(
+def test_after_a_refused_requeue_training_goes_on(
     job: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (job / "no").touch()
-    told = fit(job, Send(signal.SIGUSR2, step=1)).told
-    assert "saved" in told and told[-1] == "look 1"
+    events = fit(job, Send(signal.SIGUSR2, step=1)).events
+    assert "saved" in events and events[-1] == "validation 1"
     assert "is not requeued (scontrol ended with 1): it goes on" in capfd.readouterr().err
     assert status.read(job) == {}
 
 
-def test_a_job_is_requeued_only_so_often(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_requeued_at_most_so_often(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_RESTART_COUNT", "3")
-    fit(job, Send(signal.SIGUSR2, step=1), most=3)
-    assert asked(job) == ""
-    fit(job, Send(signal.SIGUSR2, step=1), most=4)
-    assert asked(job) == "requeue 17\n"
+    fit(job, Send(signal.SIGUSR2, step=1), max_requeues=3)
+    assert scontrol(job) == ""
+    fit(job, Send(signal.SIGUSR2, step=1), max_requeues=4)
+    assert scontrol(job) == "requeue 17\n"
 
 
-def test_a_long_validation_is_left_at_once_and_made_up_for(job: Path) -> None:
-    told = fit(job, Send(signal.SIGUSR2, step=3, validating=True)).told
-    cut = told.index("saved")
-    assert told[cut - 1 : cut + 2] == ["look 0", "saved", "look 1"]
-    again = fit(job, ckpt=job / "kept.ckpt").told
-    due = ["look 0", "look 1", "saved", "batch 3"]
-    assert again[:4] == due, "first the validation, then a state that owes it no more"
+def test_an_interrupted_validation_is_made_first_after_a_resume(job: Path) -> None:
+    events = fit(job, Send(signal.SIGUSR2, step=3, validating=True)).events
+    index = events.index("saved")
+    assert events[index - 1 : index + 2] == ["validation 0", "saved", "validation 1"]
+    resumed = fit(job, ckpt=job / FILE).events
+    expected = ["validation 0", "validation 1", "saved", "batch 3"]
+    assert resumed[:4] == expected, "the validation, then a checkpoint that no longer lacks it"
 
 
-def test_a_validation_that_was_owed_and_made_is_written_down_once(job: Path) -> None:
-    """The state says that it owes one; the run went on, made it, and was killed before the next."""
+def test_a_pending_validation_that_was_made_is_written_down_once(job: Path) -> None:
+    """The checkpoint lacks it; the run went on, made it, and was killed before the next one."""
     fit(job, Send(signal.SIGUSR2, step=3, validating=True))
-    assert checkpoint.owes_validation(job / "kept.ckpt")
+    assert checkpoint.has_pending_validation(job / FILE)
     rows = [{"images": n, "train/loss": 1.0} for n in (16, 32, 48)]
     rows.insert(2, {"images": 32, "val/loss": 2.0})
     rows.insert(1, {"images": 16, "val/loss": 2.0})
     file = job / "metrics.jsonl"
-    for owed, kept in ((False, 4), (True, 3)):
+    for is_pending, count in ((False, 4), (True, 3)):
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        run_folder.rewind(job, 32, owed)
-        assert run_folder.metrics(job) == rows[:kept]
+        metrics.rewind(job, 32, is_pending)
+        assert metrics.read(job) == rows[:count]
     fit(job, Send(signal.SIGUSR2, step=4))
-    assert not checkpoint.owes_validation(job / "kept.ckpt")
+    assert not checkpoint.has_pending_validation(job / FILE)
 
 
-def test_a_state_of_which_nothing_is_owed_goes_on_with_a_batch(job: Path) -> None:
+def test_without_a_pending_validation_a_resume_begins_with_a_batch(job: Path) -> None:
     fit(job, Send(signal.SIGUSR2, step=4))
-    assert fit(job, ckpt=job / "kept.ckpt").told[0].startswith("batch")
+    assert fit(job, ckpt=job / FILE).events[0].startswith("batch")
 
 
-def test_outside_slurm_the_signals_of_slurm_are_nobodys(tmp_path: Path) -> None:
-    seen: dict[int, Any] = {}
+def test_outside_slurm_the_signals_of_slurm_are_left_alone(tmp_path: Path) -> None:
+    handlers: dict[int, Any] = {}
 
     class Look(Callback):
         def on_train_batch_start(self, *args: Any) -> None:
-            seen.update({n: signal.getsignal(n) for n in (signal.SIGUSR1, signal.SIGUSR2)})
+            handlers.update({n: signal.getsignal(n) for n in (signal.SIGUSR1, signal.SIGUSR2)})
 
     fit(tmp_path, Look())
-    assert set(seen.values()) == {signal.SIG_DFL}
+    assert set(handlers.values()) == {signal.SIG_DFL}
 
 
 def test_ctrl_c_ends_the_batch_and_then_training(tmp_path: Path) -> None:
-    told = fit(tmp_path, Send(signal.SIGINT, step=1)).told
-    assert told == ["batch 0", "batch 1"], "and no validation that an unbroken run does not have"
+    events = fit(tmp_path, Send(signal.SIGINT, step=1)).events
+    assert events == ["batch 0", "batch 1"], "and no validation that an unbroken run does not have"

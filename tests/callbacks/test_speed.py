@@ -1,4 +1,4 @@
-"""What is said of speed is what a clock and a count give, on a clock that is wound by hand."""
+"""The speed that is logged is what a clock and a count give, on a clock that is set by hand."""
 
 import warnings
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from imagen_lit import machine
+from imagen_lit.basics import hardware
 from imagen_lit.callbacks import speed
 
 PEAK, FLOPS = 1e9, 2e6
@@ -17,21 +17,25 @@ PEAK, FLOPS = 1e9, 2e6
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(seconds=100.0)
     monkeypatch.setattr(speed.time, "perf_counter", lambda: now.seconds)
-    monkeypatch.setattr(speed.machine, "matrix_peak", lambda dtype, device: PEAK)
+    monkeypatch.setattr(speed.hardware, "matrix_peak", lambda dtype, device: PEAK)
     return now
 
 
 class Run:
-    """Batches of 16 pictures a rank, by hand."""
+    """Batches of 16 images per rank, by hand."""
 
     def __init__(self, clock: SimpleNamespace, world: int = 1, flops: float | None = FLOPS) -> None:
-        self.clock, self.world, self.told = clock, world, {}
+        self.clock, self.world, self.metrics = clock, world, {}
         self.callback = speed.Speed()
         self.trainer: Any = SimpleNamespace(precision="bf16-mixed", world_size=world)
         self.stage: Any = SimpleNamespace(
-            flops=flops, device=torch.device("cpu"), images=36_000, images_seen=0, waits_since=0.0,
-            log=lambda name, value: self.told.update({name.removeprefix("speed/"): value}),
-        )  # fmt: skip
+            flops=flops,
+            device=torch.device("cpu"),
+            images=36_000,
+            images_seen=0,
+            waiting_since=0.0,
+            log=lambda name, value: self.metrics.update({name.removeprefix("speed/"): value}),
+        )
         self.callback.on_train_start(self.trainer, self.stage)
 
     def batch(self, waits: float, works: float, draws: float = 0) -> None:
@@ -42,7 +46,7 @@ class Run:
         self.stage.images_seen += 16 * self.world
         self.callback.on_train_batch_end(self.trainer, self.stage, None, batch, 0)
         self.clock.seconds += draws  # what callbacks after this one do
-        self.stage.waits_since = self.clock.seconds
+        self.stage.waiting_since = self.clock.seconds
 
 
 @pytest.mark.parametrize("world", [1, 4])
@@ -53,11 +57,11 @@ def test_rate_wait_share_and_hours_are_those_of_all_ranks(
     for _ in range(10):
         run.batch(waits=0.1, works=0.3)
     rate = 16 * world / 0.4
-    assert run.told["images_per_second"] == pytest.approx(rate)
-    assert run.told["data_wait"] == pytest.approx(0.25)
-    assert run.told["hours_left"] == pytest.approx((36_000 - 160 * world) / rate / 3600)
-    assert run.told["share_of_peak"] == pytest.approx(rate * FLOPS / (PEAK * world))
-    assert run.told["memory_gib"] > 0
+    assert run.metrics["images_per_second"] == pytest.approx(rate)
+    assert run.metrics["data_wait"] == pytest.approx(0.25)
+    assert run.metrics["hours_left"] == pytest.approx((36_000 - 160 * world) / rate / 3600)
+    assert run.metrics["share_of_peak"] == pytest.approx(rate * FLOPS / (PEAK * world))
+    assert run.metrics["memory_gib"] > 0
 
 
 def test_a_validation_is_not_counted_and_saving_is(clock: SimpleNamespace) -> None:
@@ -66,25 +70,25 @@ def test_a_validation_is_not_counted_and_saving_is(clock: SimpleNamespace) -> No
     clock.seconds += 500
     run.callback.on_validation_end(run.trainer, run.stage)
     run.batch(0.0, 0.4)
-    assert run.told["images_per_second"] == pytest.approx(40)
+    assert run.metrics["images_per_second"] == pytest.approx(40)
     clock.seconds += 0.8  # between two batches something is saved
     run.batch(0.0, 0.4)
-    assert run.told["images_per_second"] == pytest.approx(48 / 2.0)
+    assert run.metrics["images_per_second"] == pytest.approx(48 / 2.0)
 
 
 def test_only_the_last_minute_counts(clock: SimpleNamespace) -> None:
     run = Run(clock)
     for works in [10.0] * 20 + [0.5] * 130:
         run.batch(0.0, works)
-    assert run.told["images_per_second"] == pytest.approx(32, rel=0.1)
+    assert run.metrics["images_per_second"] == pytest.approx(32, rel=0.1)
 
 
-def test_waiting_for_data_is_said_once_and_only_where_it_is_much(clock: SimpleNamespace) -> None:
-    with pytest.warns(UserWarning, match=r"50% of the time .* data\.workers") as said:
+def test_long_waits_for_data_give_one_warning(clock: SimpleNamespace) -> None:
+    with pytest.warns(UserWarning, match=r"50% of the time .* data\.workers") as record:
         run = Run(clock)
         for _ in range(200):
             run.batch(waits=0.5, works=0.5)
-    assert len(said) == 1
+    assert len(record) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run = Run(clock)
@@ -92,24 +96,24 @@ def test_waiting_for_data_is_said_once_and_only_where_it_is_much(clock: SimpleNa
             run.batch(waits=0.1, works=0.9)
 
 
-def test_without_a_count_of_the_work_there_is_no_share(clock: SimpleNamespace) -> None:
+def test_without_a_count_of_flops_there_is_no_share_of_the_peak(clock: SimpleNamespace) -> None:
     run = Run(clock, flops=None)
     run.batch(0.0, 0.4)
-    assert "share_of_peak" not in run.told and "images_per_second" in run.told
+    assert "share_of_peak" not in run.metrics and "images_per_second" in run.metrics
 
 
-def test_measuring_the_machine_leaves_the_random_numbers_of_training_alone() -> None:
+def test_measuring_the_hardware_leaves_random_numbers_alone() -> None:
     before = torch.random.get_rng_state()
-    assert machine.matrix_peak(torch.float32, edge=64, seconds=0.01) > 0
+    assert hardware.matrix_peak(torch.float32, edge=64, seconds=0.01) > 0
     assert torch.equal(before, torch.random.get_rng_state())
-    held = machine.memory()
-    kept = torch.ones(32 << 18)  # 32 MiB, touched
-    assert machine.memory() >= held > 0 and kept.nbytes == 32 << 20
+    before = hardware.peak_memory()
+    tensor = torch.ones(32 << 18)  # 32 MiB, touched
+    assert hardware.peak_memory() >= before > 0 and tensor.nbytes == 32 << 20
 
 
-def test_what_other_callbacks_do_is_no_waiting_for_data(clock: SimpleNamespace) -> None:
+def test_the_time_of_other_callbacks_does_not_count_as_waiting(clock: SimpleNamespace) -> None:
     run = Run(clock)
     for _ in range(10):
         run.batch(waits=0.1, works=0.1, draws=0.8)
     run.batch(waits=0.1, works=0.1)
-    assert run.told["data_wait"] == pytest.approx(0.1, abs=0.01)
+    assert run.metrics["data_wait"] == pytest.approx(0.1, abs=0.01)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_world import add_text, sample
 
-from imagen_lit.data import collection, shard
+from imagen_lit.data.shard_files import collection, shard
 
 Make = Callable[..., Path]
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from tiny_world import jpeg
 
-from imagen_lit.data import build, collection, facts, shard
+from imagen_lit.data import build
 from imagen_lit.data.filter import Filter
-from imagen_lit.data.folder import Folder
-from imagen_lit.data.remote import members
-from imagen_lit.data.seen import Seen
-from imagen_lit.data.table import Table
+from imagen_lit.data.hash_set import HashSet
+from imagen_lit.data.shard_files import collection, shard, statistics
+from imagen_lit.data.shard_files.tar_stream import read_samples
+from imagen_lit.data.source.folder import Folder
+from imagen_lit.data.source.table import Table
 
 CAPTION, ROW, JSON = (
     "its caption is not UTF-8",
@@ -35,7 +36,7 @@ def samples(source: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
     return list(build.samples(source, 0, len(source), left_out)), left_out
 
 
-BESIDE = {  # what stands beside a picture in a folder
+BESIDE = {  # a file beside an image in a folder
     "caption in latin-1": ("txt", b"caf\xe9", CAPTION),
     "empty caption": ("txt", b" \n", "it has no caption"),
     "caption without end": ("txt", b"x" * 70_000, "its caption is too long"),
@@ -45,30 +46,33 @@ BESIDE = {  # what stands beside a picture in a folder
     "json without end": ("json", b'{"n":' + b"9" * 5000 + b"}", JSON),
     "json a list": ("json", b"[1, 2]", "its .json is not an object"),
     "half a surrogate": ("json", b'{"caption": "\\ud83d"}', CAPTION),
-    "a novel": ("json", b'{"caption":"x","n":"' + b"x" * 2**20 + b'"}', "too much is known of it"),
+    "a novel": ("json", b'{"caption":"x","n":"' + b"x" * 2**20 + b'"}',
+                "its metadata is too large"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "data", "reason"), BESIDE.values(), ids=BESIDE)
-def test_in_a_folder(tmp_path: Path, kind: str, data: bytes, reason: str) -> None:
+def test_a_bad_entry_of_a_folder_is_left_out_and_counted(
+    tmp_path: Path, kind: str, data: bytes, reason: str
+) -> None:
     for name in "abc":
         (tmp_path / f"{name}.jpg").write_bytes(jpeg(1))
         (tmp_path / f"{name}.txt").write_bytes(b"\xef\xbb\xbfgood")  # some editors begin so
     (tmp_path / "b.txt").unlink()
     (tmp_path / f"b.{kind}").write_bytes(data)
-    found, left_out = samples(Folder(str(tmp_path)))
-    assert [s["caption"] for s in found] == ["good", "good"] and left_out == {reason: 1}
+    usable, left_out = samples(Folder(str(tmp_path)))
+    assert [s["caption"] for s in usable] == ["good", "good"] and left_out == {reason: 1}
 
 
 PATHS = {
     "missing": ("gone.jpg", "its file is missing"),
     "a folder": (".", "its file is missing"),
-    "empty": ("", "it has no picture"),
+    "empty": ("", "it has no image"),
     "out of the folder": ("../secret.jpg", OUT),
     "absolute": ("/etc/hostname", OUT),
-    "too long": ("a" * 300 + ".jpg", "its path can be none"),
-    "a NUL": ("a\0.jpg", "its path can be none"),
-    "an address": ("ftp://a/b.jpg", "its picture is an address, which only img2dataset fetches"),
+    "too long": ("a" * 300 + ".jpg", "its path is not possible"),
+    "a NUL": ("a\0.jpg", "its path is not possible"),
+    "an address": ("ftp://a/b.jpg", "its image is an address, which only img2dataset fetches"),
 }  # fmt: skip
 
 
@@ -106,14 +110,14 @@ ROWS: dict[str, tuple[Callable[..., Table], Any, str]] = {
     "csv cell without end": (csv_of, b'ok.jpg,"' + b"x" * 200_000 + b'",1', ROW),
     "jsonl in latin-1": (jsonl_of, b'{"image": "ok.jpg", "caption": "caf\xe9"}', CAPTION),
     "jsonl without caption": (jsonl_of, b'{"image": "ok.jpg"}', "it has no caption"),
-    "jsonl without picture": (jsonl_of, b'{"caption": "x"}', "it has no picture"),
+    "jsonl without image": (jsonl_of, b'{"caption": "x"}', "it has no image"),
     "jsonl with a number": (jsonl_of, b'{"image": "ok.jpg", "caption": 3}', "it has no caption"),
     "jsonl half a surrogate": (jsonl_of, b'{"image":"ok.jpg", "caption":"\\ud83d"}', CAPTION),
     "jsonl cut": (jsonl_of, b'{"image":', ROW),
     "jsonl a list": (jsonl_of, b"[1]", ROW),
     "jsonl too deep": (jsonl_of, b'{"n":' + DEEP + b"}", ROW),
     "jsonl number without end": (jsonl_of, b'{"n":' + b"9" * 5000 + b"}", ROW),
-    "parquet null": (parquet_of, {"image": None, "caption": "x"}, "it has no picture"),
+    "parquet null": (parquet_of, {"image": None, "caption": "x"}, "it has no image"),
     "parquet text": (parquet_of, {"image": "t.txt", "caption": "x"}, "it is no JPEG, PNG or WebP"),
 }  # fmt: skip
 for name, (path, why) in PATHS.items():
@@ -124,31 +128,33 @@ for name, (path, why) in PATHS.items():
 
 
 @pytest.mark.parametrize(("write", "bad", "reason"), ROWS.values(), ids=ROWS)
-def test_in_a_table(tmp_path: Path, write: Callable[..., Table], bad: Any, reason: str) -> None:
+def test_a_bad_row_of_a_table_is_left_out_and_counted(
+    tmp_path: Path, write: Callable[..., Table], bad: Any, reason: str
+) -> None:
     (tmp_path / "secret.jpg").write_bytes(jpeg(0))
     folder = tmp_path / "album"
     folder.mkdir()
     (folder / "t.txt").write_text("words")
     (folder / "ok.jpg").write_bytes(jpeg(1))
-    found, left_out = samples(write(folder, bad))
-    assert [s["caption"] for s in found] == ["good", "good"] and left_out == {reason: 1}
+    usable, left_out = samples(write(folder, bad))
+    assert [s["caption"] for s in usable] == ["good", "good"] and left_out == {reason: 1}
 
 
-def test_blank_lines_are_no_rows_and_further_cells_no_harm(tmp_path: Path) -> None:
+def test_blank_lines_are_not_rows_and_extra_cells_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "ok.jpg").write_bytes(jpeg(1))
     assert len(jsonl_of(tmp_path, b"", b"  ")) == 2
-    found, left_out = samples(csv_of(tmp_path, b"ok.jpg,more,1,2,3"))
-    assert [s["caption"] for s in found] == ["good", "more", "good"] and not left_out
-    shard.write(tmp_path / "set" / "0.tar", found)
+    usable, left_out = samples(csv_of(tmp_path, b"ok.jpg,more,1,2,3"))
+    assert [s["caption"] for s in usable] == ["good", "more", "good"] and not left_out
+    shard.write(tmp_path / "set" / "0.tar", usable)
 
 
-JSONS = {  # of the second sample in a tar, and which of its numbers are believed
+JSONS = {  # of the second sample in a tar, and which of its numbers count
     "cut short": (b'{"n":', {}),
     "not UTF-8": (b'{"n": 1, "s": "\xff"}', {}),
     "too deep": (b'{"n":' + DEEP + b"}", {}),
-    "too deep, and turned": (b'{"Image Orientation":' + DEEP + b"}", {}),
+    "too deep, with an orientation": (b'{"Image Orientation":' + DEEP + b"}", {}),
     "a list": (b"[1, 2]", {}),
-    "a turn that is none": (b'{"n": 1, "exif": "{\\"Image Orientation\\": []}"}', {"n": 1}),
+    "an unknown orientation": (b'{"n": 1, "exif": "{\\"Image Orientation\\": []}"}', {"n": 1}),
     "400 digits": (b'{"n": 1, "x":' + b"9" * 400 + b"}", {"n": 1}),
     "5000 digits": (b'{"x":' + b"9" * 5000 + b"}", {}),
     "wider than the world": (b'{"original_width": 1e300}', {"original_width": 1e300}),
@@ -163,34 +169,37 @@ JSONS = {  # of the second sample in a tar, and which of its numbers are believe
 
 
 @pytest.mark.parametrize(("data", "numbers"), JSONS.values(), ids=JSONS)
-def test_a_strange_json_in_a_tar_says_nothing_and_harms_none(
+def test_a_broken_json_in_a_tar_is_ignored_and_harms_no_other_sample(
     tmp_path: Path, data: bytes, numbers: dict[str, float]
 ) -> None:
     path = tmp_path / "set" / "0.tar"
     path.parent.mkdir()
     with tarfile.open(path, "w") as tar:
-        for key, known in (("a", b'{"rated": 6}'), ("b", data)):
-            for kind, content in (("jpg", jpeg(1)), ("txt", b"hi"), ("json", known)):
+        for key, text in (("a", b'{"rated": 6}'), ("b", data)):
+            for kind, content in (("jpg", jpeg(1)), ("txt", b"hi"), ("json", text)):
                 info = tarfile.TarInfo(f"{key}.{kind}")
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
     list(build.survey(path.parent, 1))
-    for found in (facts.of(path), facts.of(path)):  # found, and read again
-        assert found["width"].tolist() == [32, 32]
-        more = {name: found[name].tolist() for name in found if name not in facts.OWN}
+    for columns in (statistics.of_shard(path), statistics.of_shard(path)):  # computed, and read
+        assert columns["width"].tolist() == [32, 32]
+        more = {name: columns[name].tolist() for name in columns if name not in statistics.OWN}
         assert more.pop("rated") == pytest.approx([6, math.nan], nan_ok=True)
         assert more == {
             name: pytest.approx([math.nan, value], nan_ok=True) for name, value in numbers.items()
         }
-        keep, _ = Filter(fields={"rated": [5, None]}).keep(found, Seen())
+        keep, _ = Filter(fields={"rated": [5, None]}).keep(columns, HashSet())
         assert keep.tolist() == [True, False]
-    assert len(list(members(str(path)))) == collection.read_manifest(path.parent)["samples"] == 2
+    assert (
+        len(list(read_samples(str(path)))) == collection.read_manifest(path.parent)["samples"] == 2
+    )
 
 
-def test_no_more_names_are_kept_of_a_shard_than_a_table_would_have() -> None:
-    one = {f"a{n}": n for n in range(facts.NAMES - 1)}
+def test_the_names_of_the_numbers_in_a_shard_are_limited() -> None:
+    one = {f"a{n}": n for n in range(statistics.MAX_NAMES - 1)}
     many = [one, {"last": 1.0}, {"too": 1.0, "late": 2.0}]
-    found = facts.of_samples({"known": k, "caption": "x", "image": jpeg(1)} for k in many)
-    assert set(found) - set(facts.OWN) == {*one, "last"}
-    assert all(len(column) == 3 for column in found.values())
-    assert np.isnan(found["last"][[0, 2]]).all()
+    samples = ({"metadata": numbers, "caption": "x", "image": jpeg(1)} for numbers in many)
+    columns = statistics.of_samples(samples)
+    assert set(columns) - set(statistics.OWN) == {*one, "last"}
+    assert all(len(column) == 3 for column in columns.values())
+    assert np.isnan(columns["last"][[0, 2]]).all()

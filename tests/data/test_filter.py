@@ -1,4 +1,4 @@
-"""A filter counts exactly, chooses by what is known, and is the same choice for everybody."""
+"""A filter counts exactly, selects by the statistics, and selects the same for everybody."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import jpeg, sample
 
-from imagen_lit.data import facts, shard
-from imagen_lit.data.collection import Collection
 from imagen_lit.data.filter import Filter
+from imagen_lit.data.hash_set import HashSet
 from imagen_lit.data.loader import Data
-from imagen_lit.data.seen import Seen
 from imagen_lit.data.selection import select
+from imagen_lit.data.shard_files import index_cache, shard, statistics
+from imagen_lit.data.shard_files.collection import Collection
 
 Make = Callable[..., Path]
 
@@ -36,50 +36,51 @@ def grey(edge: int = 32) -> bytes:
 def folder(make: Make) -> Path:
     """Twelve samples, of which each odd one is out for a reason of its own."""
 
-    def known(**facts: Any) -> dict[str, Any]:
-        return {"known": {"aesthetic": 6.0, "original_width": 512, "original_height": 512} | facts}
+    def rated(**changes: Any) -> dict[str, Any]:
+        metadata = {"aesthetic": 6.0, "original_width": 512, "original_height": 512}
+        return {"metadata": metadata | changes}
 
-    changes = {n: known() for n in range(12)}
-    changes[0] = known() | {"image": jpeg(13)}  # number 0 itself is all black
-    changes[1] = known(original_width=100)
-    changes[3] = known(original_width=2048)
-    changes[5] = known(aesthetic=4.9)
-    changes[7] = {"known": {"original_width": 512, "original_height": 512}}  # not rated at all
-    changes[9] = known() | {"image": b"\xff\xd8\xff broken"}
-    changes[11] = known() | {"image": grey(), "extension": "png"}
-    changes[8] = known() | {"caption": "Picture  4 of a thing"}  # as number 4 says
+    changes = {n: rated() for n in range(12)}
+    changes[0] = rated() | {"image": jpeg(13)}  # number 0 itself is all black
+    changes[1] = rated(original_width=100)
+    changes[3] = rated(original_width=2048)
+    changes[5] = rated(aesthetic=4.9)
+    changes[7] = {"metadata": {"original_width": 512, "original_height": 512}}  # not rated at all
+    changes[9] = rated() | {"image": b"\xff\xd8\xff broken"}
+    changes[11] = rated() | {"image": grey(), "extension": "png"}
+    changes[8] = rated() | {"caption": "Picture  4 of a thing"}  # as number 4 says
     return make(7, 5, changes=changes)
 
 
-def test_what_is_known_is_found_and_kept(folder: Path) -> None:
-    found = facts.of(folder / "00000.tar")
-    assert found["width"].tolist() == [512, 100, 512, 2048, 512, 512, 512]
-    assert found["aesthetic"].tolist()[:6] == [6, 6, 6, 6, 6, pytest.approx(4.9)]
-    assert found["caption_length"].tolist() == [len(sample(n)["caption"]) for n in range(7)]
-    assert (found["contrast"] > 3).all()
-    kept = shard.meta(folder) / "00000.facts.safetensors"
-    before = kept.stat().st_mtime_ns
-    facts.of(folder / "00000.tar")
-    assert kept.stat().st_mtime_ns == before
-    later = facts.of(folder / "00001.tar")
+def test_statistics_are_computed_once_and_cached(folder: Path) -> None:
+    columns = statistics.of_shard(folder / "00000.tar")
+    assert columns["width"].tolist() == [512, 100, 512, 2048, 512, 512, 512]
+    assert columns["aesthetic"].tolist()[:6] == [6, 6, 6, 6, 6, pytest.approx(4.9)]
+    assert columns["caption_length"].tolist() == [len(sample(n)["caption"]) for n in range(7)]
+    assert (columns["contrast"] > 3).all()
+    file = index_cache.meta_folder(folder) / "00000.statistics.safetensors"
+    before = file.stat().st_mtime_ns
+    statistics.of_shard(folder / "00000.tar")
+    assert file.stat().st_mtime_ns == before
+    later = statistics.of_shard(folder / "00001.tar")
     assert later["width"].tolist()[2] == 0  # its .json says 512; it still cannot be read
     assert np.isnan(later["aesthetic"][0])
     assert later["contrast"][4] == 0
 
 
-def rows(folder: Path, chosen: Filter | None) -> list[int]:
+def keys(folder: Path, bounds: Filter | None) -> list[int]:
     shards = Collection(folder)
-    selection = select(shards, chosen, 0)
-    found = []
+    selection = select(shards, bounds, 0)
+    keys = []
     for number in range(len(shards)):
         opened = shards.open(number)
-        kept = selection.rows(number, opened.index.hashes, held=False)
-        found += [int(opened.key(row)) for row in kept]
-    return found
+        rows = selection.rows(number, opened.index.hashes, is_validation=False)
+        keys += [int(opened.key(row)) for row in rows]
+    return keys
 
 
 @pytest.mark.parametrize(
-    ("asked", "out"),
+    ("settings", "out"),
     [
         ({}, set()),
         ({"min_side": 256}, {1}),
@@ -92,16 +93,16 @@ def rows(folder: Path, chosen: Filter | None) -> list[int]:
          | {8}),
     ],
 )  # fmt: skip
-def test_each_bound_leaves_out_what_it_says_and_what_cannot_be_read(
-    folder: Path, asked: dict, out: set[int]
+def test_each_bound_leaves_out_its_samples_and_unreadable_ones(
+    folder: Path, settings: dict, out: set[int]
 ) -> None:
-    out = out | ({9} if asked else set())
-    assert rows(folder, Filter(**asked)) == [n for n in range(12) if n not in out]
+    out = out | ({9} if settings else set())
+    assert keys(folder, Filter(**settings)) == [n for n in range(12) if n not in out]
 
 
 def test_the_reasons_and_what_remains_add_up(folder: Path) -> None:
-    chosen = Filter(min_side=256, max_aspect=3, min_contrast=1, fields={"aesthetic": [5, None]})
-    selection = select(Collection(folder), chosen, 0)
+    bounds = Filter(min_side=256, max_aspect=3, min_contrast=1, fields={"aesthetic": [5, None]})
+    selection = select(Collection(folder), bounds, 0)
     assert selection.reasons == {
         "unreadable": 1,
         "side < 256": 1,
@@ -112,32 +113,31 @@ def test_the_reasons_and_what_remains_add_up(folder: Path) -> None:
     assert sum(selection.training) == 12 - 6
 
 
-def test_the_choice_is_kept_beside_the_folder_and_made_anew_when_a_shard_changes(
-    make: Make,
-) -> None:
+def test_the_selection_is_cached_until_a_shard_changes(make: Make) -> None:
     folder = make(4, 4)
-    chosen = Filter(caption_length=[None, 11])
-    first = select(Collection(folder), chosen, 0.3)
-    (kept,) = shard.meta(folder).glob("selection-*.safetensors")
-    before = kept.stat().st_mtime_ns
-    again = select(Collection(folder), chosen, 0.3)
-    assert kept.stat().st_mtime_ns == before
-    assert (again.training == first.training).all() and again.threshold == first.threshold
+    bounds = Filter(caption_length=[None, 11])
+    first = select(Collection(folder), bounds, 0.3)
+    (file,) = index_cache.meta_folder(folder).glob("selection-*.safetensors")
+    before = file.stat().st_mtime_ns
+    second = select(Collection(folder), bounds, 0.3)
+    assert file.stat().st_mtime_ns == before
+    assert (second.training == first.training).all() and second.threshold == first.threshold
     samples = [sample(n, caption="a caption that is too long by far") for n in range(4, 8)]
     shard.write(folder / "00001.tar", samples)
-    assert select(Collection(folder), chosen, 0).training.tolist()[1] == 0
+    assert select(Collection(folder), bounds, 0).training.tolist()[1] == 0
 
 
-def test_training_sees_what_is_chosen_and_nothing_else(folder: Path) -> None:
-    chosen = Filter(min_side=256, fields={"aesthetic": [5, None]}, min_contrast=1)
-    data = Data(str(folder), "fake", 16, 12, validation=2, filter=chosen)
+def test_training_sees_the_selected_samples_and_no_others(folder: Path) -> None:
+    bounds = Filter(min_side=256, fields={"aesthetic": [5, None]}, min_contrast=1)
+    data = Data(str(folder), "fake", 16, 12, validation=2, filter=bounds)
     data.setup()
     few = islice(data.train_dataloader(), 4)
-    seen = {key for batch in few for key in batch["key"]}
-    held = {key for batch in data.val_dataloader()[0] for key in batch["key"]}
-    wanted = {sample(n)["key"] for n in (0, 2, 3, 4, 6, 8, 10)}
-    assert len(held) == 2 and seen | held == wanted and not seen & held
-    assert data.tally.replaced == 0
+    training = {key for batch in few for key in batch["key"]}
+    validation = {key for batch in data.val_dataloader()[0] for key in batch["key"]}
+    expected = {sample(n)["key"] for n in (0, 2, 3, 4, 6, 8, 10)}
+    assert len(validation) == 2 and training | validation == expected
+    assert not training & validation
+    assert data.tally.counts[1] == 0
 
 
 def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "settings",
     [
         {"fields": {"aesthetic": [5, 3]}},
         {"fields": {"aesthetic": 5}},
@@ -166,56 +166,60 @@ def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
     ],
     ids=str,
 )
-def test_a_bound_that_is_none_is_an_error_in_words(asked: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"no \[lowest, highest\]|expected") as found:
-        Filter(**asked)
-    assert next(iter(asked)) in str(found.value) or "aesthetic" in str(found.value)
+def test_a_malformed_bound_is_an_error_in_words(settings: dict[str, Any]) -> None:
+    allowed = r"is not \[lowest, highest\]|is not a number|Set fields=|set it to true or false"
+    with pytest.raises(ValueError, match=allowed) as error:
+        Filter(**settings)
+    assert next(iter(settings)) in str(error.value) or "aesthetic" in str(error.value)
 
 
-@pytest.mark.parametrize("name", facts.OWN)
-def test_a_field_that_is_ours_is_refused_with_the_words_for_it(name: str) -> None:
-    with pytest.raises(ValueError, match=f"fields={{{name}: …}}.*ask by min_side"):
+@pytest.mark.parametrize("name", statistics.OWN)
+def test_a_measured_field_is_refused_with_the_keys_for_it(name: str) -> None:
+    with pytest.raises(ValueError, match=f"fields={{{name}: …}}.*Set min_side"):
         Filter(fields={name: [1, None]})
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 60), max_size=20), max_size=12))
-def test_the_first_of_its_kind_stays_and_no_other(parts: list[list[int]]) -> None:
-    seen, before = Seen(), set()
+def test_only_the_first_of_equal_hashes_is_new(parts: list[list[int]]) -> None:
+    hashes, before = HashSet(), set()
     for part in parts:
         expected = []
         for number in part:
             expected.append(number not in before)
             before.add(number)
-        assert seen.first(np.array(part, np.int64)).tolist() == expected
+        assert hashes.add_new(np.array(part, np.int64)).tolist() == expected
 
 
-def test_what_was_seen_takes_eight_bytes_each() -> None:
-    seen, rng = Seen(), np.random.default_rng(0)
+def test_a_hash_set_takes_eight_bytes_a_hash() -> None:
+    hashes, rng = HashSet(), np.random.default_rng(0)
     tracemalloc.start()
     for _ in range(200):
-        seen.first(rng.integers(0, 1 << 62, 5_000))
-    held, _ = tracemalloc.get_traced_memory()
+        hashes.add_new(rng.integers(0, 1 << 62, 5_000))
+    memory, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < 1.1 * 8 * 200 * 5_000
+    assert memory < 1.1 * 8 * 200 * 5_000
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("entry", "message"),
     [
-        ({"shards": "x", "wieght": 0.2}, "'wieght': expected shards, text, weight, filter"),
-        ({"shards": "x", "fitler": {"min_side": 9}}, "'fitler': expected shards, text"),
-        ({"shards": "x", "filter": {"min_sied": 9}}, "'min_sied': expected min_side, max_aspect"),
-        ({"shards": "x", "filter": {"min_side": "a"}}, "min_side='a': expected a number"),
-        ({"shards": "x", "filter": [1]}, r"filter=\[1\]: expected"),
-        ({"shards": "x", "weight": "a"}, "weight='a': expected a number above zero"),
-        ({"shards": "x", "weight": -1}, "weight=-1: expected a number above zero"),
-        ({"shards": "x", "weight": float("nan")}, "weight=nan: expected a number above zero"),
-        ({"weight": 1.0}, "shards=None: expected a name"),
-        ({"shards": "x", "text": 3}, "text=3: expected a name"),
-        ("x", "'x' as a folder of data.mixed_with"),
+        ({"shards": "x", "wieght": 0.2}, "'wieght'. Allowed are shards, text, weight, filter"),
+        ({"shards": "x", "fitler": {"min_side": 9}}, "'fitler'. Allowed are shards, text"),
+        (
+            {"shards": "x", "filter": {"min_sied": 9}},
+            "'min_sied'. Allowed are min_side, max_aspect",
+        ),
+        ({"shards": "x", "filter": {"min_side": "a"}}, "min_side='a' is not a number"),
+        ({"shards": "x", "filter": [1]}, r"filter=\[1\]. Set filter: {min_side"),
+        ({"shards": "x", "weight": "a"}, "weight='a' is not a number above 0"),
+        ({"shards": "x", "weight": -1}, "weight=-1 is not a number above 0"),
+        ({"shards": "x", "weight": float("nan")}, "weight=nan is not a number above 0"),
+        ({"weight": 1.0}, "shards=None, not a name"),
+        ({"shards": "x", "text": 3}, "text=3, not a name"),
+        ("x", "'x' is not an entry of data.mixed_with"),
     ],
 )
-def test_a_mixture_that_is_misspelt_is_an_error_in_words(words: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        Data("nowhere", "fake", 16, 12, mixed_with=[words])
+def test_a_misspelt_mixture_is_an_error_in_words(entry: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Data("nowhere", "fake", 16, 12, mixed_with=[entry])

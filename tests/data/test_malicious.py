@@ -1,4 +1,4 @@
-"""A set made by an enemy touches no file, runs nothing, and takes no memory to speak of."""
+"""A malicious collection touches no file, runs nothing, and takes hardly any memory."""
 
 import gzip
 import io
@@ -18,10 +18,11 @@ import warm
 from PIL import Image
 from tiny_world import jpeg
 
-from imagen_lit.data import facts, shard, tar, transform
-from imagen_lit.data.folder import Folder
-from imagen_lit.data.remote import members
-from imagen_lit.data.table import Table
+from imagen_lit.data import transform
+from imagen_lit.data.shard_files import index_cache, shard, shard_index, statistics, tar
+from imagen_lit.data.shard_files.tar_stream import read_samples
+from imagen_lit.data.source.folder import Folder
+from imagen_lit.data.source.table import Table
 
 
 class Bomb:
@@ -83,61 +84,64 @@ def test_pickles_in_every_guise_are_never_opened(tmp_path: Path, mark: Path, kin
     path = tar_of(tmp_path / "set/00000.tar", *good(), (f"ok.{kind}", data))
     opened = shard.Shard(path)
     assert len(opened) == 1 and opened.caption(0) == "a thing"
-    facts.of(path)
-    assert len(list(members(str(path)))) == 1
+    statistics.of_shard(path)
+    assert len(list(read_samples(str(path)))) == 1
     assert not mark.exists()
 
 
-def test_a_pickle_called_json_index_or_facts_is_no_more_than_unreadable(
-    tmp_path: Path, mark: Path
-) -> None:
+def test_a_pickle_in_place_of_a_cache_file_is_only_unreadable(tmp_path: Path, mark: Path) -> None:
     path = tar_of(tmp_path / "set/00000.tar", *good())
-    for name in ("index", "facts"):
-        kept = shard.meta(path.parent) / f"00000.{name}.safetensors"
-        kept.parent.mkdir(exist_ok=True)
-        kept.write_bytes(pickle.dumps(Bomb(mark)))
+    for name in ("index", "statistics"):
+        file = index_cache.meta_folder(path.parent) / f"00000.{name}.safetensors"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(pickle.dumps(Bomb(mark)))
     assert len(shard.Shard(path)) == 1
-    assert facts.of(path)["width"].tolist() == [32]
+    assert statistics.of_shard(path)["width"].tolist() == [32]
     assert not mark.exists()
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/../../x"])
-def test_a_name_that_leads_elsewhere_is_only_a_name(tmp_path: Path, name: str) -> None:
+def test_a_name_that_points_elsewhere_is_only_a_name(tmp_path: Path, name: str) -> None:
     path = tar_of(tmp_path / "set/00000.tar", (f"{name}.jpg", jpeg(0)), (f"{name}.txt", b"t"))
     before = sorted(tmp_path.rglob("*"))
     opened = shard.Shard(path)
     assert opened.image(0) == jpeg(0)
-    made = set(tmp_path.rglob("*")) - set(before)
-    assert made == {shard.meta(path.parent), shard.meta(path.parent) / "00000.index.safetensors"}
+    new = set(tmp_path.rglob("*")) - set(before)
+    assert new == {
+        index_cache.meta_folder(path.parent),
+        index_cache.meta_folder(path.parent) / "00000.index.safetensors",
+    }
 
 
-def measured(code: str, path: Path) -> tuple[str, float]:
-    """Run code in a process of its own; what it says, and by how many MiB it grew."""
+def run_and_measure(code: str, path: Path) -> tuple[str, float]:
+    """Run code in a process of its own; its output, and by how many MiB it grew."""
     script = (
         "import sys, torch, numpy\n"
-        "from imagen_lit.data import facts, shard, transform\n"
-        "from imagen_lit.data.remote import members\n"
+        "from imagen_lit.data import transform\n"
+        "from imagen_lit.data.shard_files import shard_index, statistics\n"
+        "from imagen_lit.data.shard_files.tar_stream import read_samples\n"
         "path = __import__('pathlib').Path(sys.argv[1])\n"
         # Not getrusage's, which begins with the peak of the process that started this one.
         "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
         f"before = peak()\ntry:\n    {code}\n"
         "except ValueError as error:\n    print(error)\nprint('grew', (peak() - before) / 1024)\n"
     )
-    with tempfile.TemporaryDirectory() as told:
-        out, err = Path(told) / "out", Path(told) / "err"
-        status = warm.wait(warm.script(script, [str(path)], Path(told), out, err))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        out, err = folder / "out", folder / "err"
+        status = warm.wait(warm.script(script, [str(path)], folder, out, err))
         assert status == 0, err.read_text()
-        said, _, grew = out.read_text().partition("grew")
-    return said, float(grew)
+        output, _, growth = out.read_text().partition("grew")
+    return output, float(growth)
 
 
-READERS = {"index": "shard.index(path)", "stream": "list(members(str(path)))"}
+READERS = {"index": "shard_index.index(path)", "stream": "list(read_samples(str(path)))"}
 
 
 @pytest.mark.parametrize("code", READERS.values(), ids=READERS)
 def test_a_sparse_member_is_refused(tmp_path: Path, code: str) -> None:
-    said, grew = measured(code, sparse(tmp_path / "set/00000.tar"))
-    assert "not a plain file" in said and grew < 200
+    output, growth = run_and_measure(code, sparse(tmp_path / "set/00000.tar"))
+    assert "not a plain file" in output and growth < 200
 
 
 @pytest.mark.parametrize("code", READERS.values(), ids=READERS)
@@ -147,20 +151,20 @@ def test_a_gzip_bomb_called_tar_is_refused(tmp_path: Path, code: str) -> None:
     with gzip.open(path, "wb") as file:
         for _ in range(400):
             file.write(bytes(1 << 20))
-    said, grew = measured(code, path)
-    assert "plain tar" in said and grew < 200
+    output, growth = run_and_measure(code, path)
+    assert "plain tar" in output and growth < 200
 
 
 @pytest.mark.parametrize("code", READERS.values(), ids=READERS)
-def test_a_member_larger_than_any_picture_is_refused(tmp_path: Path, code: str) -> None:
+def test_a_member_larger_than_any_image_is_refused(tmp_path: Path, code: str) -> None:
     path = tar_of(tmp_path / "set/00000.tar", *good())
     data = bytearray(path.read_bytes())
     data[124:136] = b"%011o\0" % (7 << 30)  # the header lies about its size
     data[148:156] = b" " * 8
     data[148:156] = b"%06o\0 " % sum(data[:512])
     path.write_bytes(bytes(data))
-    said, grew = measured(code, path)
-    assert "bytes; a member may have" in said and grew < 200
+    output, growth = run_and_measure(code, path)
+    assert "bytes; a member may have" in output and growth < 200
 
 
 def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -192,7 +196,7 @@ LIES = {
 
 @pytest.mark.parametrize("mode", ["r:", "r|"])
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-@pytest.mark.timeout(20)  # they used to be read for ever
+@pytest.mark.timeout(20)  # without the check they are read for ever
 def test_a_header_that_lies_about_its_size_is_refused(
     tmp_path: Path, lie: bytes, mode: str
 ) -> None:
@@ -208,14 +212,14 @@ def test_a_header_that_lies_about_its_size_is_refused(
         list(tar.members(path, file, mode))
 
 
-def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_counted_as_unreadable(
+def test_pixel_bombs_and_eps_called_jpg_cost_nothing_and_are_unreadable(
     tmp_path: Path,
 ) -> None:
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/tmp/x) (w) file\n"
     files = [("a.png", pixel_bomb()), ("a.txt", b"t"), ("b.jpg", eps), ("b.txt", b"t")]
     path = tar_of(tmp_path / "set/00000.tar", *files, *good())
-    said, grew = measured("print(facts.of(path)['width'].tolist())", path)
-    assert "[0, 0, 32]" in said and grew < 200
+    output, growth = run_and_measure("print(statistics.of_shard(path)['width'].tolist())", path)
+    assert "[0, 0, 32]" in output and growth < 200
 
 
 LARGE = {  # as many pixels as each format may have, in what takes most memory to decode
@@ -226,15 +230,17 @@ LARGE = {  # as many pixels as each format may have, in what takes most memory t
 
 
 @pytest.mark.parametrize(("kind", "mode", "edge", "how"), [(k, *v) for k, v in LARGE.items()])
-def test_the_largest_picture_of_each_format_takes_little_memory(
+def test_the_largest_image_of_each_format_takes_little_memory(
     tmp_path: Path, kind: str, mode: str, edge: int, how: dict
 ) -> None:
     file = io.BytesIO()
     Image.new(mode, (edge, edge), "red").save(file, kind, **how)
     path = tmp_path / "large"
     path.write_bytes(file.getvalue())
-    said, grew = measured("print(tuple(transform.decode(path.read_bytes(), 64).shape))", path)
-    assert "(3, " in said and grew < 200
+    output, growth = run_and_measure(
+        "print(tuple(transform.decode(path.read_bytes(), 64).shape))", path
+    )
+    assert "(3, " in output and growth < 200
     with pytest.raises(transform.Unusable, match=f"more than [0-9]* in a {kind}"):
         file = io.BytesIO()
         Image.new("1" if kind == "PNG" else "RGB", (edge + 40, edge + 40)).save(file, kind)
@@ -264,7 +270,7 @@ def large_tar(path: Path, count: int, *kinds: tuple[str, bytes]) -> Path:
     return path
 
 
-def grown(work: Callable[[], object]) -> int:
+def peak_memory(work: Callable[[], object]) -> int:
     """The most bytes that Python held meanwhile."""
     tracemalloc.start()
     try:
@@ -275,16 +281,16 @@ def grown(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("mode", ["r:", "r|"])
-def test_members_that_were_passed_are_forgotten(tmp_path: Path, mode: str) -> None:
+def test_past_members_are_not_kept_in_memory(tmp_path: Path, mode: str) -> None:
     path = large_tar(tmp_path / "set/00000.tar", 20_000, ("bin", b""))
     with path.open("rb") as file:
-        assert grown(lambda: sum(1 for _ in tar.members(path, file, mode))) < 3 << 20
+        assert peak_memory(lambda: sum(1 for _ in tar.members(path, file, mode))) < 3 << 20
 
 
-def test_captions_are_forgotten_once_they_are_counted(tmp_path: Path) -> None:
+def test_captions_are_not_kept_in_memory(tmp_path: Path) -> None:
     kinds = ("jpg", b"\xff\xd8\xff"), ("txt", b"x" * 60_000)
     path = large_tar(tmp_path / "set/00000.tar", 1_000, *kinds)
-    assert grown(lambda: shard.index(path)) < 10 << 20
+    assert peak_memory(lambda: shard_index.index(path)) < 10 << 20
 
 
 @pytest.mark.parametrize("source", [Folder, Table])
@@ -299,21 +305,21 @@ def test_a_file_of_a_gigabyte_is_left_out_unread(
     entries = source(str(tmp_path / "t.csv" if source is Table else tmp_path))
 
     def entry() -> None:
-        with pytest.raises(transform.Unusable, match=r"too l|too much is known"):
+        with pytest.raises(transform.Unusable, match=r"too large|too long"):
             entries[0]
 
-    assert grown(entry) < 10 << 20
+    assert peak_memory(entry) < 10 << 20
 
 
 def test_sixty_thousand_numbers_in_one_json_cost_nothing(tmp_path: Path) -> None:
-    known = json.dumps({f"f{n}": n for n in range(60_000)}).encode()
+    numbers = json.dumps({f"f{n}": n for n in range(60_000)}).encode()
     files = [pair for n in range(200) for pair in good(f"a{n}")]
-    path = tar_of(tmp_path / "set/00000.tar", ("a0.json", known), *files)
-    said, grew = measured("print(len(facts.of(path)))", path)
-    assert said.startswith("5\n") and grew < 100
+    path = tar_of(tmp_path / "set/00000.tar", ("a0.json", numbers), *files)
+    output, growth = run_and_measure("print(len(statistics.of_shard(path)))", path)
+    assert output.startswith("5\n") and growth < 100
 
 
-def test_the_limit_can_be_felt() -> None:
-    """The measure itself: a process that does take 800 MiB is seen to."""
-    _, grew = measured("x = numpy.ones(800 << 17)", Path("/"))
-    assert grew > 200
+def test_the_memory_measurement_notices_800_mib() -> None:
+    """The measurement itself: a process that takes 800 MiB is noticed."""
+    _, growth = run_and_measure("x = numpy.ones(800 << 17)", Path("/"))
+    assert growth > 200

@@ -1,4 +1,4 @@
-"""A shard reads back what was written, and a damaged or strange tar is an error in words."""
+"""A shard reads back what was written, and a damaged or foreign tar is an error in words."""
 
 import errno
 import io
@@ -14,24 +14,24 @@ import pytest
 import webdataset
 from tiny_world import jpeg, sample
 
-from imagen_lit.data import collection, found, shard, tar
-from imagen_lit.data.aside import aside
+from imagen_lit.basics.atomic import atomic_write
 from imagen_lit.data.build import survey
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.loader import Data
-from imagen_lit.data.remote import members
-from imagen_lit.data.tar import LIMIT, TOO_LARGE, TWICE
+from imagen_lit.data.shard_files import collection, index_cache, shard, shard_index, tar
+from imagen_lit.data.shard_files.tar import LIMIT, TOO_LARGE, TWICE
+from imagen_lit.data.shard_files.tar_stream import read_samples
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Path:
+def tar_path(tmp_path: Path) -> Path:
     path = tmp_path / "set" / "00000.tar"
     shard.write(path, [sample(number) for number in range(5)])
     return path
 
 
 def tar_of(path: Path, *members: tuple[str, bytes]) -> Path:
-    """A tar made by the standard library, as a stranger would make one."""
+    """A tar made by the standard library, as anyone might make one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for name, data in members:
@@ -41,90 +41,93 @@ def tar_of(path: Path, *members: tuple[str, bytes]) -> Path:
     return path
 
 
-def test_a_shard_reads_back_what_was_written(written: Path) -> None:
-    opened = shard.Shard(written)
+def test_a_shard_reads_back_what_was_written(tar_path: Path) -> None:
+    opened = shard.Shard(tar_path)
     assert len(opened) == 5
     for row in range(5):
-        known = sample(row)
-        assert opened.key(row) == known["key"]
-        assert opened.image(row) == known["image"]
-        assert opened.caption(row) == known["caption"]
-        assert opened.known(row) == known["known"]
+        expected = sample(row)
+        assert opened.key(row) == expected["key"]
+        assert opened.image(row) == expected["image"]
+        assert opened.caption(row) == expected["caption"]
+        assert opened.metadata(row) == expected["metadata"]
 
 
-def test_webdataset_reads_our_shards(written: Path) -> None:
-    found = list(webdataset.WebDataset(str(written), shardshuffle=False))
-    assert [item["__key__"] for item in found] == [sample(n)["key"] for n in range(5)]
-    assert all(item["jpg"] == jpeg(n) for n, item in enumerate(found))
-    assert [item["txt"].decode() for item in found] == [sample(n)["caption"] for n in range(5)]
+def test_webdataset_reads_our_shards(tar_path: Path) -> None:
+    items = list(webdataset.WebDataset(str(tar_path), shardshuffle=False))
+    assert [item["__key__"] for item in items] == [sample(n)["key"] for n in range(5)]
+    assert all(item["jpg"] == jpeg(n) for n, item in enumerate(items))
+    assert [item["txt"].decode() for item in items] == [sample(n)["caption"] for n in range(5)]
 
 
-def test_the_same_samples_give_the_same_tar(written: Path, tmp_path: Path) -> None:
+def test_the_same_samples_give_the_same_tar(tar_path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "00000.tar"
     shard.write(other, [sample(number) for number in range(5)])
-    assert other.read_bytes() == written.read_bytes()
+    assert other.read_bytes() == tar_path.read_bytes()
 
 
-def test_reading_a_shard_needs_neither_tarfile_nor_webdataset_once_it_is_indexed(
-    written: Path, monkeypatch: pytest.MonkeyPatch
+def test_reading_an_indexed_shard_needs_no_tarfile_or_webdataset(
+    tar_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shard.index(written)
+    shard_index.index(tar_path)
     monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("the tar was opened again"))
-    assert shard.Shard(written).caption(3) == sample(3)["caption"]
+    assert shard.Shard(tar_path).caption(3) == sample(3)["caption"]
 
 
-def test_a_changed_tar_is_indexed_anew(written: Path) -> None:
-    shard.index(written)
-    shard.write(written, [sample(number) for number in range(10, 13)])
-    assert shard.Shard(written).key(0) == sample(10)["key"]
-    assert len(shard.index(written).keys) == 3
+def test_a_changed_tar_is_indexed_again(tar_path: Path) -> None:
+    shard_index.index(tar_path)
+    shard.write(tar_path, [sample(number) for number in range(10, 13)])
+    assert shard.Shard(tar_path).key(0) == sample(10)["key"]
+    assert len(shard_index.index(tar_path).keys) == 3
 
 
-def test_where_nothing_may_be_written_beside_shards_a_link_to_them_serves(
-    written: Path,
+def test_a_link_to_read_only_shards_makes_their_index_writable(
+    tar_path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    forbid(monkeypatch, shard.meta(written.parent))
+    forbid(monkeypatch, index_cache.meta_folder(tar_path.parent))
     for _ in range(2):
-        assert len(shard.Shard(written)) == 5
-    (said,) = caplog.messages
-    assert f"type ln -s {written.parent} " in said and "found out anew" in said
-    link = tmp_path / "my own" / written.parent.name
+        assert len(shard.Shard(tar_path)) == 5
+    (warning,) = caplog.messages
+    assert f"type ln -s {tar_path.parent} " in warning and "computed again every time" in warning
+    link = tmp_path / "my own" / tar_path.parent.name
     link.parent.mkdir()
-    link.symlink_to(written.parent)
-    assert len(shard.Shard(link / written.name)) > 0
+    link.symlink_to(tar_path.parent)
+    assert len(shard.Shard(link / tar_path.name)) > 0
     assert len(caplog.messages) == 1
-    assert shard.meta(link).is_dir() and not shard.meta(written.parent).exists()
+    assert (
+        index_cache.meta_folder(link).is_dir()
+        and not index_cache.meta_folder(tar_path.parent).exists()
+    )
 
 
-def forbid(monkeypatch: pytest.MonkeyPatch, theirs: Path) -> None:
+def forbid(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Nothing may be written into this folder; root, who runs tests, could."""
 
     def allowed(path: Path) -> AbstractContextManager[BinaryIO]:
-        if path.parent == theirs:
+        if path.parent == folder:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return aside(path)
+        return atomic_write(path)
 
-    monkeypatch.setattr(found, "aside", allowed)
+    monkeypatch.setattr(index_cache, "atomic_write", allowed)
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != theirs and access(path, mode))
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
 
 
 @pytest.mark.parametrize("surveyed", [True, False])
-def test_what_may_only_be_read_is_trained_on_all_the_same(
+def test_read_only_shards_can_be_trained_on(
     make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, surveyed: bool
 ) -> None:
     folder = make(6, 6)
     if surveyed:
         list(survey(folder, 1))
     before = {path: path.read_bytes() for path in folder.parent.rglob("*.*") if path.is_file()}
-    forbid(monkeypatch, shard.meta(folder))
+    forbid(monkeypatch, index_cache.meta_folder(folder))
 
     def keys() -> list[str]:
-        chosen = Filter(caption_length=[None, 15], distinct_captions=True)
-        data = Data(str(folder), "fake", 16, 4, validation=2, filter=chosen)
+        bounds = Filter(caption_length=[None, 15], distinct_captions=True)
+        data = Data(str(folder), "fake", 16, 4, validation=2, filter=bounds)
         return [key for batch in islice(data.train_dataloader(), 3) for key in batch["key"]]
 
     assert keys() == keys()
@@ -132,32 +135,32 @@ def test_what_may_only_be_read_is_trained_on_all_the_same(
     assert before == after
     if surveyed:  # nothing is new, so nothing need be written
         assert list(survey(folder, 1)) == [(1, 2), (2, 2)]
-        (shard.meta(folder) / "manifest.json").unlink()
+        (index_cache.meta_folder(folder) / "manifest.json").unlink()
     with pytest.raises(PermissionError, match=f"type ln -s {folder} "):
         list(survey(folder, 1))
 
 
-def test_a_broken_index_is_made_anew(written: Path) -> None:
-    kept = shard.meta(written.parent) / "00000.index.safetensors"
-    shard.index(written)
-    kept.write_bytes(kept.read_bytes()[:100])
-    assert len(shard.Shard(written)) == 5
+def test_a_broken_index_is_made_again(tar_path: Path) -> None:
+    cache = index_cache.meta_folder(tar_path.parent) / "00000.index.safetensors"
+    shard_index.index(tar_path)
+    cache.write_bytes(cache.read_bytes()[:100])
+    assert len(shard.Shard(tar_path)) == 5
 
 
-def test_a_tar_cut_at_any_block_is_an_error(written: Path) -> None:
-    whole = written.read_bytes()
-    with tarfile.open(written) as tar:
+def test_a_tar_cut_at_any_block_is_an_error(tar_path: Path) -> None:
+    whole = tar_path.read_bytes()
+    with tarfile.open(tar_path) as tar:
         last = tar.getmembers()[-1]
     end = last.offset_data + 512 * -(-last.size // 512)
     cuts = [*range(0, end + 1, 512), end + 512, end - 7]  # between members and inside them
     for cut in cuts:
-        written.write_bytes(whole[:cut])
+        tar_path.write_bytes(whole[:cut])
         with pytest.raises(ValueError, match="cut short"):
-            shard.index(written)
+            shard_index.index(tar_path)
         with pytest.raises(ValueError, match="cut short"):
-            list(members(str(written)))
-    written.write_bytes(whole[: end + 1024])  # the two blocks of zeros that end a tar
-    assert len(shard.index(written).keys) == len(list(members(str(written)))) == 5
+            list(read_samples(str(tar_path)))
+    tar_path.write_bytes(whole[: end + 1024])  # the two blocks of zeros that end a tar
+    assert len(shard_index.index(tar_path).keys) == len(list(read_samples(str(tar_path)))) == 5
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b"])
@@ -174,7 +177,7 @@ def test_unknown_kinds_are_not_read_and_dots_in_keys_are_noticed(tmp_path: Path)
         tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.pyd", b"\x80code"), ("a.txt", b"hello")
     )
     opened = shard.Shard(path)
-    assert (len(opened), opened.caption(0), opened.known(0)) == (1, "hello", {})
+    assert (len(opened), opened.caption(0), opened.metadata(0)) == (1, "hello", {})
     dotted = tar_of(tmp_path / "y" / "0.tar", ("img.v2.jpg", jpeg(0)), ("img.v2.txt", b"hello"))
     with pytest.raises(ValueError, match=r"no samples\. Left out were: 1 it belongs to no sample"):
         list(survey(dotted.parent, 1))
@@ -189,15 +192,15 @@ def test_links_sparse_files_and_compressed_tars_are_refused(tmp_path: Path) -> N
             info.type, info.linkname = kind, link
             tar.addfile(info)
         with pytest.raises(ValueError, match="not a plain file"):
-            shard.index(path)
+            shard_index.index(path)
     with tarfile.open(path, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("a.jpg"))
     with pytest.raises(ValueError, match="not a plain tar"):
-        shard.index(path)
+        shard_index.index(path)
 
 
 @pytest.mark.parametrize("mode", ["r:", "r|"])
-def test_what_follows_the_end_of_a_tar_is_not_lost_in_silence(tmp_path: Path, mode: str) -> None:
+def test_what_follows_the_end_of_a_tar_is_not_silently_lost(tmp_path: Path, mode: str) -> None:
     one = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(0)), ("a.txt", b"hi")).read_bytes()
     whole = tmp_path / "x" / "1.tar"
     for tail in (bytes(512), bytes(100_000)):  # some writers fill up blocks, more or fewer
@@ -216,19 +219,19 @@ STRAYS = {
     "a Mac's shadow": ("it belongs to no sample", ("._a.jpg", b"x")),
     "a .json alone": ("it belongs to no sample", ("c.json", b"{}")),
     "no caption": ("it has no caption", ("c.jpg", jpeg(1))),
-    "no picture": ("it has no picture", ("c.txt", b"words")),
+    "no image": ("it has no image", ("c.txt", b"words")),
     "latin-1": ("its caption is not UTF-8", ("c.jpg", jpeg(1)), ("c.txt", b"caf\xe9")),
     "a novel": (TOO_LARGE[1], ("c.jpg", jpeg(1)), ("c.txt", b"x" * (LIMIT["txt"] + 1))),
-    "two pictures": (TWICE, *PAIR, ("c.png", jpeg(0))),
+    "two images": (TWICE, *PAIR, ("c.png", jpeg(0))),
     "two captions": (TWICE, *PAIR, ("c.txt", b"ho")),
     "a large .json": (TOO_LARGE[2], *PAIR, ("c.json", b" " * (LIMIT["json"] + 1))),
-    "a large picture": (TOO_LARGE[0], ("c.jpg", b"x" * (LIMIT["jpg"] + 1)), ("c.txt", b"hi")),
+    "a large image": (TOO_LARGE[0], ("c.jpg", b"x" * (LIMIT["jpg"] + 1)), ("c.txt", b"hi")),
 }
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["last", "first"])
 @pytest.mark.parametrize(("reason", "strays"), [(r, s) for r, *s in STRAYS.values()], ids=STRAYS)
-def test_what_is_no_sample_is_left_out_and_counted_in_files_and_in_streams(
+def test_non_samples_are_left_out_and_counted_in_files_and_streams(
     tmp_path: Path, reason: str, strays: list, first: bool
 ) -> None:
     good = [
@@ -239,7 +242,7 @@ def test_what_is_no_sample_is_left_out_and_counted_in_files_and_in_streams(
     opened = shard.Shard(path)
     assert [opened.key(row) for row in range(len(opened))] == ["a", "b"]
     assert collection.read_manifest(path.parent)["shards"]["0"]["left_out"] == {reason: 1}
-    assert [found["key"] for found in members(str(path))] == ["a", "b"]
+    assert [item["key"] for item in read_samples(str(path))] == ["a", "b"]
 
 
 def test_the_same_key_twice_is_an_error_when_written(tmp_path: Path) -> None:
@@ -247,45 +250,45 @@ def test_the_same_key_twice_is_an_error_when_written(tmp_path: Path) -> None:
         shard.write(tmp_path / "x" / "0.tar", [sample(0), sample(0)])
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(written: Path) -> None:
-    before = written.read_bytes()
+def test_a_full_disk_leaves_the_old_file_and_nothing_half_written(tar_path: Path) -> None:
+    before = tar_path.read_bytes()
 
     def samples() -> Iterator[dict]:
         yield sample(7)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        shard.write(written, samples())
-    assert written.read_bytes() == before
-    assert [path.name for path in written.parent.iterdir()] == ["00000.tar"]
+        shard.write(tar_path, samples())
+    assert tar_path.read_bytes() == before
+    assert [path.name for path in tar_path.parent.iterdir()] == ["00000.tar"]
 
 
-def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_the_leftover_of_a_killed_writer_is_removed_by_the_next(tmp_path: Path) -> None:
     if (child := os.fork()) == 0:
-        with aside(tmp_path / "file") as file:
+        with atomic_write(tmp_path / "file") as file:
             file.write(b"half")
             file.flush()
             os._exit(9)
     os.waitpid(child, 0)
     assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
-    with aside(tmp_path / "file") as file:
+    with atomic_write(tmp_path / "file") as file:
         file.write(b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"whole"
 
 
-def test_a_file_more_costs_no_look_at_all_the_others(
+def test_writing_another_file_does_not_list_the_folder_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with aside(tmp_path / "0") as file:
+    with atomic_write(tmp_path / "0") as file:
         file.write(b"first")
     for name in ("scandir", "listdir"):
         monkeypatch.setattr(os, name, lambda *_: pytest.fail("looked at the folder"))
-    with aside(tmp_path / "1") as file:
+    with atomic_write(tmp_path / "1") as file:
         file.write(b"second")
 
 
-def test_written_files_have_the_mode_that_the_umask_asks_for(tmp_path: Path) -> None:
+def test_new_files_have_the_mode_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         shard.write(tmp_path / "0.tar", [sample(0)])
@@ -322,18 +325,16 @@ class TestCollection:
         for number, successes in ((0, 2), (1, 0)):
             stats = tmp_path / "laion" / f"0000{number}_stats.json"
             stats.write_text(f'{{"successes": {successes}}}')
-        found = collection.Collection(tmp_path / "laion")
-        assert found.counts == [2, 0]
-        opened = found.open(0)
+        laion = collection.Collection(tmp_path / "laion")
+        assert laion.counts == [2, 0]
+        opened = laion.open(0)
         assert [opened.caption(row) for row in range(2)] == ["two", ""]
-        assert opened.known(0) == {"width": 32}
+        assert opened.metadata(0) == {"width": 32}
         (tmp_path / "laion" / "00000_stats.json").write_text('{"successes": 3}')
         with pytest.raises(ValueError, match="holds 2 samples where 3 were written"):
             collection.Collection(tmp_path / "laion")
 
-    def test_what_img2dataset_counted_may_be_left_out_but_not_be_missing(
-        self, tmp_path: Path
-    ) -> None:
+    def test_samples_of_img2dataset_may_be_left_out_but_not_missing(self, tmp_path: Path) -> None:
         members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
         stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
         stats.write_text('{"successes": 2}')
@@ -342,7 +343,7 @@ class TestCollection:
         with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
             collection.Collection(tmp_path / "x")
 
-    def test_a_survey_believes_what_img2dataset_counted(self, tmp_path: Path) -> None:
+    def test_a_survey_compares_with_the_count_of_img2dataset(self, tmp_path: Path) -> None:
         members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
         stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
         stats.write_text('{"successes": 3}')
@@ -352,19 +353,15 @@ class TestCollection:
         assert list(survey(tmp_path / "x", 1)) == [(1, 1)]
 
     @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"successes": "x"}', '{"succ'])
-    def test_a_count_of_img2dataset_that_says_nothing_is_named(
-        self, tmp_path: Path, damaged: str
-    ) -> None:
+    def test_a_damaged_count_of_img2dataset_is_named(self, tmp_path: Path, damaged: str) -> None:
         path = tar_of(tmp_path / "x" / "0.tar", ("a.jpg", jpeg(1)), ("a.txt", b"one"))
         path.with_name("0_stats.json").write_text(damaged)
         with pytest.raises(ValueError, match=r"0_stats\.json does not say how many"):
             collection.Collection(tmp_path / "x")
 
     @pytest.mark.parametrize("damaged", ["", "{}", "[]", '{"shards": 3}', '{"shards": {"0": 1}}'])
-    def test_a_manifest_that_is_damaged_is_named(
-        self, make: Callable[..., Path], damaged: str
-    ) -> None:
+    def test_a_damaged_manifest_is_named(self, make: Callable[..., Path], damaged: str) -> None:
         folder = make(3)
-        (shard.meta(folder) / "manifest.json").write_text(damaged)
+        (index_cache.meta_folder(folder) / "manifest.json").write_text(damaged)
         with pytest.raises(ValueError, match=r"manifest\.json is damaged.*data/source=shards"):
             collection.Collection(folder)

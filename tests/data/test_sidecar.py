@@ -11,12 +11,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny_world import add_text, sample
 
-from imagen_lit import readiness
-from imagen_lit.data import quantised, shard, sidecar, sidecar_header
-from imagen_lit.data.collection import Collection
+from imagen_lit.data import quantisation, sidecar, sidecar_header
 from imagen_lit.data.loader import Data
+from imagen_lit.data.shard_files import shard
+from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.run import preflight
 
-FIELDS = {"format": sidecar_header.FORMAT, "stored": "float32", "encoder.encoder": "fake"}
+FIELDS = {"format": sidecar_header.FORMAT, "storage": "float32", "encoder.encoder": "fake"}
 
 
 def rows(*lengths: int, width: int = 6) -> list[torch.Tensor]:
@@ -24,26 +25,25 @@ def rows(*lengths: int, width: int = 6) -> list[torch.Tensor]:
     return [torch.randn(length, width, generator=generator) for length in lengths]
 
 
-@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
-def test_rows_read_back_as_they_were_stored(tmp_path: Path, stored: str) -> None:
-    written = rows(3, 0, 1, 7)
-    sidecar.write(tmp_path / "0.safetensors", written, {**FIELDS, "stored": stored})
+@pytest.mark.parametrize("storage", ["float32", "bfloat16"])
+def test_rows_read_back_as_they_were_written(tmp_path: Path, storage: str) -> None:
+    vectors = rows(3, 0, 1, 7)
+    sidecar.write(tmp_path / "0.safetensors", vectors, {**FIELDS, "storage": storage})
     opened = sidecar.Sidecar(tmp_path / "0.safetensors")
     assert len(opened) == 4
-    for row, expected in enumerate(written):
-        found = opened.row(row)
-        assert torch.equal(found, expected.to(getattr(torch, stored)))
+    for row, expected in enumerate(vectors):
+        assert torch.equal(opened.row(row), expected.to(getattr(torch, storage)))
 
 
 def test_the_library_reads_our_files(tmp_path: Path) -> None:
-    written = rows(3, 1, 7)
+    vectors = rows(3, 1, 7)
     path = tmp_path / "0.safetensors"
-    sidecar.write(path, written, {**FIELDS, "stored": "bfloat16"})
+    sidecar.write(path, vectors, {**FIELDS, "storage": "bfloat16"})
     tensors = load_file(path)
-    assert torch.equal(tensors["embeddings"], torch.cat(written).bfloat16())
+    assert torch.equal(tensors["embeddings"], torch.cat(vectors).bfloat16())
     assert tensors["offsets"].tolist() == [0, 3, 4, 11]
     with safe_open(path, "pt") as file:
-        assert file.metadata() == {**FIELDS, "stored": "bfloat16"}
+        assert file.metadata() == {**FIELDS, "storage": "bfloat16"}
 
 
 def test_a_shard_without_samples_has_a_sidecar_without_rows(tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ def test_a_file_cut_anywhere_is_an_error(tmp_path: Path) -> None:
 
 
 def with_header(path: Path, header: object, body: bytes) -> None:
-    said = header if isinstance(header, bytes) else json.dumps(header).encode()
-    path.write_bytes(len(said).to_bytes(8, "little") + said + body)
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
 
 
-def of(header: dict, *keys: str) -> dict:
+def entry(header: dict, *keys: str) -> dict:
     for key in keys:
         header = header[key]
     return header
@@ -77,24 +77,24 @@ LIES = {
     "deep": lambda h: b"[" * 100_000,
     "not utf-8": lambda h: b'{"__metadata__":{"\xff',
     "no fields": lambda h: h | {"__metadata__": 5},
-    "fields that are no words": lambda h: of(h, "__metadata__").update(samples=3),
+    "fields that are no words": lambda h: entry(h, "__metadata__").update(samples=3),
     "no tensors": lambda h: [h.pop(name) for name in ("offsets", "embeddings")] and None,
     "no embeddings": lambda h: h.pop("embeddings") and None,
     "one tensor more": lambda h: h.update(more=h["offsets"]),
-    "another type": lambda h: of(h, "embeddings").update(dtype="I64"),
-    "an unknown precision": lambda h: of(h, "__metadata__").update(stored="load"),
-    "another precision": lambda h: of(h, "__metadata__").update(stored="bfloat16"),
-    "int8 without scales": lambda h: of(h, "__metadata__").update(stored="int8"),
-    "endless offsets": lambda h: of(h, "offsets").update(shape=[1 << 50]),
-    "endless width": lambda h: of(h, "embeddings").update(shape=[5, 1 << 40]),
-    "a negative width": lambda h: of(h, "embeddings").update(shape=[-5, -6]),
-    "no shape": lambda h: of(h, "embeddings").pop("shape") and None,
-    "another place": lambda h: of(h, "embeddings").update(data_offsets=[0, 120]),
+    "another type": lambda h: entry(h, "embeddings").update(dtype="I64"),
+    "an unknown precision": lambda h: entry(h, "__metadata__").update(storage="load"),
+    "another precision": lambda h: entry(h, "__metadata__").update(storage="bfloat16"),
+    "int8 without scales": lambda h: entry(h, "__metadata__").update(storage="int8"),
+    "endless offsets": lambda h: entry(h, "offsets").update(shape=[1 << 50]),
+    "endless width": lambda h: entry(h, "embeddings").update(shape=[5, 1 << 40]),
+    "a negative width": lambda h: entry(h, "embeddings").update(shape=[-5, -6]),
+    "no shape": lambda h: entry(h, "embeddings").pop("shape") and None,
+    "another place": lambda h: entry(h, "embeddings").update(data_offsets=[0, 120]),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_header_that_lies_is_refused_in_words(tmp_path: Path, lie: str) -> None:
+def test_a_false_header_is_refused_in_words(tmp_path: Path, lie: str) -> None:
     names_us = lie not in ("a list", "deep", "not utf-8", "no fields", "fields that are no words")
     path = tmp_path / "0.safetensors"
     sidecar.write(path, rows(3, 2), FIELDS)
@@ -102,14 +102,14 @@ def test_a_header_that_lies_is_refused_in_words(tmp_path: Path, lie: str) -> Non
     length = int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8 : 8 + length])
     with_header(path, LIES[lie](header) or header, whole[8 + length :])
-    said = "contradicts itself" if names_us else "not a file of text embeddings of ours"
-    with pytest.raises(ValueError, match=f"{said}: move it elsewhere or delete it") as error:
+    message = "contradicts itself" if names_us else "not a file of text embeddings of ours"
+    with pytest.raises(ValueError, match=f"{message}: move it elsewhere or delete it") as error:
         sidecar.Sidecar(path)
     assert not isinstance(error.value, sidecar_header.CutShort)
 
 
 @pytest.mark.parametrize("offsets", [[0, 1 << 40, 5], [0, -7, 5], [1, 3, 5], [0, 3, 4]])
-def test_offsets_that_lie_are_refused_in_words(tmp_path: Path, offsets: list[int]) -> None:
+def test_false_offsets_are_refused_in_words(tmp_path: Path, offsets: list[int]) -> None:
     path = tmp_path / "0.safetensors"
     sidecar.write(path, rows(3, 2), FIELDS)
     whole = path.read_bytes()
@@ -134,30 +134,30 @@ class TestWrongText:
     def opened(self, folder: Path) -> None:
         Data(str(folder), "fake", size=8, batch_size=2, validation=0).setup()
 
-    def test_missing(self, make: Callable[..., Path]) -> None:
+    def test_missing_files_are_named_with_the_command(self, make: Callable[..., Path]) -> None:
         folder = make(2, 2)
         (folder.with_name("tiny.text") / "fake" / "00001.safetensors").unlink()
         command = f"python -m imagen_lit.embed_text shards={folder} text=fake"
         with pytest.raises(FileNotFoundError, match=f"00001.* are missing.* type: {command}$"):
             self.opened(folder)
 
-    def test_of_other_captions(self, make: Callable[..., Path]) -> None:
+    def test_text_of_other_captions_is_refused(self, make: Callable[..., Path]) -> None:
         folder = make(2, 2)
         shard.write(folder / "00001.tar", [sample(2), sample(3, caption="something else")])
         with pytest.raises(ValueError, match=r"text of other samples .* captions_sha256") as error:
             self.opened(folder)
         assert "keys_sha256" not in str(error.value)
-        file = sidecar.folder(folder, "fake") / "00001.safetensors"
+        file = sidecar.default_folder(folder, "fake") / "00001.safetensors"
         assert f"Delete {file}, then type" in str(error.value), "and not all the others"
 
-    def test_of_another_shard(self, make: Callable[..., Path]) -> None:
+    def test_text_of_another_shard_is_refused(self, make: Callable[..., Path]) -> None:
         folder = make(2, 3)
         text = folder.with_name("tiny.text") / "fake"
         (text / "00000.safetensors").write_bytes((text / "00001.safetensors").read_bytes())
-        with pytest.raises(ValueError, match=r"samples \(file: 3, wanted: 2\)"):
+        with pytest.raises(ValueError, match=r"samples is '3' there, '2' here"):
             self.opened(folder)
 
-    def test_of_two_encoders(self, make: Callable[..., Path]) -> None:
+    def test_text_of_two_encoders_is_refused(self, make: Callable[..., Path]) -> None:
         folder = make(2, 2)
         other = add_text(folder, "other")
         text = folder.with_name("tiny.text") / "fake"
@@ -165,17 +165,17 @@ class TestWrongText:
         with pytest.raises(ValueError, match="mixes encoders"):
             self.opened(folder)
 
-    def test_of_two_precisions(self, make: Callable[..., Path]) -> None:
+    def test_text_of_two_precisions_is_refused(self, make: Callable[..., Path]) -> None:
         folder = make(2, 2)
         path = folder.with_name("tiny.text") / "fake" / "00001.safetensors"
         opened = sidecar.Sidecar(path)
-        again = [opened.row(row) for row in range(2)]
-        sidecar.write(path, again, opened.fields | {"stored": "int8"})
-        said = r"00001.safetensors differs from 00000.safetensors in stored \(file: int8, wanted"
-        with pytest.raises(ValueError, match=said):
+        vectors = [opened.row(row) for row in range(2)]
+        sidecar.write(path, vectors, opened.fields | {"storage": "int8"})
+        difference = r"00001.safetensors differs from 00000.safetensors: storage is 'int8' there"
+        with pytest.raises(ValueError, match=difference + ", 'float32' here"):
             self.opened(folder)
 
-    def test_not_ours(self, make: Callable[..., Path]) -> None:
+    def test_a_file_of_another_format_is_refused(self, make: Callable[..., Path]) -> None:
         folder = make(2)
         path = folder.with_name("tiny.text") / "fake" / "00000.safetensors"
         sidecar.write(path, rows(1, 1), {**FIELDS, "format": "something"})
@@ -183,10 +183,10 @@ class TestWrongText:
             self.opened(folder)
 
 
-@pytest.mark.parametrize("stored", ["float32", "int8"])
-def test_a_file_cut_while_it_is_open_gives_no_row_in_part(tmp_path: Path, stored: str) -> None:
+@pytest.mark.parametrize("storage", ["float32", "int8"])
+def test_a_file_cut_while_it_is_open_gives_no_row_in_part(tmp_path: Path, storage: str) -> None:
     path = tmp_path / "0.safetensors"
-    sidecar.write(path, rows(3, 2), {**FIELDS, "stored": stored})
+    sidecar.write(path, rows(3, 2), {**FIELDS, "storage": storage})
     opened = sidecar.Sidecar(path)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 5)
@@ -200,13 +200,13 @@ def test_a_folder_of_text_may_have_a_name_of_one_part(
 ) -> None:
     folder = make(2)
     monkeypatch.chdir(folder.parent)
-    sidecar.folder(folder, "fake").rename("mytexts")
+    sidecar.default_folder(folder, "fake").rename("mytexts")
     data = Data(str(folder), "mytexts", size=8, batch_size=1, validation=0)
     data.setup()
     assert data.encoder == {"encoder": "fake"}
-    assert readiness.lacking("tiny", "mytexts", "encoders/t5", None, "cpu") == []
+    assert preflight.missing("tiny", "mytexts", "encoders/t5", None, "cpu") == []
     Path("fake").mkdir()  # an encoder's weights, say; its text is still beside the shards
-    Path("mytexts").rename(sidecar.folder(folder, "fake"))
+    Path("mytexts").rename(sidecar.default_folder(folder, "fake"))
     Data(str(folder), "fake", size=8, batch_size=1, validation=0).setup()
 
 
@@ -227,19 +227,19 @@ def test_text_elsewhere_is_read_from_its_folder(make: Callable[..., Path], tmp_p
         )
 
 
-def test_a_folder_of_shards_may_be_the_one_we_are_in(
+def test_a_folder_of_shards_may_be_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "laion" / "in").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "laion")
-    assert sidecar.folder(Path("."), "t5") == tmp_path / "laion.text" / "t5"
-    assert sidecar.folder(Path("in"), "t5") == Path("in.text") / "t5"
+    assert sidecar.default_folder(Path("."), "t5") == tmp_path / "laion.text" / "t5"
+    assert sidecar.default_folder(Path("in"), "t5") == Path("in.text") / "t5"
     monkeypatch.chdir(tmp_path / "laion" / "in")
-    assert sidecar.folder(Path(".."), "t5") == tmp_path / "laion.text" / "t5"
+    assert sidecar.default_folder(Path(".."), "t5") == tmp_path / "laion.text" / "t5"
 
 
-def loud(tokens: int, width: int, outliers: int = 4) -> torch.Tensor:
-    """Like T5's: most channels of one size, a few of them hundreds of times as loud."""
+def t5_like(tokens: int, width: int, outliers: int = 4) -> torch.Tensor:
+    """Like T5's: most channels of one size, a few of them hundreds of times larger."""
     g = torch.Generator().manual_seed(tokens)
     x = torch.randn(tokens, width, generator=g)
     x[:, :outliers] *= 300
@@ -247,41 +247,41 @@ def loud(tokens: int, width: int, outliers: int = 4) -> torch.Tensor:
 
 
 class TestInt8:
-    def test_it_is_half_as_large_and_as_near_as_its_header_says(self, tmp_path: Path) -> None:
-        written = [loud(n, 512) for n in (20, 7, 31)]
+    def test_it_is_half_as_large_and_as_exact_as_its_header_says(self, tmp_path: Path) -> None:
+        vectors = [t5_like(n, 512) for n in (20, 7, 31)]
         path = tmp_path / "0.safetensors"
-        measured = sidecar.write(path, written, {**FIELDS, "stored": "int8"})
+        measured = sidecar.write(path, vectors, {**FIELDS, "storage": "int8"})
         opened = sidecar.Sidecar(path)
         assert measured["ordinary"] < 0.015 and measured["cosine"] > 0.999
         assert float(opened.fields["error.ordinary"]) == pytest.approx(measured["ordinary"], 1e-4)
-        for row, expected in enumerate(written):
-            quiet, found = expected[:, 4:], opened.row(row).float()[:, 4:]
-            assert (found - quiet).norm() / quiet.norm() < 0.015
+        for row, expected in enumerate(vectors):
+            quiet, restored = expected[:, 4:], opened.row(row).float()[:, 4:]
+            assert (restored - quiet).norm() / quiet.norm() < 0.015
 
-    def test_a_caption_of_t5_xxl_takes_at_most_what_was_promised(self, tmp_path: Path) -> None:
-        written = [loud(20, 4096) for _ in range(100)]
-        for stored, most in (("bfloat16", 164_000), ("int8", 82_500)):
-            sidecar.write(tmp_path / stored, written, {**FIELDS, "stored": stored})
-            assert (tmp_path / stored).stat().st_size / 100 <= most
+    def test_a_caption_of_t5_xxl_takes_no_more_than_documented(self, tmp_path: Path) -> None:
+        vectors = [t5_like(20, 4096) for _ in range(100)]
+        for storage, limit in (("bfloat16", 164_000), ("int8", 82_500)):
+            sidecar.write(tmp_path / storage, vectors, {**FIELDS, "storage": storage})
+            assert (tmp_path / storage).stat().st_size / 100 <= limit
 
     def test_a_scale_for_each_token_alone_would_lose_the_ordinary_channels(self) -> None:
-        x = loud(200, 512)
+        x = t5_like(200, 512)
         token = x.abs().amax(1, keepdim=True) / 127
         alone = (x / token).round() * token
-        channel = quantised.loudness([x])
-        both = quantised.restored(*quantised.quantise(x, channel), channel)
-        ordinary = [quantised.errors([x], [y])["ordinary"] for y in (alone, both)]
+        channel = quantisation.channel_rms([x])
+        both = quantisation.dequantise(*quantisation.quantise(x, channel), channel)
+        ordinary = [quantisation.errors([x], [y])["ordinary"] for y in (alone, both)]
         assert ordinary[0] > 10 * ordinary[1]
 
     def test_the_library_reads_it_and_agrees(self, tmp_path: Path) -> None:
-        written = [loud(n, 64) for n in (3, 0, 5)]
+        vectors = [t5_like(n, 64) for n in (3, 0, 5)]
         path = tmp_path / "0.safetensors"
-        sidecar.write(path, written, {**FIELDS, "stored": "int8"})
+        sidecar.write(path, vectors, {**FIELDS, "storage": "int8"})
         t = load_file(path)
-        again = t["embeddings"].float() * t["token"][:, None] * t["channel"]
+        restored = t["embeddings"].float() * t["token"][:, None] * t["channel"]
         opened = sidecar.Sidecar(path)
-        assert torch.equal(torch.cat([opened.row(i) for i in range(3)]), again.bfloat16())
+        assert torch.equal(torch.cat([opened.row(i) for i in range(3)]), restored.bfloat16())
 
     def test_a_shard_without_samples_is_possible(self, tmp_path: Path) -> None:
-        sidecar.write(tmp_path / "0.safetensors", [], {**FIELDS, "stored": "int8"})
+        sidecar.write(tmp_path / "0.safetensors", [], {**FIELDS, "storage": "int8"})
         assert len(sidecar.Sidecar(tmp_path / "0.safetensors")) == 0

@@ -1,4 +1,4 @@
-"""A folder or a table becomes samples; what cannot be one is left out for a reason, and counted."""
+"""A folder or a table becomes samples; other entries are left out for a reason, and counted."""
 
 import csv
 import json
@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from tiny_world import jpeg
 
-from imagen_lit.data import build, shard, tar
-from imagen_lit.data.collection import Collection, read_manifest
-from imagen_lit.data.folder import Folder
-from imagen_lit.data.parquet import Parquet
-from imagen_lit.data.table import Table
+from imagen_lit.data import build
+from imagen_lit.data.shard_files import index_cache, tar
+from imagen_lit.data.shard_files.collection import Collection, read_manifest
+from imagen_lit.data.source.folder import Folder
+from imagen_lit.data.source.parquet import Parquet
+from imagen_lit.data.source.table import Table
 from imagen_lit.data.transform import Unusable
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -33,7 +34,7 @@ def album(tmp_path: Path) -> Path:
     (folder / "a.json").write_text(json.dumps({"caption": "an ant", "aesthetic": 6.5}))
     (folder / "trip/c.txt").write_text("a cat")
     (folder / "odd.txt").write_text("a jpeg that is called png")
-    (folder / "broken.webp").write_bytes(b"not a picture")
+    (folder / "broken.webp").write_bytes(b"not an image")
     (folder / "broken.txt").write_text("words")
     (folder / "notes.txt").write_text("belongs to nothing")
     return folder
@@ -44,18 +45,17 @@ def samples(source: Any) -> tuple[list[dict[str, Any]], Counter[str]]:
     return list(build.samples(source, 0, len(source), left_out)), left_out
 
 
-def test_a_folder_gives_its_captioned_pictures_in_a_fixed_order(album: Path) -> None:
-    found, left_out = samples(Folder(str(album)))
-    told = [(s["known"]["path"], s["caption"], s["extension"]) for s in found]
-    assert told == [
+def test_a_folder_gives_its_captioned_images_in_a_fixed_order(album: Path) -> None:
+    usable, left_out = samples(Folder(str(album)))
+    assert [(s["metadata"]["path"], s["caption"], s["extension"]) for s in usable] == [
         ("a.jpeg", "an ant", "jpg"),
         ("b.jpg", "a bee", "jpg"),
         ("odd.png", "a jpeg that is called png", "jpg"),
         ("trip/c.JPG", "a cat", "jpg"),
     ]
-    assert found[0]["known"]["aesthetic"] == 6.5
+    assert usable[0]["metadata"]["aesthetic"] == 6.5
     assert left_out == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
-    assert len({s["key"] for s in found}) == 4
+    assert len({s["key"] for s in usable}) == 4
 
 
 def test_linked_folders_are_read_and_none_twice(tmp_path: Path) -> None:
@@ -105,12 +105,12 @@ def test_a_table_of_paths_gives_the_same_samples_in_every_format(
 ) -> None:
     source = Table(str(write(album, ROWS)))
     for table in (source, pickle.loads(pickle.dumps(source))):  # it travels to other processes
-        found, left_out = samples(table)
-        assert [(s["caption"], s["image"]) for s in found] == [
+        usable, left_out = samples(table)
+        assert [(s["caption"], s["image"]) for s in usable] == [
             ("a bee", (album / "b.jpg").read_bytes()),
             ("an ant", (album / "a.jpeg").read_bytes()),
         ]
-        assert [float(s["known"]["score"]) for s in found] == [3, 7]
+        assert [float(s["metadata"]["score"]) for s in usable] == [3, 7]
         assert left_out == {"its file is missing": 1, "it has no caption": 1}
 
 
@@ -120,25 +120,25 @@ def test_a_table_of_bytes_needs_no_files(tmp_path: Path, nested: bool) -> None:
         return {"bytes": jpeg(number), "path": None} if nested else jpeg(number)
 
     rows = [{"image": cell(n), "caption": f"number {n}"} for n in range(5)]
-    found, left_out = samples(Table(str(as_parquet(tmp_path, rows))))
-    assert [s["image"] for s in found] == [jpeg(n) for n in range(5)] and not left_out
+    usable, left_out = samples(Table(str(as_parquet(tmp_path, rows))))
+    assert [s["image"] for s in usable] == [jpeg(n) for n in range(5)] and not left_out
 
 
 @pytest.mark.parametrize(
-    ("path", "options", "said"),
+    ("path", "options", "message"),
     [
         ("nowhere.csv", {}, "There is no table"),
         ("table.csv", {"caption": "text"}, "has no column 'text', it has image, caption, score"),
         ("a.jpeg", {}, "none of .csv, .jsonl and .parquet"),
         ("cut.parquet", {}, "cannot be read as Parquet"),
-        ("addresses.csv", {}, "img2dataset, then type data/source=shards source.path="),
+        ("addresses.csv", {}, "img2dataset, then set data/source=shards source.path="),
     ],
 )
-def test_a_wrong_table_is_named(album: Path, path: str, options: dict, said: str) -> None:
+def test_an_unusable_table_is_named(album: Path, path: str, options: dict, message: str) -> None:
     as_csv(album, ROWS)
     (album / "cut.parquet").write_bytes(as_parquet(album, ROWS).read_bytes()[:300])
     (album / "addresses.csv").write_text("image,caption\nhttps://example.org/a.jpg,x\n")
-    with pytest.raises((FileNotFoundError, ValueError), match=said):
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
         Table(str(album / path), **options)
 
 
@@ -150,7 +150,7 @@ def test_a_sample_that_is_too_large_is_left_out(
     assert samples(Folder(str(album)))[1]["its file is too large"] >= 1
 
 
-def test_what_was_left_out_stands_in_the_manifest(album: Path, tmp_path: Path) -> None:
+def test_the_manifest_counts_what_was_left_out(album: Path, tmp_path: Path) -> None:
     target = tmp_path / "set"
     for _ in range(2):  # the second time nothing is written, and the manifest stays
         list(build.build(Folder(str(album)), {"a": 1}, target, 2, 1))
@@ -163,7 +163,7 @@ def test_what_was_left_out_stands_in_the_manifest(album: Path, tmp_path: Path) -
         assert reasons == {"it has no caption": 1, "it is no JPEG, PNG or WebP": 1}
 
 
-def test_few_rows_of_a_parquet_file_are_held_and_none_to_look_at_its_columns(
+def test_few_rows_of_a_parquet_file_are_in_memory_and_none_for_its_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [{"image": bytes(10_000), "caption": f"number {n}"} for n in range(100)]
@@ -172,15 +172,15 @@ def test_few_rows_of_a_parquet_file_are_held_and_none_to_look_at_its_columns(
     with monkeypatch.context() as patch:
         patch.setattr(Parquet, "row", lambda *_: pytest.fail("a row was read"))
         table = Table(str(path))
-        assert len(table) == 100 and table.state() == shard.state(path)
-    read = Parquet(path)
+        assert len(table) == 100 and table.state() == index_cache.file_stamp(path)
+    opened = Parquet(path)
     for number in (0, 1, 50, 99, 3, 40):
-        assert read.row(number)["caption"] == f"number {number}"
-        assert len(read._held) <= 16
+        assert opened.row(number)["caption"] == f"number {number}"
+        assert len(opened._batch) <= 16
 
 
 @pytest.mark.parametrize("write", [as_csv, as_jsonl, as_parquet])
-def test_pictures_that_a_table_names_are_seen_to_change(
+def test_a_change_of_an_image_that_a_table_names_is_noticed(
     album: Path, write: Callable[..., Path]
 ) -> None:
     path = str(write(album, ROWS))
@@ -194,17 +194,17 @@ def test_pictures_that_a_table_names_are_seen_to_change(
 def test_a_source_that_has_changed_is_refused(album: Path, tmp_path: Path, changed: str) -> None:
     as_csv(album, ROWS)
 
-    def made() -> list:
+    def build_all() -> list:
         table = changed == "table.csv"
         source = Table(str(album / changed)) if table else Folder(str(album))
         return list(build.build(source, {"a": 1}, tmp_path / "set", 2, 1))
 
-    assert made() and len(made()) == 1, "as it was, it goes on"
+    assert build_all() and len(build_all()) == 1, "unchanged, it continues"
     before = {path: path.read_bytes() for path in (tmp_path / "set").iterdir()}
     file = album / changed
     file.write_bytes(file.read_bytes().replace(b"bee", b"BEE"))  # as long, and as many entries
     with pytest.raises(ValueError, match="its files have changed since"):
-        made()
+        build_all()
     assert before == {path: path.read_bytes() for path in (tmp_path / "set").iterdir()}
 
 

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from tiny_world import jpeg
 
+from imagen_lit.basics import pixels
 from imagen_lit.data import transform
 
 rng = np.random.default_rng(0)
 
 
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -24,10 +25,10 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 def photo(edge: int) -> Image.Image:
     """Smooth colour, sharp edges and some noise."""
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-    picture = np.asarray(coarse.resize((edge, edge), Image.Resampling.BICUBIC)).astype(float)
-    picture[edge // 4 : edge // 2, edge // 3 : -edge // 8] = (250, 20, 90)
-    picture += rng.normal(0, 8, picture.shape)
-    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+    image = np.asarray(coarse.resize((edge, edge), Image.Resampling.BICUBIC)).astype(float)
+    image[edge // 4 : edge // 2, edge // 3 : -edge // 8] = (250, 20, 90)
+    image += rng.normal(0, 8, image.shape)
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
 
 
 def error(a: torch.Tensor, image: Image.Image) -> float:
@@ -38,23 +39,23 @@ def error(a: torch.Tensor, image: Image.Image) -> float:
 
 @pytest.mark.parametrize("edge", [16, 64, 100])
 def test_decoding_and_resizing_agree_with_pillow(edge: int) -> None:
-    data = encoded(photo(256), "JPEG", quality=95)
+    data = encode(photo(256), "JPEG", quality=95)
     whole = Image.open(io.BytesIO(data)).convert("RGB")
     ours = transform.resize(transform.decode(data, edge), edge)
     assert error(ours, whole.resize((edge, edge), Image.Resampling.BICUBIC)) < 0.6
 
 
-def test_a_large_jpeg_is_not_decoded_in_full_for_a_small_picture() -> None:
-    data = encoded(photo(512), "JPEG")
+def test_a_large_jpeg_is_not_decoded_in_full_for_a_small_image() -> None:
+    data = encode(photo(512), "JPEG")
     assert transform.decode(data, 16).shape == (3, 64, 64)
     assert transform.decode(data, 128).shape == (3, 512, 512)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
-def test_a_large_picture_averaged_down_is_nearly_the_same_picture(mode: str) -> None:
+def test_a_large_image_averaged_down_is_nearly_the_same_image(mode: str) -> None:
     whole = photo(768).convert(mode)
-    small = transform.resize(transform.decode(encoded(whole), 40), 40)
-    assert transform.decode(encoded(whole), 40).shape == (3, 192, 192)
+    small = transform.resize(transform.decode(encode(whole), 40), 40)
+    assert transform.decode(encode(whole), 40).shape == (3, 192, 192)
     plain = whole.convert("RGB").resize((40, 40), Image.Resampling.BICUBIC)
     assert error(small, plain) < 0.8
 
@@ -62,68 +63,68 @@ def test_a_large_picture_averaged_down_is_nearly_the_same_picture(mode: str) -> 
 def test_fine_stripes_do_not_alias() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
-    small = transform.resize(transform.decode(encoded(Image.fromarray(stripes)), 20), 20)
+    small = transform.resize(transform.decode(encode(Image.fromarray(stripes)), 20), 20)
     assert (small.float() - 127.5).abs().max() < 8
 
 
 def test_the_shorter_side_is_resized_and_the_middle_is_kept() -> None:
     wide = Image.new("RGB", (90, 30))
     wide.paste((255, 255, 255), (30, 0, 60, 30))
-    picture = transform.resize(transform.decode(encoded(wide), 30), 30)
-    assert picture.shape == (3, 30, 90)
-    assert transform.centre(picture, 30).min() == 255
-    assert transform.resize(picture, 10).shape == (3, 10, 30)
+    image = transform.resize(transform.decode(encode(wide), 30), 30)
+    assert image.shape == (3, 30, 90)
+    assert transform.centre(image, 30).min() == 255
+    assert transform.resize(image, 10).shape == (3, 10, 30)
 
 
-def test_what_is_transparent_becomes_white() -> None:
-    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
-    image.paste((0, 0, 255, 255), (0, 0, 4, 8))
+def test_transparent_pixels_become_white() -> None:
+    pil = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    pil.paste((0, 0, 255, 255), (0, 0, 4, 8))
     for kind in ("PNG", "WEBP"):
-        picture = transform.decode(
-            encoded(image, kind, **{"lossless": True} if kind == "WEBP" else {}), 8
+        image = transform.decode(
+            encode(pil, kind, **{"lossless": True} if kind == "WEBP" else {}), 8
         )
-        assert picture[:, 4, 6].tolist() == [255, 255, 255]
-        assert picture[:, 4, 1].tolist() == [0, 0, 255]
+        assert image[:, 4, 6].tolist() == [255, 255, 255]
+        assert image[:, 4, 1].tolist() == [0, 0, 255]
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "LA"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
     image = Image.new("RGB", (8, 8), (200, 200, 200)).convert(mode)
-    data = encoded(image, "JPEG" if mode == "CMYK" else "PNG")
+    data = encode(image, "JPEG" if mode == "CMYK" else "PNG")
     expected = image.convert("RGB").getpixel((0, 0))
     assert transform.decode(data, 8)[:, 0, 0].tolist() == pytest.approx(expected, abs=2)
 
 
 def test_sixteen_bit_grey_keeps_its_shades() -> None:
     shades = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
-    picture = transform.decode(encoded(Image.fromarray(shades)), 8)
-    assert torch.equal(picture[0], torch.from_numpy((shades >> 8).astype(np.uint8)))
+    image = transform.decode(encode(Image.fromarray(shades)), 8)
+    assert torch.equal(image[0], torch.from_numpy((shades >> 8).astype(np.uint8)))
 
 
-def test_a_picture_that_was_taken_sideways_is_turned_upright() -> None:
-    image = Image.new("RGB", (16, 8), "black")
-    image.paste((255, 255, 255), (0, 0, 8, 8))  # the left half is white
+def test_an_image_that_was_taken_sideways_is_turned_upright() -> None:
+    pil = Image.new("RGB", (16, 8), "black")
+    pil.paste((255, 255, 255), (0, 0, 8, 8))  # the left half is white
     exif = Image.Exif()
     exif[0x0112] = 6  # "rotate by 90 degrees to the right": what was left is on top
-    picture = transform.decode(encoded(image, "JPEG", exif=exif, quality=95), 8)
-    assert picture.shape == (3, 16, 8)
-    assert picture[:, 1].min() > 240
-    assert picture[:, -2].max() < 15
+    image = transform.decode(encode(pil, "JPEG", exif=exif, quality=95), 8)
+    assert image.shape == (3, 16, 8)
+    assert image[:, 1].min() > 240
+    assert image[:, -2].max() < 15
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_what_another_file_remembers_turns_a_picture_as_its_own_exif_would(
+def test_a_recorded_orientation_turns_an_image_as_its_own_exif_would(
     orientation: int,
 ) -> None:
     g = np.random.default_rng(0)
     image = Image.fromarray(g.integers(0, 255, (8, 16, 3), dtype=np.uint8))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    own = transform.decode(encoded(image, "PNG", exif=exif), 8)
-    lost = transform.decode(encoded(image, "PNG"), 8, orientation)
+    own = transform.decode(encode(image, "PNG", exif=exif), 8)
+    lost = transform.decode(encode(image, "PNG"), 8, orientation)
     assert torch.equal(own, lost)
-    both = transform.decode(encoded(image, "PNG", exif=exif), 8, orientation)
-    assert torch.equal(own, both), "a picture that has kept its own is not turned twice"
+    both = transform.decode(encode(image, "PNG", exif=exif), 8, orientation)
+    assert torch.equal(own, both), "an image with an orientation of its own is not turned twice"
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -135,21 +136,21 @@ def png_header(width: int, height: int) -> bytes:
 
 BAD = {
     "nothing": b"",
-    "words": b"this is not a picture",
+    "words": b"this is not an image",
     "a cut JPEG": jpeg(5, 64)[:-200],
     "a JPEG's header": jpeg(5, 64)[:200],
     "EPS under another name": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\nshowpage\n",
-    "BMP": encoded(Image.new("RGB", (64, 64)), "BMP"),
-    "GIF": encoded(Image.new("RGB", (64, 64)), "GIF"),
+    "BMP": encode(Image.new("RGB", (64, 64)), "BMP"),
+    "GIF": encode(Image.new("RGB", (64, 64)), "GIF"),
     "a PNG of 0.9 gigapixels": png_header(30_000, 30_000),
     "a PNG of 64 megapixels": png_header(8_000, 8_000),
-    "too small a picture": jpeg(0, 15),
+    "too small an image": jpeg(0, 15),
 }
 
 
 @pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
-def test_what_is_no_training_picture_is_unusable(data: bytes) -> None:
+def test_other_bytes_than_a_training_image_are_unusable(data: bytes) -> None:
     with pytest.raises(transform.Unusable):
         transform.decode(data, 16)
 
@@ -158,16 +159,16 @@ def test_the_reason_is_given_in_words() -> None:
     with pytest.raises(transform.Unusable, match="8000 x 8000 pixels, more than"):
         transform.decode(BAD["a PNG of 64 megapixels"], 16)
     with pytest.raises(transform.Unusable, match="15 x 15 pixels, fewer than 16"):
-        transform.decode(BAD["too small a picture"], 16)
+        transform.decode(BAD["too small an image"], 16)
 
 
-def test_signed_pictures_fill_minus_one_to_one() -> None:
-    values = transform.signed(torch.arange(256, dtype=torch.uint8))
+def test_signed_images_fill_minus_one_to_one() -> None:
+    values = pixels.to_signed(torch.arange(256, dtype=torch.uint8))
     assert (values[0], values[255]) == (-1.0, 1.0)
     assert torch.allclose(values, torch.linspace(-1, 1, 256), atol=1e-6)
 
 
-def test_mirroring_twice_changes_nothing() -> None:
-    picture = transform.decode(jpeg(3), 32)
-    assert not torch.equal(transform.mirror(picture), picture)
-    assert torch.equal(transform.mirror(transform.mirror(picture)), picture)
+def test_flipping_twice_changes_nothing() -> None:
+    image = transform.decode(jpeg(3), 32)
+    assert not torch.equal(transform.flip(image), image)
+    assert torch.equal(transform.flip(transform.flip(image)), image)

@@ -1,7 +1,7 @@
-"""A law's argument names the group it is a law of.
+"""A test's argument names the group of configs that it is a law of.
 
 A test that takes `schedule` runs once for every file in conf/diffusion/schedule, one that takes
-`schedule` and `sampler` for every pair, and a new file is under the law the moment it exists.
+`schedule` and `sampler` for every pair, and a new file is tested as soon as it exists.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Thousands of tiny matrices: on a busy machine a second thread is only waited for."""
+    """Thousands of tiny matrices: on a busy machine a second thread only costs time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.diffusion.guidance import ClassifierFree, Interval
-from imagen_lit.diffusion.schedule import Cosine, alpha_sigma, per_picture
+from imagen_lit.diffusion.schedule import Cosine, alpha_sigma, per_image
 
 Guidance = ClassifierFree | Interval
 
@@ -35,38 +36,38 @@ def test_weight_one_changes_nothing_and_needs_no_reference(guidance: Guidance) -
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 1.35, 8.0, 30.0])
 def test_guidance_is_linear_in_its_weight(guidance: Guidance, weight: float) -> None:
-    given, reference = pair(Z, T)
+    estimate, reference = pair(Z, T)
     guided = replace(guidance, weight=weight).guide(conditional, pair)(Z, T)
-    torch.testing.assert_close(guided, weight * given + (1 - weight) * reference)
+    torch.testing.assert_close(guided, weight * estimate + (1 - weight) * reference)
 
 
-def test_guidance_is_affine_in_what_it_is_given(guidance: Guidance) -> None:
+def test_guidance_is_affine_in_its_estimates(guidance: Guidance) -> None:
     """Moving and scaling both estimates moves and scales the guided one."""
 
     def changed(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        given, reference = pair(z, t)
-        return 3 * given - 2, 3 * reference - 2
+        estimate, reference = pair(z, t)
+        return 3 * estimate - 2, 3 * reference - 2
 
     guided = guidance.guide(conditional, pair)(Z, T)
     torch.testing.assert_close(guidance.guide(conditional, changed)(Z, T), 3 * guided - 2)
 
 
-def test_guiding_clean_pictures_is_guiding_noise_as_imagen_does() -> None:
-    """Imagen eq. 2, w eps(c) + (1 - w) eps(no c), translated by eps = (z - alpha x) / sigma."""
-    alpha, sigma = (per_picture(a, Z) for a in alpha_sigma(Cosine()(T)))
-    eps_given, eps_reference = ((Z - alpha * x) / sigma for x in pair(Z, T))
-    eps = 8 * eps_given + (1 - 8) * eps_reference
+def test_guiding_clean_images_is_guiding_noise_as_imagen_does() -> None:
+    """Imagen eq. 2, w eps(c) + (1 - w) eps(no c), converted by eps = (z - alpha x) / sigma."""
+    alpha, sigma = (per_image(a, Z) for a in alpha_sigma(Cosine()(T)))
+    eps_text, eps_reference = ((Z - alpha * x) / sigma for x in pair(Z, T))
+    eps = 8 * eps_text + (1 - 8) * eps_reference
     guided = ClassifierFree(8).guide(conditional, pair)(Z, T)
     torch.testing.assert_close(guided, (Z - sigma * eps) / alpha)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.19, 0.91, 1.0])
-def test_outside_its_interval_guidance_changes_nothing_and_needs_no_reference(t: float) -> None:
+def test_guidance_outside_its_interval_does_nothing_and_costs_nothing(t: float) -> None:
     denoise = Interval(5, start=0.2, stop=0.9).guide(conditional, never)
     assert torch.equal(denoise(Z, torch.full_like(T, t)), conditional(Z, T))
 
 
-def test_in_a_batch_of_different_times_each_picture_is_guided_by_its_own() -> None:
+def test_each_image_of_a_batch_is_guided_by_its_own_time() -> None:
     t = torch.tensor([0.1, 0.5, 0.95], dtype=torch.float64)
     guided = Interval(5, start=0.2, stop=0.9).guide(conditional, pair)(Z, t)
     everywhere = ClassifierFree(5).guide(conditional, pair)(Z, t)
@@ -75,6 +76,7 @@ def test_in_a_batch_of_different_times_each_picture_is_guided_by_its_own() -> No
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0.9, 0.2), (-0.1, 0.5), (0.5, 1.5), (0.5, 0.5)])
-def test_an_interval_that_is_none_says_what_to_type(start: float, stop: float) -> None:
-    with pytest.raises(ValueError, match=r"start=0\.2, stop=0\.9"):
+def test_an_invalid_interval_says_what_to_set(start: float, stop: float) -> None:
+    message = rf"start={start} and stop={stop} are not .* Set start=0\.2 stop=0\.9"
+    with pytest.raises(InputError, match=message):
         Interval(5, start, stop)

@@ -1,4 +1,4 @@
-"""The loss equals formulas written without the room it tests."""
+"""The loss equals formulas that are written independently of it."""
 
 import numpy as np
 import torch
@@ -15,19 +15,19 @@ TIMES = torch.tensor([0.05, 0.2, 0.4, 0.6, 0.8, 0.95], dtype=torch.float64)
 
 
 def network_call(z: Tensor, logsnr: Tensor) -> Tensor:
-    """A network of one line that looks at both of its inputs."""
+    """A network of one line that uses both of its inputs."""
     return torch.tanh(1.3 * z + 0.1 * logsnr.reshape(-1, 1, 1, 1))
 
 
 def test_a_perfect_network_has_no_loss(
     schedule: Schedule, prediction: Prediction, weighting: Weighting
 ) -> None:
-    answer = prediction.target(X, EPS, schedule(TIMES))
-    loss = denoising_loss(lambda z, l: answer, X, EPS, TIMES, schedule, prediction, weighting)  # noqa: E741
+    target = prediction.target(X, EPS, schedule(TIMES))
+    loss = denoising_loss(lambda z, l: target, X, EPS, TIMES, schedule, prediction, weighting)  # noqa: E741
     assert loss.shape == (6,) and (loss == 0).all()
 
 
-def test_each_picture_has_its_own_loss(
+def test_each_image_has_its_own_loss(
     schedule: Schedule, prediction: Prediction, weighting: Weighting
 ) -> None:
     parts = (schedule, prediction, weighting)
@@ -49,8 +49,8 @@ def test_with_epsilon_and_plain_it_is_the_loss_of_imagen() -> None:
     torch.testing.assert_close(loss, torch.tensor(expected))
 
 
-def test_one_denoiser_has_one_min_snr_loss_however_its_answer_is_written() -> None:
-    """The same estimate, spoken as noise, picture or velocity, costs min(SNR, 5) |error|^2."""
+def test_the_min_snr_loss_does_not_depend_on_the_prediction() -> None:
+    """The same estimate, as noise, image or velocity, costs min(SNR, 5) |error|^2."""
     schedule = Cosine()
     logsnr = schedule(TIMES)
     z = diffuse(X, EPS, logsnr)
@@ -59,13 +59,13 @@ def test_one_denoiser_has_one_min_snr_loss_however_its_answer_is_written() -> No
     alpha, sigma = (snr / (1 + snr)).sqrt(), (1 / (1 + snr)).sqrt()
     noise = (z - alpha * estimate) / sigma
     expected = (snr.clamp(max=5) * (estimate - X) ** 2).flatten(1).mean(1)
-    spoken = [
+    outputs = [
         (Epsilon(), noise),
         (Clean(), estimate),
         (Velocity(), alpha * noise - sigma * estimate),
     ]
-    for prediction, answer in spoken:
+    for prediction, output in outputs:
         loss = denoising_loss(
-            lambda z, logsnr, answer=answer: answer, X, EPS, TIMES, schedule, prediction, min_snr
+            lambda z, logsnr, output=output: output, X, EPS, TIMES, schedule, prediction, min_snr
         )
         torch.testing.assert_close(loss, expected)

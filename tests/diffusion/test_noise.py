@@ -23,7 +23,7 @@ def correlation(a: Tensor, b: Tensor) -> float:
     return torch.corrcoef(torch.stack([a.flatten().double(), b.flatten().double()]))[0, 1].item()
 
 
-def test_a_picture_receives_the_same_numbers_in_any_batch_bit_for_bit() -> None:
+def test_an_image_gets_the_same_numbers_in_any_batch_bit_for_bit() -> None:
     together = normal(7, torch.tensor([3, 10**12, 5, 0]), "noise", (3, 8, 8))
     alone = normal(7, torch.tensor([10**12]), "noise", (3, 8, 8))
     assert torch.equal(together[1:2], alone)
@@ -42,7 +42,7 @@ def test_torchs_own_generator_is_neither_used_nor_moved() -> None:
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_shapes_and_kinds() -> None:
+def test_shapes_and_dtypes() -> None:
     assert normal(0, [4, 5], "noise", (3, 2, 2)).shape == (2, 3, 2, 2)
     assert normal(0, [], "noise", (3,)).shape == (0, 3)
     for numbers in (normal(0, [4], "noise", ()), uniform(0, [4], "drop"), times(0, [4])):
@@ -52,8 +52,8 @@ def test_shapes_and_kinds() -> None:
 @pytest.mark.parametrize(
     "numbers",
     [
-        normal(0, [1], "noise", (8_000,))[0],  # down one picture
-        normal(0, MANY, "noise", ()),  # across pictures
+        normal(0, [1], "noise", (8_000,))[0],  # down one image
+        normal(0, MANY, "noise", ()),  # across images
         normal(0, MANY + 10**12, "step 7", (2,))[:, 1],
         torch.cat([normal(seed, [0], "noise", (1,))[0] for seed in range(4_000)]),  # across seeds
     ],
@@ -80,17 +80,17 @@ def test_uniform_numbers_are_uniform() -> None:
 def test_another_seed_position_or_purpose_gives_independent_numbers(
     seed: int, start: int, purpose: str
 ) -> None:
-    here = normal(0, MANY[:200], "noise", (100,))
-    there = normal(seed, MANY[:200] + start, purpose, (100,))
-    assert abs(correlation(here, there)) < 4 / math.sqrt(here.numel())
-    assert abs(correlation(here**2, there**2)) < 4 / math.sqrt(here.numel())
+    one = normal(0, MANY[:200], "noise", (100,))
+    other = normal(seed, MANY[:200] + start, purpose, (100,))
+    assert abs(correlation(one, other)) < 4 / math.sqrt(one.numel())
+    assert abs(correlation(one**2, other**2)) < 4 / math.sqrt(one.numel())
     if start == 0:
         assert abs(
             correlation(uniform(0, MANY, "noise"), uniform(seed, MANY, purpose))
         ) < 4 / math.sqrt(len(MANY))
 
 
-def test_words_of_the_key_do_not_run_into_each_other() -> None:
+def test_seed_and_purpose_do_not_run_into_each_other() -> None:
     """A seed of two words and a short purpose must not equal a small seed and a longer purpose."""
     assert not torch.equal(
         uniform(1 + (ord("a") << 32), [0], "b"),
@@ -98,8 +98,8 @@ def test_words_of_the_key_do_not_run_into_each_other() -> None:
     )
 
 
-def test_uniform_numbers_of_one_purpose_say_nothing_about_the_times() -> None:
-    """The augmentation level and the time of a picture are drawn independently (Imagen § 2.4)."""
+def test_uniform_numbers_are_independent_of_the_times() -> None:
+    """The augmentation level and the time of an image are drawn independently (Imagen § 2.4)."""
     assert abs(correlation(uniform(0, MANY, "augmentation"), times(0, MANY))) < 4 / math.sqrt(
         len(MANY)
     )
@@ -107,7 +107,7 @@ def test_uniform_numbers_of_one_purpose_say_nothing_about_the_times() -> None:
 
 @pytest.mark.parametrize("start", [0, 12_345, 5_120_000_000, 10**15])
 @pytest.mark.parametrize("count", [2, 7, 64, 1000])
-def test_times_of_consecutive_pictures_leave_no_large_gap(start: int, count: int) -> None:
+def test_times_of_consecutive_images_leave_no_large_gap(start: int, count: int) -> None:
     """Three-gap theorem: no gap of a golden walk exceeds 1.895 mean gaps (random times: log n)."""
     t = times(3, torch.arange(start, start + count)).double().sort().values
     gaps = torch.cat([t.diff(), 1 - t[-1:] + t[:1]])
@@ -119,11 +119,11 @@ def test_times_are_far_more_even_than_random_numbers() -> None:
     assert distance_to_cdf(uniform(0, MANY, "t")) > 4 / len(MANY)
 
 
-def test_times_walk_in_golden_steps_from_a_start_that_the_seed_chooses() -> None:
+def test_times_walk_in_golden_steps_from_a_start_that_depends_on_the_seed() -> None:
     t = times(0, MANY[:1000]).double().numpy()
     expected = (t[0] + np.arange(1000) * (math.sqrt(5) - 1) / 2) % 1
-    apart = np.abs(t - expected)
-    assert np.minimum(apart, 1 - apart).max() < 1e-6
+    distance = np.abs(t - expected)
+    assert np.minimum(distance, 1 - distance).max() < 1e-6
     starts = torch.cat([times(seed, [0]) for seed in range(2000)])
     assert distance_to_cdf(starts) < 1.95 / math.sqrt(2000)
     assert (t >= 0).all() and (t < 1).all()

@@ -1,11 +1,8 @@
 """Laws of every prediction. The emphasis ties the loss in one space to the loss in the other."""
 
-from typing import Protocol
-
 import torch
-from torch import Tensor
 
-from imagen_lit.diffusion.prediction import Epsilon, Velocity
+from imagen_lit.diffusion.prediction import Epsilon, Prediction, Velocity
 from imagen_lit.diffusion.schedule import LIMIT, Schedule, diffuse
 
 torch.manual_seed(0)
@@ -14,18 +11,12 @@ X, EPS, OUT = torch.randn(3, 25, 3, 4, 4, dtype=torch.float64)
 Z = diffuse(X, EPS, LOGSNR)
 
 
-class Prediction(Protocol):
-    def target(self, x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor: ...
-    def to_clean(self, out: Tensor, z: Tensor, logsnr: Tensor) -> Tensor: ...
-    def emphasis(self, logsnr: Tensor) -> Tensor: ...
-
-
-def test_the_right_answer_implies_the_clean_picture(prediction: Prediction) -> None:
+def test_the_target_implies_the_clean_image(prediction: Prediction) -> None:
     clean = prediction.to_clean(prediction.target(X, EPS, LOGSNR), Z, LOGSNR)
     torch.testing.assert_close(clean, X, atol=1e-9, rtol=1e-9)
 
 
-def test_an_error_weighs_its_emphasis_times_the_error_of_the_clean_picture(
+def test_an_error_is_the_emphasis_times_the_error_of_the_clean_image(
     prediction: Prediction,
 ) -> None:
     own = (OUT - prediction.target(X, EPS, LOGSNR)).square().flatten(1).mean(1)
@@ -44,7 +35,7 @@ def test_everything_is_finite_in_float32_at_both_ends_of_time(
         assert number.dtype == torch.float32 and torch.isfinite(number).all()
 
 
-def test_each_picture_is_judged_by_itself(prediction: Prediction) -> None:
+def test_an_image_does_not_depend_on_its_batch(prediction: Prediction) -> None:
     together = prediction.to_clean(OUT, Z, LOGSNR)
     alone = prediction.to_clean(OUT[7:8], Z[7:8], LOGSNR[7:8])
     torch.testing.assert_close(together[7:8], alone, rtol=0, atol=0)
@@ -56,7 +47,7 @@ def test_epsilon_is_the_formula_of_imagen() -> None:
     torch.testing.assert_close(Epsilon().to_clean(OUT, Z, LOGSNR), (Z - sigma * OUT) / alpha)
 
 
-def test_velocity_is_the_speed_of_the_noisy_picture_along_the_angle() -> None:
+def test_velocity_is_the_speed_of_the_noisy_image_along_the_angle() -> None:
     """Salimans & Ho 2022, App. D: v = dz/dphi at alpha = cos phi, sigma = sin phi."""
     phi = torch.tensor([0.3, 0.8, 1.4], dtype=torch.float64, requires_grad=True)
     x, eps = 0.7, -1.3

@@ -1,4 +1,4 @@
-"""The oracle: for Gaussian pictures the ideal denoiser is known, and a sampler is right or wrong.
+"""The oracle: for Gaussian images the ideal denoiser has a formula, so a sampler is right or wrong.
 
 If x ~ N(m, C), then E[x | z] = m + alpha C (alpha^2 C + sigma^2 I)^-1 (z - alpha m), and every step
 of every sampler is an affine map of z and of the noise it draws. Pushing the origin and a basis of
@@ -14,15 +14,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.diffusion.sampler import (
     DDIM,
     Ancestral,
     DPMSolver,
     Heun,
     Sampler,
-    in_logsnr,
-    in_time,
+    Step,
     trajectory,
+    uniform_in_logsnr,
+    uniform_in_time,
 )
 from imagen_lit.diffusion.schedule import Cosine, Linear, Schedule, alpha_sigma
 from imagen_lit.diffusion.threshold import static
@@ -35,7 +37,7 @@ DETERMINISTIC = [DDIM(), Heun(), DPMSolver()]
 
 
 def ideal(schedule: Schedule) -> Callable[[Tensor, Tensor], Tensor]:
-    """The perfect denoiser. All of a batch is at one time here, so one small matrix serves it."""
+    """The perfect denoiser. A whole batch is at one time here, so one small matrix suffices."""
 
     def denoise(z: Tensor, t: Tensor) -> Tensor:
         alpha, sigma = alpha_sigma(schedule(t[0]))
@@ -68,7 +70,7 @@ def distance(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
     return sum((a - b).square().sum() for a, b in zip(one, other, strict=True)).sqrt().item()
 
 
-def error_of_picture(sampler: Sampler, schedule: Schedule, steps: int, **grid: Callable) -> float:
+def error_of_image(sampler: Sampler, schedule: Schedule, steps: int, **grid: Callable) -> float:
     z, noise = basis(steps)
     *_, x = trajectory(sampler, ideal(schedule), z, schedule, steps, noise, **grid)
     return distance(law(x), (MEAN, COVARIANCE))
@@ -77,10 +79,11 @@ def error_of_picture(sampler: Sampler, schedule: Schedule, steps: int, **grid: C
 def walk(
     sampler: Sampler, schedule: Schedule, z: Tensor, times: Tensor, noise: Callable[[int], Tensor]
 ) -> Tensor:
-    """Only the steps of a sampler: the loop without its closing step."""
+    """Only the steps of a sampler: the loop without its last step."""
     memory = None
     for i, (t, s) in enumerate(pairwise(times[:, None].expand(-1, len(z)))):
-        z, memory = sampler.step(ideal(schedule), z, t, s, schedule, partial(noise, i), memory)
+        step = Step(t, s, schedule(t), schedule(s))
+        z, memory = sampler.step(ideal(schedule), z, step, partial(noise, i), memory)
     return z
 
 
@@ -104,22 +107,22 @@ def test_the_error_falls_with_the_order_that_the_sampler_claims(
 def test_every_sampler_reaches_the_true_mean_and_covariance(
     sampler: Sampler, schedule: Schedule
 ) -> None:
-    errors = [error_of_picture(sampler, schedule, steps) for steps in (8, 32, 128, 256)]
+    errors = [error_of_image(sampler, schedule, steps) for steps in (8, 32, 128, 256)]
     assert all(fine < coarse for coarse, fine in pairwise(errors))
     assert errors[-1] < 0.05
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0])
 def test_ancestral_reaches_the_truth_with_any_variance(gamma: float) -> None:
-    errors = [error_of_picture(Ancestral(gamma), Cosine(), steps) for steps in (64, 128, 256)]
+    errors = [error_of_image(Ancestral(gamma), Cosine(), steps) for steps in (64, 128, 256)]
     assert all(1.8 < coarse / fine < 2.2 for coarse, fine in pairwise(errors))
     assert errors[-1] < 0.02
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0])
 def test_ancestral_variances_are_exact_for_the_data_they_belong_to(gamma: float) -> None:
-    """Ho et al. 2020, § 3.2: the small variance is right for one known picture, the large one for
-    standard normal pictures. Then even a few steps leave no error."""
+    """Ho et al. 2020, § 3.2: the small variance is right for a single image, the large one for
+    standard normal images. Then even a few steps leave no error."""
     schedule = Cosine()
     alpha = lambda t: alpha_sigma(schedule(t))[0][:, None]  # noqa: E731
     denoise = {0.0: lambda z, t: MEAN.expand_as(z), 1.0: lambda z, t: alpha(t) * z}[gamma]
@@ -127,7 +130,7 @@ def test_ancestral_variances_are_exact_for_the_data_they_belong_to(gamma: float)
     mean = {0.0: MEAN, 1.0: 0 * MEAN}[gamma]
     z, noise = basis(5)
     zs = list(trajectory(Ancestral(gamma), denoise, z, schedule, 5, noise))
-    times = in_time(schedule, 5)
+    times = uniform_in_time(schedule, 5)
     for z, t in zip(zs[:-1], times[1:-1], strict=True):
         a, s = alpha_sigma(schedule(t))
         # At t=1 the true z is alpha x + sigma eps with alpha 4.5e-5, ours is eps.
@@ -135,7 +138,7 @@ def test_ancestral_variances_are_exact_for_the_data_they_belong_to(gamma: float)
 
 
 @pytest.mark.parametrize("solver", DETERMINISTIC)
-def test_deterministic_samplers_follow_the_true_flow_of_every_single_z(solver: Sampler) -> None:
+def test_deterministic_samplers_follow_the_true_flow_of_every_z(solver: Sampler) -> None:
     """Stronger than the law of the output: z_s = alpha_s m + S_s^1/2 S_t^-1/2 (z_t - alpha_t m),
     where S is the covariance of z at the time."""
 
@@ -151,32 +154,35 @@ def test_deterministic_samplers_follow_the_true_flow_of_every_single_z(solver: S
     torch.testing.assert_close(end, exact, atol={1: 5e-3, 2: 1e-5}[solver.order], rtol=0)
 
 
-def test_a_known_picture_is_found_from_any_noise(sampler: Sampler, schedule: Schedule) -> None:
-    """With one picture in the world, even three float32 steps end there."""
-    picture = torch.linspace(-1, 1, 48).reshape(1, 3, 4, 4)
+def test_one_image_in_the_world_is_reached_from_any_noise(
+    sampler: Sampler, schedule: Schedule
+) -> None:
+    """Even three float32 steps end there."""
+    image = torch.linspace(-1, 1, 48).reshape(1, 3, 4, 4)
     z = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     noise = lambda i: torch.ones_like(z)  # noqa: E731
-    zs = list(trajectory(sampler, lambda z, t: picture.expand_as(z), z, schedule, 3, noise))
+    zs = list(trajectory(sampler, lambda z, t: image.expand_as(z), z, schedule, 3, noise))
     assert len(zs) == 3 and all(z.dtype == torch.float32 for z in zs)
     assert all(torch.isfinite(z).all() for z in zs)
-    assert torch.equal(zs[-1], picture.expand_as(z))
+    assert torch.equal(zs[-1], image.expand_as(z))
 
 
 @pytest.mark.parametrize("solver", DETERMINISTIC)
-def test_if_the_picture_stays_the_noise_stays_too(solver: Sampler, schedule: Schedule) -> None:
+def test_if_the_image_stays_the_noise_stays_too(solver: Sampler, schedule: Schedule) -> None:
     """Then alpha x + sigma eps must become alpha' x + sigma' eps, however long the step."""
     x, eps = torch.randn(2, 1, 2, generator=torch.Generator().manual_seed(0), **F64)
-    times = torch.tensor([0.95, 0.15], **F64)
-    (alpha, alpha_), (sigma, sigma_) = alpha_sigma(schedule(times))
+    t, s = torch.tensor([[0.95], [0.15]], **F64)
+    step = Step(t, s, schedule(t), schedule(s))
+    (alpha, sigma), (alpha_, sigma_) = alpha_sigma(step.logsnr_t), alpha_sigma(step.logsnr_s)
     start = alpha * x + sigma * eps
-    end, _ = solver.step(lambda z, t: x, start, *times[:, None], schedule, lambda: eps, None)
+    end, _ = solver.step(lambda z, t: x, start, step, lambda: eps, None)
     torch.testing.assert_close(end, alpha_ * x + sigma_ * eps)
 
 
-def test_nothing_overflows_in_float32_however_wild_the_network(
+def test_nothing_overflows_in_float32_however_bad_the_network(
     sampler: Sampler, schedule: Schedule
 ) -> None:
-    """A network that knows nothing, made to answer in [-1, 1], keeps z within a few units."""
+    """With an untrained network, thresholded to [-1, 1], z stays within a few units."""
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(4, 3, 8, 8, generator=generator)
     noise = lambda i: torch.randn(z.shape, generator=generator)  # noqa: E731
@@ -187,22 +193,24 @@ def test_nothing_overflows_in_float32_however_wild_the_network(
         assert z_s.abs().max() <= 1
 
 
-def test_a_picture_does_not_feel_its_batch(sampler: Sampler) -> None:
+def test_an_image_does_not_depend_on_its_batch(sampler: Sampler) -> None:
     schedule = Cosine()
     z = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), **F64)
-    drawn = torch.randn(8, 3, 2, generator=torch.Generator().manual_seed(1), **F64)
-    *_, all_three = trajectory(sampler, ideal(schedule), z, schedule, 8, lambda i: drawn[i])
-    *_, alone = trajectory(sampler, ideal(schedule), z[1:2], schedule, 8, lambda i: drawn[i, 1:2])
+    noise = torch.randn(8, 3, 2, generator=torch.Generator().manual_seed(1), **F64)
+    *_, all_three = trajectory(sampler, ideal(schedule), z, schedule, 8, lambda i: noise[i])
+    *_, alone = trajectory(sampler, ideal(schedule), z[1:2], schedule, 8, lambda i: noise[i, 1:2])
     torch.testing.assert_close(all_three[1:2], alone)
 
 
 def test_a_grid_uniform_in_logsnr_reaches_the_truth_too(sampler: Sampler) -> None:
-    errors = [error_of_picture(sampler, Cosine(), steps, grid=in_logsnr) for steps in (128, 256)]
+    errors = [
+        error_of_image(sampler, Cosine(), steps, grid=uniform_in_logsnr) for steps in (128, 256)
+    ]
     order = torch.log2(torch.tensor(errors[0] / errors[1])).item()
     assert abs(order - sampler.order) < 0.2
 
 
-@pytest.mark.parametrize("grid", [in_time, in_logsnr])
+@pytest.mark.parametrize("grid", [uniform_in_time, uniform_in_logsnr])
 def test_a_grid_falls_from_one_to_zero(grid: Callable, schedule: Schedule) -> None:
     times = grid(schedule, 10)
     assert len(times) == 11 and times[0] == 1 and times[-1] == 0
@@ -210,32 +218,32 @@ def test_a_grid_falls_from_one_to_zero(grid: Callable, schedule: Schedule) -> No
 
 
 def test_each_grid_is_uniform_in_what_its_name_says() -> None:
-    torch.testing.assert_close(in_time(Linear(), 4), torch.tensor([1, 0.75, 0.5, 0.25, 0], **F64))
-    steps = Linear()(in_logsnr(Linear(), 7)).diff()
+    torch.testing.assert_close(
+        uniform_in_time(Linear(), 4), torch.tensor([1, 0.75, 0.5, 0.25, 0], **F64)
+    )
+    steps = Linear()(uniform_in_logsnr(Linear(), 7)).diff()
     torch.testing.assert_close(steps, steps[:1].expand_as(steps))
 
 
-def test_noise_is_asked_for_by_step_number_and_never_at_the_last() -> None:
-    asked = []
+def test_noise_is_drawn_by_step_number_and_never_at_the_last_step() -> None:
+    numbers = []
     z = torch.zeros(1, 2, **F64)
 
     def noise(i: int) -> Tensor:
-        asked.append(i)
+        numbers.append(i)
         return z
 
     list(trajectory(Ancestral(), ideal(Cosine()), z, Cosine(), 5, noise))
-    assert asked == [0, 1, 2, 3]
+    assert numbers == [0, 1, 2, 3]
 
 
-def test_no_steps_is_an_error_that_says_what_to_type() -> None:
+def test_no_steps_is_an_error_that_says_what_to_set() -> None:
     z = torch.zeros(1, 2)
-    with pytest.raises(ValueError, match="type steps=32"):
+    with pytest.raises(InputError, match=r"steps=0 is less than one step\. Set steps=32"):
         next(trajectory(DDIM(), ideal(Cosine()), z, Cosine(), 0, lambda i: z))
 
 
 @pytest.mark.parametrize("gamma", [-5, 1.5])
-def test_noise_outside_of_its_two_variances_is_an_error_that_says_what_to_type(
-    gamma: float,
-) -> None:
-    with pytest.raises(ValueError, match=rf"gamma={gamma}.*for example gamma=0\.3"):
+def test_a_gamma_outside_of_0_to_1_is_an_error_that_says_what_to_set(gamma: float) -> None:
+    with pytest.raises(InputError, match=rf"gamma={gamma} is not between 0 and 1.*Set gamma=0\.3"):
         Ancestral(gamma)

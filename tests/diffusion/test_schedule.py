@@ -19,7 +19,7 @@ from imagen_lit.diffusion.schedule import (
 T = torch.linspace(0, 1, 1001, dtype=torch.float64)
 
 
-def test_snr_falls(schedule: Schedule) -> None:
+def test_the_snr_falls(schedule: Schedule) -> None:
     logsnr = schedule(T)
     assert (logsnr.diff() <= 0).all()
     assert (logsnr[1:-1].diff() < 0).all()
@@ -35,7 +35,7 @@ def test_alpha_and_sigma_preserve_variance(schedule: Schedule) -> None:
     torch.testing.assert_close(alpha**2 + sigma**2, torch.ones_like(T))
 
 
-def test_alpha_and_sigma_have_the_ratio_that_the_logsnr_states(schedule: Schedule) -> None:
+def test_alpha_and_sigma_have_the_ratio_of_the_logsnr(schedule: Schedule) -> None:
     alpha, sigma = alpha_sigma(schedule(T))
     torch.testing.assert_close(torch.log(alpha**2 / sigma**2), schedule(T))
 
@@ -66,11 +66,11 @@ def test_inverse_of_anything_is_a_time(schedule: Schedule) -> None:
     assert ((0 <= t) & (t <= 1)).all()
 
 
-def test_noise_of_a_picture_does_not_depend_on_its_batch(schedule: Schedule) -> None:
+def test_noise_of_an_image_does_not_depend_on_its_batch(schedule: Schedule) -> None:
     torch.testing.assert_close(schedule(T)[[3, 500]], schedule(T[[3, 500]]), rtol=0, atol=0)
 
 
-def test_diffuse_mixes_each_picture_by_its_own_amplitudes() -> None:
+def test_diffuse_mixes_each_image_by_its_own_amplitudes() -> None:
     x, eps = torch.randn(2, 2, 3, 4, 4, dtype=torch.float64)
     logsnr = torch.tensor([math.log(0.64 / 0.36), math.log(0.36 / 0.64)], dtype=torch.float64)
     z = diffuse(x, eps, logsnr)
@@ -110,7 +110,7 @@ def test_reference_values(t: float, cosine_snr: float, linear_snr: float) -> Non
 
 
 def test_a_shifted_schedule_averaged_down_is_as_noisy_as_the_reference() -> None:
-    """The reason for the shift, acted out: average blocks of pixels and measure the noise left."""
+    """The reason for the shift, measured: average blocks of pixels and see what noise is left."""
     torch.manual_seed(0)
     t = torch.tensor([0.4], dtype=torch.float64)
     alpha, sigma = alpha_sigma(Shifted(Cosine(), resolution=512, reference=64)(t))

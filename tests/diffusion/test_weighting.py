@@ -33,29 +33,29 @@ def test_a_weighting_means_the_same_for_every_prediction(weighting: Weighting) -
 
 
 @pytest.mark.parametrize(
-    ("own", "spoken"),
+    ("own", "kind"),
     [(plain, Epsilon()), (snr_plus_one, Velocity()), (constant, Clean())],
 )
-def test_each_prediction_has_a_weighting_that_leaves_its_own_error_as_it_is(
-    own: Weighting, spoken: Epsilon | Velocity | Clean
+def test_each_prediction_has_a_weighting_of_one_for_its_own_error(
+    own: Weighting, kind: Epsilon | Velocity | Clean
 ) -> None:
     logsnr = LOGSNR.float()
-    assert (own(logsnr, spoken.emphasis(logsnr)) == 1).all()
+    assert (own(logsnr, kind.emphasis(logsnr)) == 1).all()
 
 
 def test_min_snr_has_the_three_forms_that_hang_et_al_print() -> None:
-    published = {
+    factors = {
         Clean(): SNR.clamp(max=5),
         Epsilon(): SNR.clamp(max=5) / SNR,
         Velocity(): SNR.clamp(max=5) / (SNR + 1),
     }
-    for spoken, factor in published.items():
-        torch.testing.assert_close(min_snr(LOGSNR, spoken.emphasis(LOGSNR), gamma=5), factor)
+    for prediction, factor in factors.items():
+        torch.testing.assert_close(min_snr(LOGSNR, prediction.emphasis(LOGSNR), gamma=5), factor)
 
 
 def test_p2_multiplies_the_epsilon_error_as_choi_et_al_print() -> None:
-    published = 1 / (2 + SNR) ** 0.5
-    torch.testing.assert_close(p2(LOGSNR, Epsilon().emphasis(LOGSNR), gamma=0.5, k=2), published)
+    factor = 1 / (2 + SNR) ** 0.5
+    torch.testing.assert_close(p2(LOGSNR, Epsilon().emphasis(LOGSNR), gamma=0.5, k=2), factor)
 
 
 def test_min_snr_without_bound_and_p2_without_power_are_imagens_loss() -> None:

@@ -1,4 +1,4 @@
-"""conf/ and code agree: the same house, once in YAML and once in Python.
+"""conf/ and code agree: the same tree, once in YAML and once in Python.
 
 The groups are found by walking the folder, so a new option is tested from the moment it exists.
 """
@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from imagen_lit import assets, complaint, door
+from imagen_lit.cli import assets, config, user_error
 
 CONF = Path(assets.conf())
 SWEEPS = assets.root() / "sweeps"
@@ -28,11 +28,11 @@ OPTIONS = sorted(
     for path in CONF.rglob("*.yaml")
     if path.parent != CONF and path.relative_to(CONF).parts[0] != "hydra"
 )
-QUESTIONS = sorted([*CONF.glob("experiment/*.yaml"), *SWEEPS.glob("*.yaml")])
+STUDIES = sorted([*CONF.glob("experiment/*.yaml"), *SWEEPS.glob("*.yaml")])
 
-OTHERS = {"trainer", "optimizer", "logger", "callbacks"}  # their targets are Lightning's or torch's
+OTHERS = {"trainer", "optimizer", "logger", "callbacks"}  # slots for parts of Lightning and torch
 CHOICES_OF_CHOICES = {"stage", "scale", "experiment"}
-HEAVY = {"text"}  # wants weights on disk: its keys are checked, nothing is built
+HEAVY = {"text"}  # needs weights on disk: its keys are checked, nothing is built
 
 
 def group_of(option: Path) -> str:
@@ -59,7 +59,7 @@ def targets(node: Any) -> Iterator[str]:
 
 
 def blueprints(node: Any) -> Iterator[DictConfig]:
-    """The uppermost nodes that describe an object."""
+    """The topmost nodes that describe an object."""
     if isinstance(node, DictConfig) and "_target_" in node:
         yield node
     elif isinstance(node, DictConfig):
@@ -71,37 +71,38 @@ def blueprints(node: Any) -> Iterator[DictConfig]:
 @functools.cache
 def chosen(root: str) -> dict[str, str]:
     """The groups that a root config chooses from, each with the key an override names it by."""
-    choices = door._compose(root, [], with_hydra=True).hydra.runtime.choices
+    choices = config.compose(root, [], with_hydra=True).hydra.runtime.choices
     return {key.partition("@")[0]: key for key in choices if not key.startswith("hydra/")}
 
 
 @pytest.fixture
 def compose(tmp_path: Path) -> Iterator[Any]:
-    """Compose as a running door would see it: `${hydra:runtime.output_dir}` has a value."""
+    """Compose as a running command would: `${hydra:runtime.output_dir}` has a value."""
 
-    def composed(root: str, *overrides: str) -> DictConfig:
+    def compose_running(root: str, *overrides: str) -> DictConfig:
         folder = f"hydra.runtime.output_dir={tmp_path.as_posix()}"
-        cfg = door._compose(root, [*overrides, folder], with_hydra=True)
+        cfg = config.compose(root, [*overrides, folder], with_hydra=True)
         HydraConfig.instance().set_config(cfg)
         OmegaConf.set_struct(cfg, False)
         del cfg["hydra"]
         return cfg
 
-    yield composed
+    yield compose_running
     HydraConfig.instance().cfg = None
 
 
 # Rule 1 -----------------------------------------------------------------------------------------
 
 
-def test_a_door_and_its_root_config_bear_the_same_name() -> None:
-    doors = {path.stem for path in assets.PACKAGE.glob("*.py") if "@door.main(" in path.read_text()}
-    assert doors == set(ROOTS)
+def test_a_command_and_its_root_config_have_the_same_name() -> None:
+    paths = assets.PACKAGE.glob("*.py")
+    commands = {path.stem for path in paths if "@command.main(" in path.read_text()}
+    assert commands == set(ROOTS)
 
 
 @pytest.mark.parametrize("root", ROOTS)
-def test_a_root_config_says_only_what_can_be_built(root: str, compose: Any) -> None:
-    door.check(OmegaConf.to_container(compose(root), resolve=True))
+def test_a_root_config_holds_only_what_can_be_built(root: str, compose: Any) -> None:
+    config.check(OmegaConf.to_container(compose(root), resolve=True))
 
 
 # Rules 2, 4 -------------------------------------------------------------------------------------
@@ -111,14 +112,12 @@ def test_a_root_config_says_only_what_can_be_built(root: str, compose: Any) -> N
 def test_a_group_is_a_room(option: Path) -> None:
     room = option.parts[0]
     if room in OTHERS | {"experiment"}:
-        return  # these point where they like, within what `door.check` allows
-    module = assets.PACKAGE / group_of(option)
-    deeper = module.is_dir() or module.with_suffix(".py").is_file()
-    address = group_of(option).replace("/", ".") if deeper else room
+        return  # these point where they like, within what `config.check` allows
+    is_global = group_of(option) in CHOICES_OF_CHOICES
+    address = "imagen_lit." if is_global else f"imagen_lit.{group_of(option).replace('/', '.')}."
     for target in targets(OmegaConf.to_container(OmegaConf.create(text_of(option)))):
-        wanted = "imagen_lit." if room in CHOICES_OF_CHOICES else f"imagen_lit.{address}."
         loads_weights = room == "text" and target.startswith("transformers.")
-        assert loads_weights or target.startswith(wanted), f"{option} builds {target}"
+        assert loads_weights or target.startswith(address), f"{option} builds {target}"
 
 
 # Rule 3 -----------------------------------------------------------------------------------------
@@ -147,14 +146,14 @@ def test_only_stages_and_experiments_are_choices_of_choices(option: Path) -> Non
 def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     group, package = group_of(option), package_of(option)
     root = next((root for root in ROOTS if group in chosen(root)), None)
-    if root is None:  # nobody's choice yet: it has to stand alone
+    if root is None:  # no command chooses from it yet: it has to stand alone
         cfg = OmegaConf.create(text_of(option))
-        door.check(OmegaConf.to_container(cfg, resolve=True))
+        config.check(OmegaConf.to_container(cfg, resolve=True))
         node = cfg
     else:
         key = chosen(root)[group]
         cfg = compose(root, f"{key}={option.name}")
-        door.check(OmegaConf.to_container(cfg, resolve=True))
+        config.check(OmegaConf.to_container(cfg, resolve=True))
         package = key.partition("@")[2] or package
         node = cfg if package == "_global_" else OmegaConf.select(cfg, package)
     if option.parts[0] in HEAVY:
@@ -163,28 +162,28 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     with torch.device("meta" if option.parts[0] in {"network", "stage", "scale"} else "cpu"):
         for blueprint in blueprints(node):
             if OmegaConf.missing_keys(blueprint):
-                continue  # only the user knows: `door.check` has seen that the keys are right
+                continue  # the user's to fill in: `config.check` has checked the keys
             if blueprint.get("accelerator") == "gpu" and not torch.accelerator.is_available():
-                continue  # Lightning builds no trainer for what is not there
-            assert door.build(blueprint) is not None
+                continue  # Lightning builds no trainer without it
+            assert config.build(blueprint) is not None
 
 
 # Experiments and sweeps -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
-def test_a_question_opens_with_its_four_lines(path: Path) -> None:
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_opens_with_its_four_lines(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if "@package" not in line]
     for line, word in zip(lines, ("Question", "Expected", "Cost", "Command"), strict=False):
         assert line.startswith(f"# {word}"), f"{path.name}: line {line!r} should open with {word}"
 
 
-@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
-def test_every_point_of_a_question_composes(path: Path, compose: Any) -> None:
-    command = re.search(r"python -m imagen_lit\.(\w+)", path.read_text())
-    assert command, f"{path.name} does not say how to run it"
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_point_of_a_study_composes(path: Path, compose: Any) -> None:
+    line = re.search(r"python -m imagen_lit\.(\w+)", path.read_text())
+    assert line, f"{path.name} does not say how to run it"
     group = "experiment" if path.parent.name == "experiment" else "sweep"
-    asked = f"+{group}={path.stem}"
+    choice = f"+{group}={path.stem}"
     params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
     grid = OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in params.items()])
     axes = [
@@ -193,8 +192,8 @@ def test_every_point_of_a_question_composes(path: Path, compose: Any) -> None:
     ]
     assert bool(axes) == (group == "sweep"), f"{path.name}: a sweep has parameters"
     for point in itertools.product(*axes):
-        cfg = compose(command[1], asked, *point)
-        door.check(OmegaConf.to_container(cfg, resolve=True))
+        cfg = compose(line[1], choice, *point)
+        config.check(OmegaConf.to_container(cfg, resolve=True))
 
 
 @pytest.mark.parametrize(
@@ -206,19 +205,19 @@ def test_every_point_of_a_question_composes(path: Path, compose: Any) -> None:
         (["trainer=ddp", "trainer.devices=8"], 8, 8),
     ],
 )
-def test_a_job_gets_a_task_for_each_device_and_gpus_only_to_train_on_them(
+def test_a_job_gets_a_task_per_device_and_gpus_only_to_train_on_them(
     words: list[str], tasks: int, gpus: int | None
 ) -> None:
-    job = door._compose("train", ["hydra/launcher=slurm", *words], with_hydra=True).hydra.launcher
+    job = config.compose("train", ["hydra/launcher=slurm", *words], with_hydra=True).hydra.launcher
     assert (job.tasks_per_node, job.gpus_per_node) == (tasks, gpus)
 
 
 @pytest.mark.parametrize("devices", ["auto", "-1", "[0,1]"])
-def test_a_job_for_devices_that_nobody_has_counted_is_told_what_to_type(devices: str) -> None:
+def test_a_job_for_an_uncounted_number_of_devices_is_refused(devices: str) -> None:
     words = ["hydra/launcher=slurm", "trainer=ddp", f"trainer.devices={devices}"]
-    job = door._compose("train", words, with_hydra=True).hydra.launcher
-    with pytest.raises(OmegaConfBaseException) as found:
+    job = config.compose("train", words, with_hydra=True).hydra.launcher
+    with pytest.raises(OmegaConfBaseException) as error:
         _ = job.gpus_per_node
-    told = complaint.of(found.value, list)
-    assert told and told.startswith("trainer.devices="), told
-    assert told.endswith("type trainer.devices=<GPUs per node>")
+    sentence = user_error.sentence(error.value, list)
+    assert sentence and sentence.startswith("trainer.devices="), sentence
+    assert sentence.endswith("Set trainer.devices=<GPUs per node>.")

@@ -11,7 +11,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 
-# Said in pieces, so that this file does not find itself.
+# In pieces, so that this file does not match itself.
 REGISTRIES = re.compile("|".join(["py" + "pi", "python" + "hosted", "conda" + r"\.anaconda"]), re.I)
 MACHINE = re.compile(
     r"(?<![\w.~$}*])/(?:" + "|".join(["wo" + "rk", "far" + "m", "ro" + "ot", "ho" + "me"]) + r")/"
@@ -31,13 +31,13 @@ def tracked() -> list[Path]:
 
 
 def lines() -> list[tuple[str, str]]:
-    found = []
+    numbered = []
     for path in tracked():
         raw = path.read_bytes()
         if b"\0" not in raw:
             place = path.relative_to(REPO).as_posix()
-            found += [(f"{place}:{n}", s) for n, s in enumerate(raw.decode().splitlines(), 1)]
-    return found
+            numbered += [(f"{place}:{n}", s) for n, s in enumerate(raw.decode().splitlines(), 1)]
+    return numbered
 
 
 def test_no_file_names_a_registry() -> None:
@@ -54,18 +54,18 @@ def test_constraints_hold_versions_only(path: Path) -> None:
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line
 
 
-def test_constraints_answer_for_every_package_that_is_asked_for() -> None:
+def test_constraints_pin_every_package_that_is_asked_for() -> None:
     project = tomllib.loads((REPO / "pyproject.toml").read_text())
-    asked = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    asked += project["project"]["optional-dependencies"]["dev"]
+    required = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    required += project["project"]["optional-dependencies"]["dev"]
     pinned = {
         line.partition("==")[0].lower().replace("_", "-")
         for line in (REPO / "constraints.txt").read_text().splitlines()
     }
-    assert {re.match(r"[\w-]+", words)[0] for words in asked} <= pinned
+    assert {re.match(r"[\w-]+", words)[0] for words in required} <= pinned
 
 
-def test_one_version_is_told_everywhere() -> None:
+def test_one_version_stands_everywhere() -> None:
     import imagen_lit
 
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
@@ -75,6 +75,25 @@ def test_one_version_is_told_everywhere() -> None:
 def test_a_licence_is_there_and_named() -> None:
     assert "Apache License" in (REPO / "LICENSE").read_text()
     assert 'license = "Apache-2.0"' in (REPO / "pyproject.toml").read_text()
+
+
+def test_documents_and_yaml_are_wrapped() -> None:
+    """At 120 characters; a table's row or an image's link cannot be wrapped."""
+    wide = [
+        place
+        for place, line in lines()
+        if place.partition(":")[0].endswith((".md", ".yaml", ".yml", ".cff"))
+        and len(line) > 120
+        and not line.lstrip().startswith(("|", "!["))
+    ]
+    assert wide == []
+
+
+def test_relative_links_of_documents_lead_somewhere() -> None:
+    for path in (path for path in tracked() if path.suffix == ".md"):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
 def test_notebooks_carry_no_outputs() -> None:

@@ -1,4 +1,4 @@
-"""The package as a wheel works from a folder that knows nothing of the checkout."""
+"""The package as a wheel works from a folder that has nothing to do with the checkout."""
 
 import os
 import subprocess
@@ -14,20 +14,20 @@ ROOTS = sorted(path.stem for path in (REPO / "conf").glob("*.yaml"))
 COMPOSE = """
 import sys
 import imagen_lit
-from imagen_lit import assets, door
+from imagen_lit.cli import assets, config
 from hydra.core.config_store import ConfigStore
 print(imagen_lit.__file__)
 print(assets.conf())
 for root in sys.argv[1:]:
-    door.compose(root)
+    config.compose(root)
 assets.register_sweeps()
 print(*sorted(ConfigStore.instance().repo.get("sweep", {})))
 """
 
 LAUNCHER = """
-from imagen_lit import door
-config = door._compose("train", ["hydra/launcher=slurm"], with_hydra=True)
-print(config.hydra.launcher.setup[0])
+from imagen_lit.cli import config
+cfg = config.compose("train", ["hydra/launcher=slurm"], with_hydra=True)
+print(cfg.hydra.launcher.setup[0])
 """
 
 
@@ -67,7 +67,7 @@ def files(folder: Path) -> set[str]:
     }
 
 
-def test_a_wheel_carries_the_code_the_choices_and_the_sweeps(installed: Path) -> None:
+def test_a_wheel_contains_the_code_the_configs_and_the_sweeps(installed: Path) -> None:
     package = installed / "imagen_lit"
     assert files(package / "_assets" / "conf") == files(REPO / "conf")
     assert files(package / "_assets" / "sweeps") == files(REPO / "sweeps")
@@ -77,10 +77,12 @@ def test_a_wheel_carries_the_code_the_choices_and_the_sweeps(installed: Path) ->
     assert list(installed.glob("imagen_lit-*.dist-info/licenses/LICENSE"))
 
 
-def test_a_wheel_brings_what_a_job_needs_before_it_imports(installed: Path, tmp_path: Path) -> None:
-    said = run(installed, tmp_path, "-c", LAUNCHER).strip()
+def test_a_wheel_contains_what_a_job_needs_before_its_imports(
+    installed: Path, tmp_path: Path
+) -> None:
+    line = run(installed, tmp_path, "-c", LAUNCHER).strip()
     early = installed / "imagen_lit" / "_assets" / "slurm" / "early"
-    assert said == f"export PYTHONPATH={early}:$PYTHONPATH"
+    assert line == f"export PYTHONPATH={early}:$PYTHONPATH"
     assert (early / "sitecustomize.py").is_file()
 
 
@@ -92,7 +94,7 @@ def test_a_wheel_finds_its_assets_from_another_folder(installed: Path, tmp_path:
 
 
 @pytest.mark.parametrize("root", [root for root in ROOTS if root == "train"])
-def test_a_door_of_the_wheel_opens_from_another_folder(
+def test_a_command_of_the_wheel_runs_from_another_folder(
     installed: Path, tmp_path: Path, root: str
 ) -> None:
     shown = run(installed, tmp_path, "-m", f"imagen_lit.{root}", "--cfg", "job")

@@ -10,15 +10,15 @@ from laptop import SMALL, run
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an encoder, shards, sidecars and three barely trained stages."""
-    return once.copy(tmp_path_factory, "laptop", _move_in)
+    return once.copy(tmp_path_factory, "laptop", _make_home)
 
 
-def _move_in(home: Path) -> None:
+def _make_home(home: Path) -> None:
     run("pretrain_text", "documents=320", folder=home)
     run("build_shards", "source.count=120", "per_shard=50", folder=home)
     run("embed_text", folder=home)
     small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every=64"]
-    preview = ["callbacks.preview.every=96", "callbacks.preview.examiner.count=8"]
+    preview = ["callbacks.preview.every=96", "callbacks.preview.prompts.count=8"]
     preview += ["callbacks.preview.recipe.steps=2"]
     run("train", *SMALL, *small, *preview, folder=home)
     for stage in ("demo_sr", "demo_sr2"):  # with the logger that a newcomer has

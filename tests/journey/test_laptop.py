@@ -1,5 +1,4 @@
-"""The README, walked through on a very small scale: every door, in the order in which a newcomer
-opens them."""
+"""The README on a very small scale: every command, in the order in which a newcomer uses them."""
 
 import io
 import json
@@ -13,28 +12,28 @@ import pytest
 from laptop import SMALL, run
 from PIL import Image
 
-from imagen_lit import checkpoint, run_folder
+from imagen_lit.run import checkpoint, metrics, run_folder
 
 
-def test_a_run_leaves_its_settings_its_state_and_its_numbers(home: Path) -> None:
+def test_a_run_leaves_checkpoints_losses_and_scores(home: Path) -> None:
     folder = home / "runs/demo/base"
     assert run_folder.images_seen(folder) == 192
-    rows = run_folder.metrics(folder)
+    rows = metrics.read(folder)
     losses = [row["train/loss"] for row in rows if "train/loss" in row]
     assert losses and all(0 < loss < 3 for loss in losses)
     assert any("val/loss" in row for row in rows)
     assert any("score/alignment_all" in row for row in rows)
-    assert [checkpoint.images(state) for state in checkpoint.saved(folder)] == [128, 192]
+    assert [checkpoint.images(file) for file in checkpoint.saved(folder)] == [128, 192]
 
 
-def test_the_same_command_finds_nothing_left_to_do(home: Path) -> None:
+def test_the_same_command_has_nothing_left_to_do(home: Path) -> None:
     for words in (("build_shards", "source.count=120", "per_shard=50"), ("embed_text",)):
         before = {p: p.stat().st_mtime_ns for p in (home / "datasets").rglob("*.[ts]a*")}
         run(*words, folder=home)
         assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
-def test_prompts_become_pictures_of_three_sizes(home: Path) -> None:
+def test_prompts_become_images_of_three_sizes(home: Path) -> None:
     done = run(
         "sample",
         'prompts=["a red circle above a blue square","two pink crosses"]',
@@ -44,25 +43,25 @@ def test_prompts_become_pictures_of_three_sizes(home: Path) -> None:
         "cascade.sr2.recipe.steps=2",
         "diffusion/sampler@cascade.base.recipe.sampler=heun",
         "diffusion/threshold@cascade.sr.recipe.threshold=dynamic",
-        "cascade.sr.recipe.level=0.3",
+        "cascade.sr.recipe.aug_level=0.3",
         folder=home,
     )
     assert "a-red-circle-above-a-blue-square_seed3.png" in done.stdout
     for step, edge in (("base", 16), ("sr", 64), ("sr2", 256)):
-        files = list((home / "runs/demo/pictures" / step).glob("*seed3.png"))
+        files = list((home / "runs/demo/images" / step).glob("*seed3.png"))
         assert len(files) == 2
         assert {Image.open(file).size for file in files} == {(edge, edge)}
 
 
-def test_an_examination_is_scored_kept_and_repeated_without_drawing(home: Path) -> None:
-    fast = ["examiner.count=4", *(f"cascade.{s}.recipe.steps=1" for s in ("base", "sr", "sr2"))]
+def test_an_evaluation_is_scored_and_repeated_without_drawing(home: Path) -> None:
+    fast = ["prompts.count=4", *(f"cascade.{s}.recipe.steps=1" for s in ("base", "sr", "sr2"))]
     run("evaluate", *fast, folder=home)
     folder = home / "runs/demo/evaluation"
     scores = json.loads((folder / "scores.json").read_text())["score/alignment"]
     assert set(scores) == {"base", "sr", "sr2"}
     assert all(0 <= row["exact"] <= 1 and row["interval"][0] <= row["exact"] <= row["interval"][1]
                for categories in scores.values() for row in categories.values())  # fmt: skip
-    before = {p: p.stat().st_mtime_ns for p in (folder / "pictures").rglob("*.png")}
+    before = {p: p.stat().st_mtime_ns for p in (folder / "images").rglob("*.png")}
     assert len(before) == 12
     run("evaluate", *fast, folder=home)
     assert before == {p: p.stat().st_mtime_ns for p in before}
@@ -76,19 +75,19 @@ def test_a_sweep_of_two_points_runs_and_leaves_two_folders(home: Path) -> None:
     assert all(run_folder.images_seen(home / "runs/sweep/demo" / p) == 32 for p in points)
 
 
-def test_the_speed_of_this_machine_is_measured_and_nothing_is_left_behind(home: Path) -> None:
+def test_bench_measures_this_machine_and_leaves_nothing_behind(home: Path) -> None:
     before = sorted(home.rglob("*"))
     words = ["data.validation=16", "batches=3", "trainer.accelerator=auto"]
     done = run("bench", *SMALL, *words, folder=home)
-    for said in ("images/s", "GFLOP an image", "share of the peak", "GiB"):
-        assert said in done.stdout
+    for part in ("images/s", "GFLOP per image", "share of the peak", "GiB"):
+        assert part in done.stdout
     share = float(done.stdout.partition("share of the peak")[2].split("%")[0])
     assert 0 < share < 100
     assert sorted(home.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("train", "stage=demo_bse"), "did you mean stage=demo_base?"),
         (("train", "stage.imagess=3"), "did you mean stage.images"),
@@ -97,28 +96,28 @@ def test_the_speed_of_this_machine_is_measured_and_nothing_is_left_behind(home: 
             ("train", "text=t5_nano_random", "name=foreign", "data.validation=16"),
             "pretrain_text documents=0 folder=encoders/t5_nano_random",
         ),
-        (("train", "network=demo_efficient_unet", "name=odd"), "type stage=demo_sr"),
-        (("train", "seed=1", "data.validation=16"), "choose another name="),
-        (("sample", "cascade.base.run=runs/none"), "train that stage first"),
+        (("train", "network=demo_efficient_unet", "name=odd"), "Set stage=demo_sr"),
+        (("train", "seed=1", "data.validation=16"), "Choose another name="),
+        (("sample", "cascade.base.run=runs/none"), "Train that stage first"),
         (("sample", "text=t5_nano_random"), "pretrain_text"),
-        (("sample", "prompts=[]"), "prompts=[], and a list of captions"),
-        (("sample", "prompts=5"), "prompts=5, and a list of captions"),
+        (("sample", "prompts=[]"), "prompts=[] is not a list of captions"),
+        (("sample", "prompts=5"), "prompts=5 is not a list of captions"),
         (("bench", "+experiment=t5_xxl_ablation"), "no shards are named"),
     ],
 )
 def test_bad_input_gets_one_sentence_that_says_what_to_do(
-    home: Path, words: tuple[str, ...], said: str
+    home: Path, words: tuple[str, ...], message: str
 ) -> None:
     done = run(*words, folder=home, expect=1)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1 and said in lines[0], done.stderr
+    assert len(lines) == 1 and message in lines[0], done.stderr
     assert "Traceback" not in done.stderr
 
 
-def damaged(home: Path, name: str, damage: Callable[[bytes], bytes]) -> list[str]:
+def with_damage(home: Path, name: str, damage: Callable[[bytes], bytes]) -> list[str]:
     """The overrides that read a copy of the shards whose first tar was damaged."""
-    for kind in ("", ".text"):
-        shutil.copytree(home / f"datasets/demo{kind}", home / f"datasets/{name}{kind}")
+    for suffix in ("", ".text"):
+        shutil.copytree(home / f"datasets/demo{suffix}", home / f"datasets/{name}{suffix}")
     tar = min((home / f"datasets/{name}").glob("*.tar"))
     tar.write_bytes(damage(tar.read_bytes()))
     words = [*SMALL, "data.validation=16", "stage.images=160", "callbacks=default", f"name={name}"]
@@ -126,16 +125,16 @@ def damaged(home: Path, name: str, damage: Callable[[bytes], bytes]) -> list[str
 
 
 def test_a_tar_cut_short_is_named_before_anything_is_learnt(home: Path) -> None:
-    words = damaged(home, "cut", lambda tar: tar[: len(tar) // 2])
+    words = with_damage(home, "cut", lambda tar: tar[: len(tar) // 2])
     done = run("train", *words, folder=home, expect=1)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1 and "datasets/cut/" in lines[0], done.stderr
     assert not checkpoint.saved(home / "runs/cut")
 
 
-def test_a_picture_cut_short_is_replaced_and_counted(home: Path) -> None:
+def test_an_image_cut_short_is_replaced_and_counted(home: Path) -> None:
     def damage(tar: bytes) -> bytes:
-        """Every tenth picture loses its second half."""
+        """Every tenth image loses its second half."""
         target = io.BytesIO()
         with (
             tarfile.open(fileobj=io.BytesIO(tar)) as old,
@@ -149,7 +148,7 @@ def test_a_picture_cut_short_is_replaced_and_counted(home: Path) -> None:
                 new.addfile(member, io.BytesIO(data))
         return target.getvalue()
 
-    words = damaged(home, "blot", damage)
+    words = with_damage(home, "blot", damage)
     done = run("train", *words, folder=home)
     assert "another sample took its place (1 so far)" in done.stderr
     assert run_folder.images_seen(home / "runs/blot") == 160
@@ -167,16 +166,16 @@ def test_damaged_checkpoints_are_named_and_not_overwritten(home: Path) -> None:
     assert file.read_bytes() == torn
 
 
-def test_a_full_disk_is_said_in_one_sentence_and_costs_nothing_made(home: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence_and_costs_no_file(home: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.fail("this test needs Linux, where /dev/full is a disk that is always full")
     words = [*SMALL, "data.validation=16", "callbacks=default", "name=full"]
     run("train", *words, "stage.images=64", folder=home)
     folder = home / "runs/full"
-    made = {state: state.read_bytes() for state in checkpoint.saved(folder)}
+    before = {file: file.read_bytes() for file in checkpoint.saved(folder)}
     (folder / "metrics.jsonl").unlink()
     os.symlink(full, folder / "metrics.jsonl")
     done = run("train", *words, "stage.images=960", folder=home, expect=1)
     assert "error: the disk is full" in done.stderr and "Traceback" not in done.stderr
-    assert made and all(state.read_bytes() == before for state, before in made.items())
+    assert before and all(file.read_bytes() == content for file, content in before.items())

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from imagen_lit import door
+from imagen_lit.cli import config
 
-WORDS = ["minutes=0.1", "scenes=300", "prompts=4", "documents=64", "weights=[1,3]"]
+WORDS = ["minutes=0.1", "scenes=300", "prompts=4", "documents=64", "guidance_weights=[1,3]"]
+COMMANDS = "pretrain_text build_shards embed_text train train train evaluate sample".split()
 
 
-def typed(line: str) -> list[str]:
+def split(line: str) -> list[str]:
     return shlex.split(line, comments=True)
 
 
@@ -30,44 +31,40 @@ def demo(folder: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_the_demo_leaves_a_page_whose_pictures_exist_and_is_not_made_twice(tmp_path: Path) -> None:
+def test_the_demo_leaves_a_complete_page_and_is_not_made_twice(tmp_path: Path) -> None:
     first = demo(tmp_path)
-    commands = re.findall(r"^   python -m imagen_lit\.(.+)", first.stdout, re.MULTILINE)
-    doors = [name for name, *words in map(typed, commands) if door.compose(name, words)]
-    assert (
-        doors == "pretrain_text build_shards embed_text train train train evaluate sample".split()
-    )
-    for number, each in enumerate(doors):
-        if each in ("evaluate", "sample"):
-            _, *words = typed(commands[number])
-            out = tmp_path / door.compose(each, words).out
+    lines = re.findall(r"^   python -m imagen_lit\.(.+)", first.stdout, re.MULTILINE)
+    commands = [name for name, *words in map(split, lines) if config.compose(name, words)]
+    assert commands == COMMANDS
+    for line, name in zip(lines, commands, strict=True):
+        if name in ("evaluate", "sample"):
+            _, *words = split(line)
+            out = tmp_path / config.compose(name, words).out
             assert list(out.rglob("*.png")), "the command names the folder that the step filled"
     home = tmp_path / "runs/demo"
     page = (home / "index.html").read_text()
-    shown = re.findall(r'<img src="([^"]+)"', page)
-    assert len(shown) == 4 * 3 + 2 * 2, "four prompts at three sizes, two weights, two thresholds"
-    assert all((home / address).is_file() for address in shown)
+    images = re.findall(r'<img src="([^"]+)"', page)
+    assert len(images) == 4 * 3 + 2 * 2, "four prompts at three sizes, two weights, two thresholds"
+    assert all((home / address).is_file() for address in images)
     assert "://" not in re.sub(
         r'xmlns(:\w+)?="[^"]+"|<!--.*?-->|"http://(www\.w3|purl)\.org/[^"]*"', "", page
     )
-    sizes = {Image.open(home / a).size[0] for a in shown}
+    sizes = {Image.open(home / address).size[0] for address in images}
     assert sizes == {16, 64, 256}
     scores = json.loads((home / "evaluation/scores.json").read_text())
     assert scores["score/alignment"]["sr2"]["all"]["n"] == 4
 
-    states = {p: p.stat().st_mtime_ns for p in home.rglob("*.ckpt")}
-    drawn = {p: p.stat().st_mtime_ns for p in (home / "evaluation/pictures").rglob("*.png")}
+    checkpoints = {p: p.stat().st_mtime_ns for p in home.rglob("*.ckpt")}
+    drawn = {p: p.stat().st_mtime_ns for p in (home / "evaluation/images").rglob("*.png")}
     drawn |= {p: p.stat().st_mtime_ns for p in (home / "guidance").rglob("*.png")}
-    kept = json.loads((home / "plan.json").read_text())
-    again = demo(tmp_path)
-    assert (
-        again.stdout.count("already there") == len(doors)
-        and again.stdout.count("already trained") == 3
-    )
-    assert states and states == {p: p.stat().st_mtime_ns for p in states}
+    before = json.loads((home / "budget.json").read_text())
+    second = demo(tmp_path)
+    assert second.stdout.count("already there") == len(commands)
+    assert second.stdout.count("already trained") == 3
+    assert checkpoints and checkpoints == {p: p.stat().st_mtime_ns for p in checkpoints}
     assert drawn == {p: p.stat().st_mtime_ns for p in drawn}
-    plan = json.loads((home / "plan.json").read_text())
-    assert plan["seconds"] == kept["seconds"], "what is there keeps the time that it took"
-    assert len(plan["starts"]) == 2 and plan["starts"][0] == kept["starts"][0]
-    assert sum(plan["starts"]) > sum(plan["seconds"].values())
-    assert f"in all:      {sum(plan['starts']) / 60:.1f} min of 0.1" in again.stdout
+    budget = json.loads((home / "budget.json").read_text())
+    assert budget["seconds"] == before["seconds"], "a reused step keeps the time that it took"
+    assert len(budget["starts"]) == 2 and budget["starts"][0] == before["starts"][0]
+    assert sum(budget["starts"]) > sum(budget["seconds"].values())
+    assert f"in all:      {sum(budget['starts']) / 60:.1f} min of 0.1" in second.stdout

@@ -1,6 +1,6 @@
-"""The paper's networks: as large as it says, by name and by arithmetic, and the demo's as ever.
+"""The paper's networks have the sizes that it states, and the demo's have the keys they always had.
 
-The large ones stand on the meta device, where weights take no memory.
+The large ones are built on the meta device, where weights take no memory.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from tiny_network import build, call, narrow
 from torch import nn
 
-from imagen_lit import door
+from imagen_lit.cli import config
 
 # option: (parameters, what § 4.1 and Fig. 4b state in millions; None: as printed, which misses it)
 SIZES = {
@@ -26,22 +26,33 @@ SIZES = {
 }
 # Of ADM's shape without text, in millions: 192 is its published ADM-64, the others follow.
 ADM = {"unet_300m": 295, "unet_500m": 525, "unet_1b": 992, "unet_2b": 2098}
-# Of the three networks that runs in the field were trained with: their keys and shapes.
+# Keys and shapes of the three networks that existing runs were trained with.
 DEMO = {
     "demo_unet": "8dc962f2cc0da34e05de154ed9044fd48d447c80113caef670642b2183a75678",
     "demo_efficient_unet": "8ebb43c3521b353989154bbd88c6053dbeb42caa137332fa4efb3c7460bd028c",
     "demo_efficient_unet_crop": "4d33d5e867a639b63eb098ab3bb183470c77e8ccbcadfb6918c7da7f1aeb72e2",
 }
 
+# What their keys were called when those runs were trained, in the order of replacement.
+FORMER_KEYS = {
+    ".null_token": ".nothing",
+    "embed_text.query": "embed_text.question",
+    "project_text.": "narrow_text.",
+    "_downsample.": "_half.",
+    "_upsample.": "_double.",
+    ".downsample.": ".shrink.",
+    ".upsample.": ".grow.",
+}
+
 
 def settings(option: str) -> dict:
-    cfg = door.compose("train", [f"network={option}", "text=t5_xxl"])
+    cfg = config.compose("train", [f"network={option}", "text=t5_xxl"])
     return OmegaConf.to_container(cfg.network, resolve=True)
 
 
 def large(option: str, **changes: object) -> nn.Module:
     with torch.device("meta"):
-        return door.build(settings(option) | changes)
+        return config.build(settings(option) | changes)
 
 
 def size(network: nn.Module) -> int:
@@ -62,7 +73,7 @@ def residual(i: int, o: int, e: int) -> int:
 
 
 def pooling(text: int, e: int) -> int:
-    inside = 2 * text + text + 256 + dense(text, 512) + 2 * 256  # norm, nothing, questions, ...
+    inside = 2 * text + text + 256 + dense(text, 512) + 2 * 256  # norm, null token, queries, ...
     return inside + dense(256, e) + dense(e, e)
 
 
@@ -71,14 +82,14 @@ def attention(c: int, text: int, inner: int) -> int:
     return norms + dense(c, 3 * inner) + dense(text, 2 * inner) + dense(inner, c)
 
 
-def adm(c: int, text: int = 4096, narrowed: bool = True) -> int:
+def adm(c: int, text: int = 4096, text_projection: bool = True) -> int:
     """The U-Net of App. F.1 with embedding width c, summed up by hand."""
-    e, read = 4 * c, 2 * c if narrowed else text
+    e, context = 4 * c, 2 * c if text_projection else text
     total = dense(64, e) + dense(e, e) + pooling(text, e) + conv(3, c)
-    total += 2 * text + dense(text, read)
+    total += 2 * text + dense(text, context)
 
     def attend(w: int) -> int:
-        return attention(w, read, w // 64 * 64)
+        return attention(w, context, w // 64 * 64)
 
     skips, width = [c], c
     for level in range(4):
@@ -117,7 +128,7 @@ def efficient(blocks: list[int], self_attention: bool, text: int = 4096) -> int:
 
 
 @pytest.mark.parametrize("option", SIZES)
-def test_a_network_of_the_paper_has_the_size_that_is_stated(option: str) -> None:
+def test_a_network_of_the_paper_has_the_size_that_it_states(option: str) -> None:
     exact, stated = SIZES[option]
     assert size(large(option)) == exact
     if stated is not None:
@@ -141,14 +152,14 @@ def test_a_base_network_without_its_text_is_of_the_size_of_adm(option: str, mill
 
 @pytest.mark.parametrize("option", [o for o in SIZES if o.startswith("efficient")])
 def test_an_efficient_network_has_the_size_that_its_blocks_sum_up_to(option: str) -> None:
-    said = settings(option)
-    assert size(large(option)) == efficient(said["blocks"], said["self_attention"])
+    cfg = settings(option)
+    assert size(large(option)) == efficient(cfg["blocks"], cfg["self_attention"])
 
 
 @pytest.mark.parametrize("option", SIZES)
 def test_the_narrow_network_of_the_laws_has_the_parts_of_the_large_one(option: str) -> None:
     with torch.device("meta"):
-        small = door.build(narrow(settings(option)))
+        small = config.build(narrow(settings(option)))
     assert [n for n, _ in small.named_parameters()] == [
         n for n, _ in large(option).named_parameters()
     ]
@@ -156,35 +167,42 @@ def test_the_narrow_network_of_the_laws_has_the_parts_of_the_large_one(option: s
 
 @pytest.mark.parametrize("option", ["demo_unet", "unet_300m", "efficient_unet_600m"])
 def test_checkpointing_changes_no_gradient(option: str) -> None:
-    found = []
-    for again in (False, True):
-        network = build(option, checkpointing=again)
-        answer = call(network)
-        answer.square().sum().backward()
-        found.append([answer, *(p.grad for p in network.parameters())])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    results = []
+    for checkpointing in (False, True):
+        network = build(option, checkpointing=checkpointing)
+        output = call(network)
+        output.square().sum().backward()
+        results.append([output, *(p.grad for p in network.parameters())])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
-def test_checkpointing_works_the_blocks_out_twice_and_keeps_less() -> None:
-    kept = []
-    for again in (False, True):
-        network, saved = build("unet_300m", checkpointing=again), 0
+def test_checkpointing_stores_less_than_half_of_the_activations() -> None:
+    sizes = []
+    for checkpointing in (False, True):
+        network, total = build("unet_300m", checkpointing=checkpointing), 0
 
-        def keep(tensor: torch.Tensor) -> torch.Tensor:
-            nonlocal saved
-            saved += tensor.nbytes
+        def store(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal total
+            total += tensor.nbytes
             return tensor
 
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(store, lambda t: t):
             call(network)
-        kept.append(saved)
-    assert kept[1] < kept[0] / 2
+        sizes.append(total)
+    assert sizes[1] < sizes[0] / 2
 
 
 @pytest.mark.parametrize("option", DEMO)
-def test_what_was_trained_with_the_demos_networks_still_loads(option: str) -> None:
-    state = door.build(
-        OmegaConf.to_container(door.compose("train", [f"network={option}"]).network, resolve=True)
+def test_the_demos_networks_have_the_keys_and_shapes_of_existing_runs(option: str) -> None:
+    """In their order, one for one, under the names of FORMER_KEYS."""
+    state = config.build(
+        OmegaConf.to_container(config.compose("train", [f"network={option}"]).network, resolve=True)
     ).state_dict()
-    said = json.dumps([[name, list(value.shape)] for name, value in state.items()])
-    assert hashlib.sha256(said.encode()).hexdigest() == DEMO[option]
+    rows = json.dumps([[former_key(name), list(value.shape)] for name, value in state.items()])
+    assert hashlib.sha256(rows.encode()).hexdigest() == DEMO[option]
+
+
+def former_key(name: str) -> str:
+    for today, former in FORMER_KEYS.items():
+        name = name.replace(today, former)
+    return name

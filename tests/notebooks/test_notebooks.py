@@ -22,8 +22,8 @@ def test_there_are_notebooks() -> None:
 def test_a_notebook_runs(notebook: nbformat.NotebookNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    place = {"metadata": {"path": str(ROOT)}}
-    NotebookClient(notebook, timeout=180, kernel_name="python3", resources=place).execute()
+    resources = {"metadata": {"path": str(ROOT)}}
+    NotebookClient(notebook, timeout=180, kernel_name="python3", resources=resources).execute()
 
 
 def test_a_notebook_is_stored_without_outputs(notebook: nbformat.NotebookNode) -> None:

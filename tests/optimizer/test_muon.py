@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from imagen_lit.optimizer.muon import Muon, orthogonal
+from imagen_lit.optimizer.muon import Muon, orthogonalize
 
 
-def learn(model: nn.Module, optimizers: list[torch.optim.Optimizer], steps: int) -> None:
+def train(model: nn.Module, optimizers: list[torch.optim.Optimizer], steps: int) -> None:
     g = torch.Generator().manual_seed(1)
     for _ in range(steps):
         x = torch.randn(8, 24, generator=g)
@@ -26,29 +26,29 @@ def test_singular_values_come_near_one_and_directions_stay(shape: tuple[int, int
     torch.manual_seed(0)
     matrix = torch.randn(shape)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    turned = orthogonal(matrix[None], 5)[0]
-    values = torch.linalg.svdvals(turned)
+    result = orthogonalize(matrix[None], 5)[0]
+    values = torch.linalg.svdvals(result)
     assert values.min() > 0.6 and values.max() < 1.25
     nearest = u @ v
-    alike = (turned * nearest).sum() / (turned.norm() * nearest.norm())
-    assert alike > 0.97
+    similarity = (result * nearest).sum() / (result.norm() * nearest.norm())
+    assert similarity > 0.97
 
 
-def test_torchs_own_muon_and_adamw_take_the_same_way() -> None:
+def test_torchs_own_muon_and_adamw_take_the_same_steps() -> None:
     torch.manual_seed(0)
     ours = nn.Sequential(nn.Linear(24, 32), nn.Tanh(), nn.Linear(32, 24))
     theirs = copy.deepcopy(ours)
     matrices = [p for p in theirs.parameters() if p.ndim == 2]
     plain = [p for p in theirs.parameters() if p.ndim == 1]
-    given = {"lr": 0.02, "weight_decay": 0.1, "momentum": 0.9, "ns_steps": 4}
-    muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **given)
+    settings = {"lr": 0.02, "weight_decay": 0.1, "momentum": 0.9, "ns_steps": 4}
+    muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **settings)
     adamw = torch.optim.AdamW(plain, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
-    learn(theirs, [muon, adamw], 12)
+    train(theirs, [muon, adamw], 12)
     mine = Muon(ours.parameters(), 0.02, 0.01, momentum=0.9, weight_decay=0.1, steps=4)
-    learn(ours, [mine], 12)
-    for here, there in zip(ours.parameters(), theirs.parameters(), strict=True):
+    train(ours, [mine], 12)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         # torch multiplies in bf16, so directions agree to bf16's three digits
-        assert (here - there).norm() < 0.02 * there.norm()
+        assert (a - b).norm() < 0.02 * b.norm()
 
 
 @pytest.mark.parametrize("shape", [(32, 16, 3, 3), (64, 32), (16, 128)])
@@ -61,15 +61,15 @@ def test_a_step_is_as_large_as_the_learning_rate_says(shape: tuple[int, ...], sc
     assert parameter.detach().square().mean().sqrt().item() == pytest.approx(0.02, rel=0.2)
 
 
-def test_a_saved_optimizer_goes_on_as_if_it_had_not_been_saved() -> None:
+def test_an_optimizer_that_resumes_takes_the_same_steps() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(24, 32), nn.Tanh(), nn.Linear(32, 24))
-    through = Muon(model.parameters(), 0.02, 0.01)
-    learn(model, [through], 5)
-    again = copy.deepcopy(model)
-    resumed = Muon(again.parameters(), 0.5, 0.5)
-    resumed.load_state_dict(copy.deepcopy(through.state_dict()))
-    learn(model, [through], 3)
-    learn(again, [resumed], 3)
-    for here, there in zip(model.parameters(), again.parameters(), strict=True):
-        assert torch.equal(here, there)
+    optimizer = Muon(model.parameters(), 0.02, 0.01)
+    train(model, [optimizer], 5)
+    twin = copy.deepcopy(model)
+    twin_optimizer = Muon(twin.parameters(), 0.5, 0.5)
+    twin_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    train(model, [optimizer], 3)
+    train(twin, [twin_optimizer], 3)
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(a, b)

@@ -1,4 +1,4 @@
-"""The worst that can happen: a node that is lost, and ranks that do not hear a signal alike."""
+"""The hard cases: a lost node, and ranks that do not receive a signal at the same moment."""
 
 import functools
 import os
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from jobs import BATCH, Jobs, is_whole, until
+from jobs import BATCH, Jobs, assert_complete, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -16,43 +16,43 @@ ENDLESS = 160_000
 
 
 def trainers(jobs: Jobs, node: str, name: str) -> list[int]:
-    """The processes of a run that train on a node, not their loader's workers."""
-    found = {}
+    """The processes of a run that train on a node, without their loader workers."""
+    parents = {}
     for process in jobs.lab.processes(node):
         try:
             words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
             stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         except OSError:  # it has just ended
             continue
-        ours = b"python" in words[0] and f"name={name}".encode() in words
-        if ours and stat[0] != "Z":
-            found[process] = int(stat[1])
-    return [process for process, parent in found.items() if parent not in found]
+        is_ours = b"python" in words[0] and f"name={name}".encode() in words
+        if is_ours and stat[0] != "Z":
+            parents[process] = int(stat[1])
+    return [process for process, parent in parents.items() if parent not in parents]
 
 
 def test_a_copy_that_outlives_its_node_writes_nothing_more(jobs: Jobs) -> None:
     """A node's slurmd dies, its job lives on, and SLURM starts the job again on another node. The
-    first copy stands still meanwhile and wakes up late, as on a machine that was frozen."""
+    first copy is stopped meanwhile and continues late, as on a machine that was frozen."""
     job = jobs.train("callbacks.checkpoint.every=64", name="lost", images=ENDLESS)
-    learnt = jobs.learns("lost", after=64)
-    node = jobs.said(job)["NodeList"]
+    images = jobs.wait_for_training("lost", after=64)
+    node = jobs.fields(job)["NodeList"]
     jobs.lab.lose_node(node)
     try:
-        jobs.learns("lost", after=learnt + 64)  # it trains on, and saves
+        jobs.wait_for_training("lost", after=images + 64)  # it trains on, and saves
         (first,) = trainers(jobs, node, "lost")
         os.kill(first, signal.SIGSTOP)
-        again = {"JobState": "RUNNING", "Restarts": "1"}
-        said = functools.partial(jobs.said, job)
-        until(lambda: again.items() <= said().items(), lambda: str(said()), pause=0.3)
-        assert jobs.said(job)["NodeList"] != node
-        assert trainers(jobs, node, "lost"), "the first copy is there, and nobody there can end it"
-        until(lambda: jobs.status("lost")["restarts"] == 1, lambda: jobs.log("lost"))
+        restarted = {"JobState": "RUNNING", "Restarts": "1"}
+        fields = functools.partial(jobs.fields, job)
+        wait_until(lambda: restarted.items() <= fields().items(), lambda: str(fields()), pause=0.3)
+        assert jobs.fields(job)["NodeList"] != node
+        assert trainers(jobs, node, "lost"), "the first copy is there, and SLURM cannot end it"
+        wait_until(lambda: jobs.status("lost")["restarts"] == 1, lambda: jobs.log("lost"))
         os.kill(first, signal.SIGCONT)
-        until(lambda: not trainers(jobs, node, "lost"), lambda: "the first copy does not end")
-        before = len(jobs.journal("lost"))
-        until(lambda: len(jobs.journal("lost")) > before + 20, lambda: jobs.log("lost"))
-        alone = jobs.journal("lost")[before:]
-        assert alone == list(range(alone[0], alone[-1] + 1, BATCH)), "one hand has written this"
+        wait_until(lambda: not trainers(jobs, node, "lost"), lambda: "the first copy does not end")
+        before = len(jobs.logged("lost"))
+        wait_until(lambda: len(jobs.logged("lost")) > before + 20, lambda: jobs.log("lost"))
+        rest = jobs.logged("lost")[before:]
+        assert rest == list(range(rest[0], rest[-1] + 1, BATCH)), "only one copy wrote this"
         assert jobs.status("lost")["state"] == "running", "the first copy's error is not the run's"
     finally:
         jobs.lab.call("scancel", job)
@@ -60,13 +60,13 @@ def test_a_copy_that_outlives_its_node_writes_nothing_more(jobs: Jobs) -> None:
 
 
 def race(jobs: Jobs, rank: int) -> None:
-    """Round by round: both ranks are told while this one stands still; only this one is told. Then
-    to the end."""
+    """Alternately: both ranks are signalled while this one is stopped; only this one is signalled.
+    Then to the end."""
     name, images = f"uneven-{rank}", 160 * (ROUNDS + 1)
     job = jobs.train("data.workers=1", name=name, images=images, nodes=2)
     for number in range(ROUNDS):
-        jobs.learns(name, after=jobs.learns(name))
-        until(lambda: jobs.status(name)["state"] == "running", lambda: jobs.log(name))
+        jobs.wait_for_training(name, after=jobs.wait_for_training(name))
+        wait_until(lambda: jobs.status(name)["state"] == "running", lambda: jobs.log(name))
         (process,) = trainers(jobs, jobs.lab.nodes[rank], name)
         if (number + rank) % 2:
             os.kill(process, signal.SIGUSR2)
@@ -74,15 +74,15 @@ def race(jobs: Jobs, rank: int) -> None:
             os.kill(process, signal.SIGSTOP)
             jobs.signal(job, "USR2")
             os.kill(process, signal.SIGCONT)
-        until(lambda: jobs.status(name)["state"] == "preempted", lambda: jobs.log(name))
-        until(lambda n=number: jobs.status(name)["restarts"] == n + 1, lambda: jobs.log(name))
-    said = jobs.ends(job, name)
-    assert (said["JobState"], said["Restarts"]) == ("COMPLETED", str(ROUNDS)), jobs.log(name)
+        wait_until(lambda: jobs.status(name)["state"] == "preempted", lambda: jobs.log(name))
+        wait_until(lambda n=number: jobs.status(name)["restarts"] == n + 1, lambda: jobs.log(name))
+    fields = jobs.wait_for_end(job, name)
+    assert (fields["JobState"], fields["Restarts"]) == ("COMPLETED", str(ROUNDS)), jobs.log(name)
     assert jobs.log(name).count("is requeued") == ROUNDS
-    is_whole(jobs, name, images)
+    assert_complete(jobs, name, images)
 
 
-def test_ranks_that_hear_a_signal_unevenly_give_way_together(jobs: Jobs) -> None:
+def test_ranks_that_receive_a_signal_unevenly_stop_together(jobs: Jobs) -> None:
     """Every case, in two runs side by side: while one waits to start again, the other starts."""
-    with ThreadPoolExecutor() as both:
-        list(both.map(race, (jobs, jobs), (0, 1)))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(race, (jobs, jobs), (0, 1)))

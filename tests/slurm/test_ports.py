@@ -1,16 +1,16 @@
-"""Labs beside each other: no port, and no number of a job, belongs to two."""
+"""Labs side by side: no port, and no job id, belongs to two."""
 
 import socket
 
 import ports
 
 
-def test_what_one_lab_holds_no_other_is_given() -> None:
-    held = [ports.reserve(3) for _ in range(40)]
-    given = [port for _, many in held for port in many]
-    assert len({port // 100 for port in given}) == 40, "each has a hundred job numbers"
-    for port in given:
+def test_no_two_labs_get_the_same_ports() -> None:
+    reservations = [ports.reserve(3) for _ in range(40)]
+    numbers = [port for _, reserved in reservations for port in reserved]
+    assert len({port // 100 for port in numbers}) == 40, "each has a hundred job ids"
+    for port in numbers:
         assert 24_999 < port < 32_768
         socket.create_server(("127.0.0.1", port)).close()
-    for reserved, _ in held:
-        reserved.close()
+    for reservation, _ in reservations:
+        reservation.close()

@@ -1,4 +1,4 @@
-"""What a job is told when it was asked for wrongly, before it does any harm."""
+"""A job of the wrong size is refused before it does any harm; array members share their work."""
 
 import subprocess
 import sys
@@ -10,20 +10,20 @@ pytestmark = pytest.mark.slurm
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["-N2", "--ntasks-per-node=1"], "type trainer=ddp trainer.num_nodes=2 trainer.devices=1"),
+        (["-N2", "--ntasks-per-node=1"], "Set trainer=ddp trainer.num_nodes=2 trainer.devices=1"),
         (["-N1", "--ntasks-per-node=1", "--", "trainer.devices=2"], "the trainer expects 2"),
     ],
 )
 def test_a_trainer_of_another_size_than_its_job_is_refused(
-    jobs: Jobs, words: list[str], said: str
+    jobs: Jobs, words: list[str], message: str
 ) -> None:
-    asked, _, more = " ".join(words).partition(" -- ")
+    options, _, overrides = " ".join(words).partition(" -- ")
     done = subprocess.run(
         [
-            *("srun", "-J", "size", *asked.split(), sys.executable, "-m", "imagen_lit.train"),
-            *(*TINY, "stage.images=16", "name=size", *more.split()),
+            *("srun", "-J", "size", *options.split(), sys.executable, "-m", "imagen_lit.train"),
+            *(*TINY, "stage.images=16", "name=size", *overrides.split()),
         ],
         cwd=jobs.home,
         env=jobs.environment,
@@ -31,9 +31,9 @@ def test_a_trainer_of_another_size_than_its_job_is_refused(
         text=True,
         timeout=120,
     )
-    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert done.returncode == 1 and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
-    assert jobs.status("size")["state"] == "failed" and said in jobs.status("size")["error"]
+    assert jobs.status("size")["state"] == "failed" and message in jobs.status("size")["error"]
     assert not (jobs.home / "runs/size/metrics.jsonl").exists()
 
 
@@ -47,6 +47,6 @@ def test_members_of_an_array_share_the_text_cache(jobs: Jobs) -> None:
         str(jobs.repo / "slurm/embed_text.sbatch"),
     )  # fmt: skip
     for task in (3, 4):
-        assert jobs.ends(f"{job}_{task}", f"embed-{task}")["JobState"] == "COMPLETED"
+        assert jobs.wait_for_end(f"{job}_{task}", f"embed-{task}")["JobState"] == "COMPLETED"
         assert "1 new sidecars" in jobs.log(f"embed-{task}")
     assert {file.name for file in cache.iterdir()} == set(before)

@@ -1,4 +1,4 @@
-"""Every encoder of conf/text through the one door, with a tiny model in its very format."""
+"""Every encoder of conf/text, loaded by the same code, with a tiny model in its exact format."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from sentencepiece import SentencePieceTrainer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from imagen_lit import assets, door
+from imagen_lit.cli import assets, config
 from imagen_lit.text.encoder import HuggingFace
 
 OPTIONS = sorted(path.stem for path in (Path(assets.conf()) / "text").glob("*.yaml"))
@@ -51,36 +51,37 @@ def model(kind: str, width: int) -> Any:
     return transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision))
 
 
-def reworded(file: Path, **changed: Any) -> None:
-    said = json.loads(file.read_text()) | changed
-    file.write_text(json.dumps(dict(reversed(said.items())), indent=7))
+def rewrite(file: Path, **changes: Any) -> None:
+    """The same settings in another order and layout, with some changes."""
+    settings = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps(dict(reversed(settings.items())), indent=7))
 
 
-def saved(option: str, folder: Path) -> HuggingFace:
+def make(option: str, folder: Path) -> HuggingFace:
     node = OmegaConf.load(Path(assets.conf()) / "text" / f"{option}.yaml")
     kind = node.load["_target_"].split(".")[1]
     model(kind, node.width).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
-    return door.build(OmegaConf.merge(node, {"path": str(folder), "device": "cpu"}))
+    return config.build(OmegaConf.merge(node, {"path": str(folder), "device": "cpu"}))
 
 
 @pytest.fixture(scope="module", params=OPTIONS)
 def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return saved(request.param, tmp_path_factory.mktemp(request.param))
+    return make(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def test_it_answers_with_its_width_and_zeros_where_nothing_is_said(encoder: HuggingFace) -> None:
+def test_it_returns_vectors_of_its_width_and_zeros_for_padding(encoder: HuggingFace) -> None:
     tokens, mask = encoder.encode(CAPTIONS)
     assert tokens.shape == (3, 8, encoder.width) and tokens.dtype == torch.float32
     assert mask.sum(1).tolist() == [8, 3, 1] == encoder.lengths(CAPTIONS)
     assert not tokens[~mask].any() and tokens[mask].abs().sum(1).min() > 0
 
 
-def test_a_caption_means_the_same_in_any_company(encoder: HuggingFace) -> None:
+def test_a_caption_has_the_same_vectors_in_any_batch(encoder: HuggingFace) -> None:
     together, mask = encoder.encode(CAPTIONS)
     alone, _ = encoder.encode(CAPTIONS[1:2])
-    loose = 3e-2 if encoder.dtype == "bfloat16" else 1e-5
-    torch.testing.assert_close(alone[0], together[1][mask[1]], atol=loose, rtol=loose)
+    tolerance = 3e-2 if encoder.dtype == "bfloat16" else 1e-5
+    torch.testing.assert_close(alone[0], together[1][mask[1]], atol=tolerance, rtol=tolerance)
 
 
 def test_only_the_encoder_is_loaded(encoder: HuggingFace) -> None:
@@ -90,8 +91,8 @@ def test_only_the_encoder_is_loaded(encoder: HuggingFace) -> None:
     assert {p.dtype for p in encoder.model.parameters()} == {getattr(torch, encoder.dtype)}
 
 
-def test_the_layer_read_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
-    clip = saved("clip_l14", tmp_path)
+def test_the_layer_that_is_set_is_read(tmp_path: Path) -> None:
+    clip = make("clip_l14", tmp_path)
     ids = clip.tokenizer(CAPTIONS, padding=True, return_tensors="pt")
     every = clip.model(**{k: ids[k] for k in ("input_ids", "attention_mask")},
                        output_hidden_states=True)  # fmt: skip
@@ -100,16 +101,16 @@ def test_the_layer_read_is_the_one_that_was_asked_for(tmp_path: Path) -> None:
     assert (tokens[mask] - every.last_hidden_state[mask]).abs().max() > 1e-3
 
 
-def test_half_precision_of_sixteen_bits_is_refused(tmp_path: Path) -> None:
+def test_float16_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="float16 overflows"):
         HuggingFace("t5", str(tmp_path), print, 8, dtype="float16")
 
 
-def test_an_answer_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    encoder = saved("t5_small", tmp_path)
+def test_vectors_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    encoder = make("t5_small", tmp_path)
     with torch.no_grad():
         next(encoder.model.parameters()).fill_(float("nan"))
-    with pytest.raises(ValueError, match="non-finite"):
+    with pytest.raises(ValueError, match=r"returned non-finite numbers.*Set text\.dtype=float32"):
         encoder.encode(CAPTIONS)
 
 
@@ -124,17 +125,19 @@ def test_an_answer_that_is_not_finite_is_refused(tmp_path: Path) -> None:
         (lambda e, f: (f / "tokenizer.json").write_text((f / "tokenizer.json").read_text() + " "),
          "tokenizer_sha256"),
         (lambda e, f: (f / "merges.txt").write_text("a b"), "tokenizer_sha256"),
-        (lambda e, f: reworded(f / "tokenizer_config.json", do_lower_case=True),
+        (lambda e, f: rewrite(f / "tokenizer_config.json", do_lower_case=True),
          "tokenizer_sha256"),
-        (lambda e, f: reworded(f / "config.json", feed_forward_proj="gated-relu"),
+        (lambda e, f: rewrite(f / "config.json", feed_forward_proj="gated-relu"),
          "config_sha256"),
         (lambda e, f: setattr(e, "load", transformers.MT5EncoderModel.from_pretrained), "class"),
     ],
     ids=["length", "precision", "layer", "weights", "tokenizer", "merges", "case", "activation",
          "class"],
 )  # fmt: skip
-def test_the_fingerprint_differs_in_what_differs(tmp_path: Path, change: Any, field: str) -> None:
-    encoder = saved("t5_small", tmp_path)
+def test_the_fingerprint_differs_in_the_field_that_changed(
+    tmp_path: Path, change: Any, field: str
+) -> None:
+    encoder = make("t5_small", tmp_path)
     before = encoder.fingerprint()
     change(encoder, tmp_path)
     after = encoder.fingerprint()
@@ -142,25 +145,25 @@ def test_the_fingerprint_differs_in_what_differs(tmp_path: Path, change: Any, fi
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
-def test_the_fingerprint_is_the_same_wherever_the_folder_lies_and_whoever_wrote_it(
+def test_the_fingerprint_ignores_where_the_folder_is_and_who_wrote_it(
     tmp_path: Path, file: str
 ) -> None:
-    encoder = saved("t5_small", tmp_path)
+    encoder = make("t5_small", tmp_path)
     before = encoder.fingerprint()
     notes = {"_name_or_path": "elsewhere/t5", "name_or_path": "t5", "transformers_version": "9.9"}
-    reworded(tmp_path / file, **notes)
+    rewrite(tmp_path / file, **notes)
     assert encoder.fingerprint() == before
 
 
 @pytest.mark.parametrize("option", ["t5_small", "bert_base", "clip_l14"])
 @pytest.mark.parametrize("fault", ["prefixed", "missing", "mismatched"])
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, option: str, fault: str) -> None:
-    """transformers would begin them at random, and go on."""
-    encoder = saved(option, tmp_path)
+    """transformers would initialise them at random, and continue."""
+    encoder = make(option, tmp_path)
     file = tmp_path / "model.safetensors"
     state = load_file(file)
-    kept = [name for name in sorted(state) if not name.startswith(("decoder", "vision", "cls"))]
-    name = next(name for name in kept if "attn" in name or "Attention" in name or "self" in name)
+    names = [name for name in sorted(state) if not name.startswith(("decoder", "vision", "cls"))]
+    name = next(name for name in names if "attn" in name or "Attention" in name or "self" in name)
     if fault == "prefixed":
         state = {f"model.{key}": value for key, value in state.items()}
     elif fault == "missing":
@@ -173,35 +176,37 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, option: str, fault:
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json"])
-@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
-def test_a_file_that_was_cut_short_is_told_in_words(tmp_path: Path, file: str, kept: float) -> None:
-    encoder = saved("t5_small", tmp_path)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_file_that_was_cut_short_is_reported_in_words(
+    tmp_path: Path, file: str, share: float
+) -> None:
+    encoder = make("t5_small", tmp_path)
     whole = (tmp_path / file).read_bytes()
-    (tmp_path / file).write_bytes(whole[: int(kept * len(whole))])
-    with pytest.raises(ValueError, match=r"cannot be read .* cut short.* anew: hf download"):
+    (tmp_path / file).write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"cannot be read .* cut short.* again with: hf download"):
         encoder.encode(CAPTIONS)
 
 
-def test_more_tokens_than_there_are_positions_are_refused(tmp_path: Path) -> None:
-    encoder = saved("clip_l14", tmp_path)
+def test_more_tokens_than_positions_are_refused(tmp_path: Path) -> None:
+    encoder = make("clip_l14", tmp_path)
     encoder.max_length = 128
-    with pytest.raises(ValueError, match=r"set text.max_length=77"):
+    with pytest.raises(ValueError, match=r"Set text\.max_length=77 or less\."):
         encoder.encode(CAPTIONS)
 
 
-def test_weights_in_torchs_own_format_serve_too(tmp_path: Path) -> None:
-    encoder = saved("bert_base", tmp_path)
+def test_weights_in_torchs_own_format_are_loaded_too(tmp_path: Path) -> None:
+    encoder = make("bert_base", tmp_path)
     expected, _ = encoder.encode(CAPTIONS)
     state = transformers.BertForMaskedLM.from_pretrained(tmp_path).state_dict()
     for file in tmp_path.glob("*.safetensors"):
         file.unlink()
     torch.save(state, tmp_path / "pytorch_model.bin")
-    again = HuggingFace("bert", str(tmp_path), encoder.load, 768, device="cpu")
-    torch.testing.assert_close(again.encode(CAPTIONS)[0], expected)
-    assert len(again.fingerprint()["weights_sha256"]) == 64
+    other = HuggingFace("bert", str(tmp_path), encoder.load, 768, device="cpu")
+    torch.testing.assert_close(other.encode(CAPTIONS)[0], expected)
+    assert len(other.fingerprint()["weights_sha256"]) == 64
 
 
-def test_a_folder_as_google_publishes_t5_is_read(tmp_path: Path) -> None:
+def test_a_folder_as_google_publishes_t5_is_loaded(tmp_path: Path) -> None:
     """A sentencepiece model, weights of encoder and decoder in torch's own format, in two parts."""
     text = tmp_path / "text"
     text.write_text("\n".join(["a red circle above the blue square", "two green triangles"] * 50))
@@ -226,7 +231,7 @@ def test_a_folder_as_google_publishes_t5_is_read(tmp_path: Path) -> None:
     index = {"metadata": {}, "weight_map": files}
     (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
     node = OmegaConf.load(Path(assets.conf()) / "text" / "t5_small.yaml")
-    encoder = door.build(OmegaConf.merge(node, {"path": str(tmp_path), "device": "cpu"}))
+    encoder = config.build(OmegaConf.merge(node, {"path": str(tmp_path), "device": "cpu"}))
     tokens, mask = encoder.encode(["a red circle", "two"])
     ids = encoder.tokenizer(["a red circle"], return_tensors="pt")["input_ids"]
     expected = whole.encoder.eval()(input_ids=ids).last_hidden_state[0]
@@ -234,8 +239,8 @@ def test_a_folder_as_google_publishes_t5_is_read(tmp_path: Path) -> None:
     assert set(encoder.fingerprint()) >= {"weights_sha256", "tokenizer_sha256"}
 
 
-def test_what_is_missing_is_named_with_the_command_that_brings_it(tmp_path: Path) -> None:
+def test_missing_files_are_named_with_the_command_that_gets_them(tmp_path: Path) -> None:
     node = OmegaConf.load(Path(assets.conf()) / "text" / "t5_xxl.yaml")
-    encoder = door.build(OmegaConf.merge(node, {"path": str(tmp_path / "none")}))
+    encoder = config.build(OmegaConf.merge(node, {"path": str(tmp_path / "none")}))
     with pytest.raises(FileNotFoundError, match=r"lacks config.json.*hf download google/t5"):
         encoder.encode(["a"])

@@ -1,0 +1,37 @@
+"""Numbers that a person typed: each function returns the number, or raises an `InputError`."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from imagen_lit.basics.errors import InputError
+
+
+def whole_number(name: str, value: Any, at_least: int) -> int:
+    """An int of `at_least` or more; a bool is none."""
+    if type(value) is not int or value < at_least:
+        raise InputError(
+            f"{name}={value!r} is not a whole number of {at_least} or more. "
+            f"Set {name}={max(at_least, 1)}, for example."
+        )
+    return value
+
+
+def whole_numbers(values: Mapping[str, Any], **at_least: int) -> None:
+    """Check several keys at once: `whole_numbers(cfg, images=1, seed=0)`."""
+    for name, smallest in at_least.items():
+        whole_number(name, values[name], smallest)
+
+
+def positive_number(name: str, value: Any) -> float:
+    """A finite int or float above 0."""
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise InputError(f"{name}={value!r} is not a number above 0. Set {name}=1, for example.")
+    return float(value)
+
+
+def fraction(name: str, value: float) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise InputError(f"{name}={value} is not between 0 and 1. Set {name}=0.1, for example.")
+    return value

@@ -1,0 +1,44 @@
+"""Which settings differ between what a folder or file records and what is asked for now, in words.
+
+Settings are flat: keys as they are typed, `stage.condition.drop`, and plain values.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SHOWN = 8  # settings shown with their values; of any more, the names alone
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {
+        k: v
+        for key, value in node.items()
+        for k, v in flatten(value, f"{prefix}.{key}".lstrip(".")).items()
+    }
+
+
+def differing_keys(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The keys whose values differ, or that only one side has."""
+    return [key for key in sorted({*there, *here}) if there.get(key) != here.get(key)]
+
+
+def settings_diff(
+    there: Mapping[str, Any], here: Mapping[str, Any], keys: Iterable[str] | None = None
+) -> str:
+    """`seed is 0 there, 1 here; …` for the differing keys, or for `keys`; empty where all agree.
+
+    What a person types comes first: short keys before deep ones.
+    """
+    keys = differing_keys(there, here) if keys is None else keys
+    ordered = sorted(keys, key=lambda key: (key.count("."), key))
+    shown = "; ".join(
+        f"{key} is {_value(there, key)} there, {_value(here, key)} here" for key in ordered[:SHOWN]
+    )
+    return "; and ".join(filter(None, [shown, ", ".join(ordered[SHOWN:])]))
+
+
+def _value(settings: Mapping[str, Any], key: str) -> str:
+    return repr(settings[key]) if key in settings else "absent"

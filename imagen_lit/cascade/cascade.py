@@ -1,0 +1,93 @@
+"""Trained stages in a row: a caption becomes a small image, and each next stage makes it larger.
+
+An ordered list and nothing more. A trained stage is the folder of a run and a recipe. An image
+depends on its text and its seed alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from torch import Tensor
+
+from imagen_lit.basics.errors import InputError
+from imagen_lit.run import run_folder
+from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
+from imagen_lit.stage.recipe import Recipe
+from imagen_lit.stage.training import Stage
+
+
+@dataclass
+class TrainedStage:
+    """A run and how to draw with it."""
+
+    run: str
+    recipe: Recipe
+
+    @cached_property
+    def stage(self) -> Stage:
+        """Its weights, read when they are first used."""
+        return run_folder.load_stage(Path(self.run))
+
+    @cached_property
+    def condition(self) -> TextOnly | TextAndLowRes:
+        """What it was trained to draw from; known before its weights are read."""
+        return run_folder.build(Path(self.run), "stage.condition")
+
+    @cached_property
+    def size(self) -> int:
+        """The edge of the images it draws: the full image's, whatever the crop in training."""
+        return run_folder.read_config(Path(self.run)).data.size
+
+    def draw(self, condition: Condition, lowres: Tensor | None, seeds: Sequence[int]) -> Tensor:
+        """Images [B, 3, size, size] in [-1, 1]."""
+        if lowres is not None:
+            schedule = self.condition.schedule  # type: ignore[union-attr]
+            condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
+        return self.recipe.draw(self.stage.ema, condition, seeds, self.size)
+
+
+class Cascade:
+    """`Cascade(base=TrainedStage(...), sr=TrainedStage(...), ...)`, in the order of drawing."""
+
+    def __init__(self, **stages: TrainedStage) -> None:
+        self.stages = stages
+
+    @property
+    def runs(self) -> dict[str, Path]:
+        """The run folder of each stage."""
+        return {name: Path(stage.run) for name, stage in self.stages.items()}
+
+    def draw(self, condition: Condition, seeds: Sequence[int]) -> Iterator[tuple[str, Tensor]]:
+        """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest."""
+        images = None
+        for name, stage in self.stages.items():
+            images = stage.draw(condition, images, seeds)
+            yield name, images
+
+    def check(self, fingerprint: dict[str, str]) -> None:
+        """Refuse a text encoder other than the one that a stage was trained with, and stages that
+        do not fit in this row."""
+        for place, (name, stage) in enumerate(self.stages.items()):
+            is_sr = isinstance(stage.condition, TextAndLowRes)
+            if is_sr != (place > 0):
+                kinds = ("draws from text alone", "enlarges a smaller image")
+                raise InputError(
+                    f"stage {name!r} ({stage.run}) {kinds[is_sr]}, but place {place + 1} of the "
+                    f"cascade needs one that {kinds[place > 0]}. Set cascade.{name}.run=... to "
+                    "the folder of such a run."
+                )
+            highest = stage.condition.max_aug_level if is_sr else 0.0  # type: ignore[union-attr]
+            if stage.recipe.aug_level > highest:
+                reason = f"was trained up to {highest:g}" if is_sr else "has no smaller image"
+                raise InputError(
+                    f"cascade.{name}.recipe.aug_level={stage.recipe.aug_level:g} is too high: "
+                    f"stage {name!r} ({stage.run}) {reason}. Set it to {highest:g} or less."
+                )
+            difference = run_folder.text_difference(Path(stage.run), fingerprint)
+            if difference:
+                raise InputError(
+                    f"stage {name!r} ({stage.run}) was trained with another text encoder "
+                    f"({difference}). Set text=... as it was trained."
+                )

@@ -1,0 +1,55 @@
+"""One prompt and one seed, over guidance weights and thresholds: the images of Imagen's figs. A.9
+and A.10."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from imagen_lit.cascade import image_files
+from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cli import config
+from imagen_lit.run import provenance
+
+THRESHOLDS = ("static", "dynamic")
+
+
+def overrides(
+    prompt: str, weights: Sequence[float], words: Sequence[str], folder: Path
+) -> dict[str, list[list[str]]]:
+    """For each threshold, what to type after `sample` for the image of each weight."""
+    shared = [*words, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
+    return {
+        threshold: [
+            [
+                *shared,
+                f"diffusion/threshold@cascade.base.recipe.threshold={threshold}",
+                f"cascade.base.recipe.guidance.weight={weight}",
+                f"out={folder / f'{threshold}_{weight:g}' / 'images'}",
+            ]
+            for weight in weights
+        ]
+        for threshold in THRESHOLDS
+    }
+
+
+def draw(prompt: str, rows: dict[str, list[list[str]]]) -> tuple[dict[str, list[Path]], int]:
+    """The files of each row, and how many were drawn just now."""
+    sample = config.compose("sample", next(iter(rows.values()))[0])
+    encoder = config.build(sample.text)
+    source = provenance.describe(config.build(sample.cascade).runs, encoder.fingerprint(), {})
+    files: dict[str, list[Path]] = {threshold: [] for threshold in rows}
+    new = 0
+    for threshold, row in rows.items():
+        for words in row:
+            sample = config.compose("sample", words)
+            recipes = OmegaConf.to_container(sample.cascade, resolve=True)
+            parent = Path(sample.out).parent
+            folder = provenance.image_folder(parent, source | {"cascade": recipes})
+            cascade: Cascade = config.build(sample.cascade)
+            paths = image_files.paths(cascade, folder, prompt, 0)
+            if not all(path.exists() for path in paths.values()):
+                new += len(list(image_files.draw(cascade, encoder, [(prompt, 0)], folder, 1)))
+            files[threshold].append(list(paths.values())[-1])
+    return files, new

@@ -1,0 +1,74 @@
+"""Where `conf/`, `sweeps/` and `slurm/` are, in a checkout and in an installed wheel alike.
+
+They stand beside the package in a checkout and travel inside it, under `_assets/`, in a wheel
+(pyproject.toml, force-include). They are found from this file, never from the working directory. A
+config writes `${asset:slurm/early}`; the other resolvers that configs may use are here too.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from imagen_lit.basics.errors import InputError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def root() -> Path:
+    """The folder that holds `conf/`, `sweeps/` and `slurm/`."""
+    # The wheel first: beside an installed package any other project may have put a `conf/`.
+    inside = PACKAGE / "_assets"
+    return inside if inside.is_dir() else PACKAGE.parent
+
+
+def conf() -> str:
+    """The absolute path of `conf/`, as Hydra wants it."""
+    return str(root() / "conf")
+
+
+def _tasks(devices: Any) -> int:
+    """`${tasks:…}` of trainer.devices: SLURM tasks on each node, one per device."""
+    if type(devices) is not int or devices < 1:
+        raise InputError(
+            f"trainer.devices={devices} is not a number of tasks that SLURM can start on a node. "
+            "Set trainer.devices=<GPUs per node>."
+        )
+    return devices
+
+
+def _gpus(tasks: int, accelerator: str) -> int | None:
+    """`${gpus:…}` of these tasks: one GPU each, none when they train on the CPU."""
+    return None if accelerator == "cpu" else tasks
+
+
+OmegaConf.register_new_resolver("asset", lambda name: str(root() / name))
+OmegaConf.register_new_resolver("tasks", _tasks)
+OmegaConf.register_new_resolver("gpus", _gpus)
+
+
+def register_sweeps() -> None:
+    """Make every `sweeps/*.yaml`, ours and the user's, an option of `+sweep=`.
+
+    A sweep overrides the whole config, hence the package `_global_`. The user's file, in `sweeps/`
+    of the working directory, wins over ours of the same name.
+    """
+    for folder in (root() / "sweeps", Path.cwd() / "sweeps"):
+        for path in sorted(folder.glob("*.yaml")):
+            ConfigStore.instance().store(
+                group="sweep", name=path.stem, node=_read(path), package="_global_"
+            )
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        sweep = OmegaConf.load(path)
+    except YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {error}. Correct the file.") from error
+    if not isinstance(sweep, DictConfig):
+        raise InputError(
+            f"{path} is a list. A sweep is a mapping with hydra.sweeper.params; write it as one."
+        )
+    return sweep

@@ -1,0 +1,154 @@
+"""A command: how each one is started, and what it says when it cannot go on.
+
+`main` turns a function of a config into a command: `python -m imagen_lit.<command>`, with the root
+config `conf/<command>.yaml`, overrides, `--cfg job`, `--help`, `--dry-run` and `-m +sweep=...`. An
+error of the input ends in one line and a non-zero exit; a bug keeps its traceback, and so does
+everything under HYDRA_FULL_ERROR=1.
+"""
+
+import functools
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from imagen_lit.basics.errors import InputError, UserError
+from imagen_lit.basics.progress_line import ProgressLine
+from imagen_lit.cli import assets, bootstrap, config, user_error
+from imagen_lit.cli.user_error import did_you_mean
+
+Task = Callable[[DictConfig], Any]
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def main(config_name: str) -> Callable[[Task], Callable[..., Any]]:
+    """Decorate a command's one function. Called with a config, it runs in this very process."""
+
+    def decorate(task: Task) -> Callable[..., Any]:
+        @functools.wraps(task)
+        def command(cfg: DictConfig | None = None) -> Any:
+            return _run(task, config_name) if cfg is None else task(cfg)
+
+        return command
+
+    return decorate
+
+
+def _run(task: Task, config_name: str) -> None:
+    full_error = os.environ.get(FULL_ERROR)
+    sys.argv = ["dry_run=true" if word == "--dry-run" else word for word in sys.argv]
+
+    def in_words(error: BaseException, keys: user_error.Keys) -> str | None:
+        return None if full_error == "1" else user_error.sentence(error, keys)
+
+    @functools.wraps(task)
+    def member(cfg: DictConfig) -> Any:
+        with _environment(FULL_ERROR, full_error):
+            try:
+                _silence_hints()
+                _refuse_unknown_additions()
+                return task(cfg)
+            except Exception as error:
+                # Read it here: a joblib worker sends an exception home without its traceback.
+                sentence = in_words(error, list)
+                if sentence is None:
+                    raise
+                if HydraConfig.get().mode == RunMode.RUN:
+                    sys.exit(f"error: {sentence}")
+                # The other members must go on; Hydra names the failed one when all are done.
+                raise UserError(sentence) from error
+            finally:
+                ProgressLine.end()
+
+    try:
+        with _environment(FULL_ERROR, "1"):  # Hydra then raises what it would print
+            assets.register_sweeps()
+            hydra.main(assets.conf(), config_name, version_base="1.3")(member)()
+    except KeyboardInterrupt:
+        bootstrap.exit_interrupted()
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's way to end a fit
+            bootstrap.exit_interrupted()
+        raise
+    except Exception as error:
+        sentence = in_words(error, functools.partial(_keys, config_name))
+        if sentence is None:
+            raise
+        sys.exit(f"error: {sentence}")
+
+
+def _silence_hints() -> None:
+    """Show warnings, ours above all, but not Lightning's hints about the machine."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for hint in ("The `srun` command is available", r"`isinstance\(treespec, LeafSpec\)`"):
+        warnings.filterwarnings("ignore", hint)
+
+
+def _refuse_unknown_additions() -> None:
+    """Hydra adds a key of any name for `+name=value`: a misspelt `+sweep=` would go unnoticed, and
+    so would `+stagee.images=`."""
+    hydra_config = HydraConfig.get()
+    overrides = hydra_config.overrides.task
+    groups = GlobalHydra.instance().config_loader().list_groups("")
+    additions = {w: w[1:].partition("=")[0] for w in overrides if re.match(r"\+[^+]", w)}
+    for name in additions.values():
+        if name.isidentifier() and name not in hydra_config.runtime.choices:
+            raise InputError(
+                f"+{name}= names no group{did_you_mean(name, groups)}. "
+                f"The groups are {', '.join(groups)}; ++{name}=... adds a mere key."
+            )
+    deep = {word: name for word, name in additions.items() if not name.isidentifier()}
+    if not deep:
+        return
+    others = [word for word in overrides if word not in deep]
+    root: Any = hydra_config.job.config_name  # a command always names one
+    top_level = {*groups, *map(str, config.compose(root, others))}
+    for name in deep.values():
+        first = re.split("[./@]", name)[0]
+        if first not in top_level:
+            raise InputError(
+                f"+{name}= adds to {first}, which is not there{did_you_mean(first, top_level)}. "
+                f"++{name}=... adds it all the same."
+            )
+
+
+@contextmanager
+def _environment(name: str, value: str | None) -> Iterator[None]:
+    before = os.environ.get(name)
+    _set(name, value)
+    try:
+        yield
+    finally:
+        _set(name, before)
+
+
+def _set(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _keys(config_name: str) -> list[str]:
+    """Every key and group that this command line could have set."""
+    valid: list[str] = []
+    for word in sys.argv[1:]:  # the overrides that hold decide which keys there are
+        with suppress(HydraException):
+            config.compose(config_name, [*valid, word])
+            valid.append(word)
+    groups = config.compose(config_name, valid, with_hydra=True).hydra.runtime.choices
+    cfg = config.compose(config_name, valid)
+    return [*map(str, groups), *config.keys(OmegaConf.to_container(cfg))]

@@ -1,0 +1,115 @@
+"""From YAML to objects: `compose` gives a command's config inside a running process, `build` the
+object that a config node describes, and `check` says what in a node could not be built.
+"""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, get_origin
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobRuntime
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import assets
+from imagen_lit.cli.user_error import did_you_mean
+
+# What a config may name: `build` runs it, and a config can come from a stranger.
+ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")
+
+# The YAML types that a signature's annotation accepts.
+PLAIN: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+PLAIN |= {kind: (list,) for kind in (list, tuple, Sequence)}
+HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+
+
+def compose(
+    config_name: str, overrides: Sequence[str] = (), with_hydra: bool = False
+) -> DictConfig:
+    """The config that `python -m imagen_lit.<config_name> <overrides>` would get.
+
+    Safe inside a running command: Hydra's global state is put back as it was.
+    """
+    running, name = GlobalHydra.instance().hydra, JobRuntime.instance().get("name")
+    GlobalHydra.instance().clear()
+    try:
+        assets.register_sweeps()
+        with hydra.initialize_config_dir(assets.conf(), config_name, version_base="1.3"):
+            return hydra.compose(config_name, list(overrides), return_hydra_config=with_hydra)
+    finally:
+        GlobalHydra.instance().hydra = running
+        JobRuntime.instance().set("name", name)
+
+
+def keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every key of a plain node as it is typed: `stage`, `stage.images`."""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if key in HYDRA_KEYS:
+            continue
+        yield f"{prefix}{key}"
+        yield from keys(value, f"{prefix}{key}.")
+
+
+def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
+    """The object that a config node describes, made of plain Python values only."""
+    node = OmegaConf.create(node) if isinstance(node, dict) else node
+    check(OmegaConf.to_container(node, resolve=True), node._get_full_key(None))
+    return instantiate(node, _convert_="all")
+
+
+def check(node: Any, key: str = "") -> None:
+    """Raise InputError unless every `_target_` in a plain node can be built as it is written.
+
+    Its name is allowed, its keywords are those of its signature, none that it needs is missing, and
+    a number, string or list stands where the signature asks for one.
+    """
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            check(item, f"{key}[{index}]")
+    elif isinstance(node, dict):
+        if "_target_" in node:
+            _check_target(node, key or "the node")
+        for name, value in node.items():
+            check(value, f"{key}.{name}" if key else str(name))
+
+
+def _check_target(node: dict[str, Any], key: str) -> None:
+    target = node["_target_"]
+    if not str(target).startswith(ALLOWED):
+        raise InputError(
+            f"{key} has _target_ {target}, which a config may not build. "
+            f"A _target_ begins with {', '.join(ALLOWED)}."
+        )
+    parameters = inspect.signature(get_object(target)).parameters
+    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+    named = [
+        name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    keywords = {name: value for name, value in node.items() if name not in HYDRA_KEYS}
+    for name, value in keywords.items():
+        if name in named:
+            _check_value(f"{key}.{name}", value, parameters[name].annotation, target)
+        elif not takes_any:
+            raise InputError(
+                f"{key}.{name} is not a parameter of {target}"
+                f"{did_you_mean(name, named)}. It takes {', '.join(named) or 'none'}."
+            )
+    if node.get("_partial_") is True:
+        return
+    positional = named[: len(node.get("_args_", []))]
+    for name in named:
+        required = parameters[name].default is inspect.Parameter.empty
+        if required and name not in keywords and name not in positional:
+            raise InputError(f"{key} lacks {name}, which {target} needs. Add {key}.{name}.")
+
+
+def _check_value(key: str, value: Any, annotation: Any, target: str) -> None:
+    expected = get_origin(annotation) or annotation
+    allowed = PLAIN.get(expected, ())
+    is_built = value == "???" or (isinstance(value, dict) and "_target_" in value)
+    if allowed and not is_built and type(value) not in allowed:
+        raise InputError(
+            f"{key} is {value!r}, but {target} takes {expected.__name__.lower()} there."
+        )

@@ -1,0 +1,146 @@
+"""From an exception to the one line that a person reads, when the input or the machine is at fault.
+
+`sentence` knows a config that does not compose, a file that is not there, a full disk, and every
+`UserError` of the package. It answers None for a bug, whose traceback must be seen.
+"""
+
+import difflib
+import errno
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
+
+from imagen_lit.basics.errors import UserError
+
+Keys = Callable[[], list[str]]  # every key and group of the config; asked only when one is unknown
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+SUBMITIT = ("FailedJobError", "CalledProcessError", "RuntimeError")  # when a job is not accepted
+NO_SLURM = r"\bsbatch\b|Could not detect .srun."
+LOADER = re.compile(r"Caught \w+ in DataLoader worker process")
+EXCEPTION = r"\w[\w.]*"  # the name of an exception's class
+
+
+def sentence(error: BaseException, keys: Keys) -> str | None:
+    """The line for this exception, or None when only a traceback will do."""
+    if any(_is_disk_full(link) for link in _chain(error)):
+        return (
+            "the disk is full. Complete files are safe, the one being written is lost. "
+            "Free some space and type the same command to continue."
+        )
+    match error:
+        case UserError():
+            return _one_line(_message(error))
+        case Exception() if type(error).__name__ == "OutOfMemoryError":  # torch's
+            return (
+                f"the device has too little memory ({_one_line(str(error).partition('. ')[0])}). "
+                "Set data.micro_batch_size=16 or less, or network.checkpointing=true; "
+                "the updates stay the same."
+            )
+        case MissingConfigException():
+            return _missing_option(error)
+        case OverrideParseException():
+            return (
+                f"cannot read {error.override!r}: {_one_line(error.message.splitlines()[0])}. "
+                "Type key=value, with a value of spaces, commas or brackets in quotes: "
+                "'key=\"a value\"'."
+            )
+        case InstantiationException() if error.__cause__ is not None:
+            inner = sentence(error.__cause__, keys)
+            return inner and inner + _location(error)
+        case ConfigCompositionException():
+            return _composition(error, keys)
+        case HydraException() | YAMLError():
+            return _one_line(error)
+        case MissingMandatoryValue():
+            return f"{error.full_key} has no value. Set {error.full_key}=..."
+        case OmegaConfBaseException():
+            innermost = list(_chain(error))[-1]  # a resolver's own error, where one raised it
+            if isinstance(innermost, UserError):
+                return _one_line(innermost)
+            text = _one_line(error.msg or error)
+            return f"{error.full_key}: {text}" if error.full_key else _one_line(error)
+        case OSError():  # MissingConfigException is one too, hence not before it
+            return _one_line(_message(error))
+        case Exception() if type(error).__name__ in SUBMITIT and re.search(NO_SLURM, str(error)):
+            return (
+                f"SLURM did not accept the job ({_one_line(error)}). Type the command where sbatch "
+                "works, or set hydra/launcher=joblib to run the members on this machine."
+            )
+    return None
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """` (did you mean a or b?)` for a misspelt name, or nothing when none is close."""
+    last = {name: name.rpartition(".")[2] for name in names}
+    close = difflib.get_close_matches(word, last, n=3)
+    ends = difflib.get_close_matches(word.rpartition(".")[2], last.values(), n=3, cutoff=0.8)
+    close += [name for name in last if last[name] in ends and name not in close]
+    return f" (did you mean {' or '.join(close[:3])}?)" if close else ""
+
+
+def _missing_option(error: MissingConfigException) -> str:
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    if not group:
+        return _one_line(str(error).splitlines()[0])
+    options = error.options or []
+    plus = "+" if any(word.startswith(f"+{group}=") for word in sys.argv) else ""
+    close = [f"{plus}{group}={name}" for name in difflib.get_close_matches(option, options, n=1)]
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{group!r} has no option {option!r}; {hint}it has {', '.join(options) or 'none'}"
+
+
+def _composition(error: ConfigCompositionException, keys: Keys) -> str:
+    text = str(error)
+    unknown = re.match(r"Could not (?:override|delete from config\.) '(\S+?)'", text)
+    if unknown:
+        key = unknown[1].partition("@")[0]
+        add = f"; +{key}=... adds it" if "." in key else ""
+        return (
+            f"there is no key or group {key!r} here{did_you_mean(key, keys())}; "
+            f"--cfg job lists the keys, --help the groups{add}"
+        )
+    cause = error.__cause__
+    return _one_line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)
+
+
+def _location(error: InstantiationException) -> str:
+    key = re.search(r"full_key: (\S+)", str(error))
+    return f" (while building {key[1]})" if key else ""
+
+
+def _message(error: BaseException) -> str:
+    """The message, or the class's name of an error that has none. A loader's worker sends an error
+    with its traceback as text, of which only the end counts."""
+    text = str(error).rstrip()
+    if not LOADER.match(text):
+        return text or type(error).__name__
+    last = text.rpartition("\n")[2]
+    if re.fullmatch(EXCEPTION, last):
+        return last
+    return re.split(f"^{EXCEPTION}: ", text, flags=re.M)[-1]
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    full = isinstance(error, OSError) and error.errno in DISK_FULL
+    return full or "No space left on device" in str(error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

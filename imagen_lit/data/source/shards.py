@@ -1,0 +1,12 @@
+"""Shards that exist already, as a source: nothing is written, they are indexed where they lie."""
+
+from pathlib import Path
+
+
+class Shards:
+    """Tars made by img2dataset, or by anyone, in one folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"There is no folder {path}. Set source.path=... to one.")

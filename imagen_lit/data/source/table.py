@@ -1,0 +1,152 @@
+"""The rows of a table, as a source. Nothing is fetched from the network: that is img2dataset's
+work, whose shards are read as they are."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data.shard_files import index_cache
+from imagen_lit.data.source.parquet import Parquet
+from imagen_lit.data.source.sample import read, sample
+from imagen_lit.data.transform import Unusable
+
+
+class Table:
+    """The rows of a CSV, JSONL or Parquet file.
+
+    `image` names the column of the image: its bytes (Parquet; also Hugging Face's {bytes, path}),
+    or its path, relative to the table's folder and never leading out of it. `caption` names the
+    column of the text. The other columns become metadata. A row that cannot be a sample is
+    `Unusable`, and the others are not affected.
+    """
+
+    def __init__(self, path: str, image: str = "image", caption: str = "caption") -> None:
+        self.path, self.image, self.caption = Path(path), image, caption
+        if not self.path.is_file():
+            raise FileNotFoundError(f"There is no table {path}. Set source.path=... to one.")
+        if self.path.suffix not in (".csv", ".jsonl", ".parquet"):
+            raise InputError(f"{path} is none of .csv, .jsonl and .parquet. Convert it.")
+        for column in (image, caption):
+            if column not in self._columns:
+                names = ", ".join(self._columns) or "none"
+                raise InputError(
+                    f"{path} has no column {column!r}, it has {names}. "
+                    f"Set source.image=... and source.caption=... to two of these."
+                )
+        first = next(self._names(), None)
+        if first and "://" in first:
+            raise InputError(
+                f"{path} names addresses ({first}). Fetch them with img2dataset, then set "
+                "data/source=shards source.path=<its folder>."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "image": self.image, "caption": self.caption}
+
+    def __len__(self) -> int:
+        return len(self._parquet if self.path.suffix == ".parquet" else self._rows)
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        row = dict(self._row(number))
+        image, caption = _content(row.pop(self.image, None)), row.pop(self.caption, None)
+        if isinstance(image, str) and image:
+            row["path"] = image
+            image = self._bytes(image)
+        if not isinstance(image, bytes):
+            raise Unusable("it has no image")
+        return sample(number, image, caption, row)
+
+    def state(self) -> list[Any]:
+        """Size and time of the table, and of each file that it names."""
+        root = self.path.parent
+        return [
+            *index_cache.file_stamp(self.path),
+            *(name and _stamp(root / name) for name in self._names()),
+        ]
+
+    def _names(self) -> Iterator[str | None]:
+        """The path of each row's image, None where it has none; nothing where the images themselves
+        are in a Parquet file, which would have to be read for that."""
+        if self.path.suffix == ".parquet":
+            yield from self._parquet.texts(self.image)
+            return
+        for row in self._rows:
+            name = _content((row or {}).get(self.image))
+            yield name if isinstance(name, str) else None
+
+    def _bytes(self, name: str) -> bytes:
+        if "://" in name:
+            raise Unusable("its image is an address, which only img2dataset fetches")
+        root = self.path.parent.resolve()
+        try:
+            file = (root / name).resolve()
+            missing = not file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
+            raise Unusable("its path is not possible") from error
+        if not file.is_relative_to(root):
+            raise Unusable("its path leads out of the table's folder")
+        if missing:
+            raise Unusable("its file is missing")
+        return read(file, "jpg")
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        if self.path.suffix == ".parquet":
+            return self._parquet.names
+        return list(dict.fromkeys(name for row in self._rows for name in row or () if name))
+
+    @cached_property
+    def _rows(self) -> list[dict[str, Any] | None]:
+        """None for a row that cannot be read; bytes that are not UTF-8 stay for `sample` to see."""
+        parse = _csv if self.path.suffix == ".csv" else _jsonl
+        with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            return list(parse(file))
+
+    @cached_property
+    def _parquet(self) -> Parquet:
+        return Parquet(self.path)
+
+    def _row(self, number: int) -> Mapping[str, Any]:
+        if self.path.suffix == ".parquet":
+            return self._parquet.row(number)
+        row = self._rows[number]
+        if row is None:
+            raise Unusable("its row cannot be read")
+        return row
+
+
+def _content(cell: Any) -> Any:
+    """Bytes or a path, also from Hugging Face's {bytes, path}."""
+    return cell.get("bytes") or cell.get("path") if isinstance(cell, Mapping) else cell
+
+
+def _stamp(file: Path) -> list[int] | None:
+    try:
+        return index_cache.file_stamp(file)
+    except (OSError, ValueError):  # missing, too long, a NUL
+        return None
+
+
+def _csv(file: TextIO) -> Iterator[dict[str, Any] | None]:
+    rows = csv.DictReader(file)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:  # an endless cell; the next line begins a row again
+            yield None
+
+
+def _jsonl(file: TextIO) -> Iterator[dict[str, Any] | None]:
+    for line in file:
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            yield row if isinstance(row, dict) else None

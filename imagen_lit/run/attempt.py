@@ -1,0 +1,30 @@
+"""One attempt at a run, from its start to its end, however that comes.
+
+While the block runs, the folder is locked, status.json is true, and the preemption signals of a
+SLURM job are recorded until the training can act on them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from imagen_lit.cli import user_error
+from imagen_lit.run import lock, run_folder, slurm, status
+
+
+@contextmanager
+def attempt(folder: Path, cfg: DictConfig) -> Iterator[None]:
+    """Refuse a folder with other settings or in use; then hold it for the length of the block."""
+    run_folder.refuse_other_settings(folder, cfg)
+    status.refuse_beside_a_job(folder)
+    lock.take(folder)
+    with slurm.record_signals(), lock.exclusive(folder):
+        run_folder.release_failed_claim(folder)
+        with status.tracked(folder, _in_words):
+            yield
+
+
+def _in_words(error: Exception) -> str:
+    return user_error.sentence(error, list) or f"{type(error).__name__}: {error}"

@@ -1,0 +1,198 @@
+"""The checkpoints of a run on disk: `checkpoints/<images seen>.ckpt`, each absent or complete.
+
+A checkpoint is written atomically, so a kill or a full disk costs the newest at most. Every part of
+the file has a checksum; the newest *good* checkpoint is found by reading them. The last few are
+kept, and one for every so many images.
+"""
+
+import errno
+import hashlib
+import shutil
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
+
+from imagen_lit.basics.atomic import atomic_write
+from imagen_lit.basics.errors import InputError
+
+FOLDER = "checkpoints"
+# The file could not be opened now, which says nothing about its content.
+TRANSIENT = (errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+VALIDATION_PENDING = "validation_pending"  # the key of a checkpoint saved during a validation
+
+
+def path(run: Path, images: int) -> Path:
+    """The file of the checkpoint after so many images."""
+    return Path(run) / FOLDER / f"{images:012d}.ckpt"
+
+
+def saved(run: Path) -> list[Path]:
+    """All checkpoints of a run, good or not, the newest last."""
+    files = (Path(run) / FOLDER).glob("*.ckpt")
+    return sorted(f for f in files if f.stem.isdigit())
+
+
+def images(file: Path) -> int:
+    """After how many images a checkpoint was saved."""
+    return int(file.stem)
+
+
+def newest_good(run: Path) -> Path | None:
+    """The newest checkpoint that can be read, with a warning for every newer one; None if there
+    are none."""
+    files = saved(run)
+    for file in reversed(files):
+        problem = damage(file)
+        if problem is None:
+            return file
+        warnings.warn(
+            f"the checkpoint {file} is damaged ({problem}); an older one is used", stacklevel=2
+        )
+    if files:
+        raise InputError(
+            f"none of the {len(files)} checkpoints in {Path(run) / FOLDER} can be read. "
+            "Remove that folder to train from the beginning."
+        )
+    return None
+
+
+@rank_zero_only
+def set_aside_newer(run: Path, after: int) -> None:
+    """Rename to `.damaged` every checkpoint newer than the one that a run resumes from, so that
+    pruning no longer counts it. Half-written files of killed starts, on whatever host, are removed.
+    """
+    for leftover in (Path(run) / FOLDER).glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
+    for file in saved(run):
+        if images(file) > after:
+            file.replace(file.with_suffix(".damaged"))
+
+
+def digest(file: Path) -> str:
+    """Tells one checkpoint from another, by the checksums that the file keeps of its parts."""
+    with zipfile.ZipFile(file) as archive:
+        parts = sorted((part.filename, part.CRC) for part in archive.infolist())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def damage(file: Path) -> str | None:
+    """What is wrong with a file; None if every part of it is as it was written, and it opens."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            part = archive.testzip()
+        if part is not None:
+            return f"{part} is not what was written"
+        read(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # one wrong bit in a zip's directory raises any of a dozen classes
+        if isinstance(error, OSError) and error.errno in TRANSIENT:
+            raise
+        return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return None
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Tensors and numbers, nothing that could run."""
+    return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+
+
+def has_pending_validation(file: Path) -> bool:
+    """Whether the run that resumes from it makes the validation that was interrupted."""
+    return bool(read(file).get(VALIDATION_PENDING))
+
+
+def write(content: dict[str, Any], file: Path) -> None:
+    """In row-major order, whatever memory format a device computes in: FSDP loads the bytes without
+    their strides."""
+    try:
+        with atomic_write(file) as handle:
+            torch.save(_map_tensors(content, lambda tensor: tensor.cpu().contiguous()), handle)
+    except RuntimeError as error:  # torch hides why its writer stopped
+        if shutil.disk_usage(file.parent).free < 2**20 or isinstance(error.__context__, OSError):
+            raise OSError(28, f"No space left on device while writing {file}") from error
+        raise
+
+
+def prune(run: Path, keep_last: int, keep_every: int | None) -> None:
+    """Remove all but the `keep_last` newest and the first of every `keep_every` images."""
+    files = saved(run)
+    keep = set(files[-keep_last:])
+    if keep_every is not None:
+        first = {images(file) // keep_every: file for file in reversed(files)}
+        keep |= {file for number, file in first.items() if number > 0}
+    for file in files:
+        if file not in keep:
+            file.unlink(missing_ok=True)
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Lightning's access to the disk: complete files only and, if `asynchronous`, from a second
+    thread.
+
+    That thread writes a copy made in memory, one file after the other. An error there is raised at
+    the next call.
+    """
+
+    def __init__(self, asynchronous: bool = False) -> None:
+        self.asynchronous = asynchronous
+        self._thread: ThreadPoolExecutor | None = None
+        self._writing: Future[None] | None = None
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Write, or hand a copy to the thread that writes."""
+        self.finish()
+        if not self.asynchronous:
+            write(checkpoint, Path(path))
+            return
+        self._thread = self._thread or ThreadPoolExecutor(max_workers=1)
+        self._writing = self._thread.submit(write, _map_tensors(checkpoint, _copy), Path(path))
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """See `read`."""
+        return read(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove the file, if it is there."""
+        Path(path).unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Wait for the file that is being written."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def teardown(self) -> None:
+        """Finish, and end the thread."""
+        try:
+            self.finish()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown()
+                self._thread = None
+
+
+def _copy(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", copy=True)
+
+
+def _map_tensors(node: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """The same dictionaries and lists, with each tensor changed."""
+    if isinstance(node, torch.Tensor):
+        return change(node)
+    if isinstance(node, dict):
+        return {key: _map_tensors(value, change) for key, value in node.items()}
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        return type(node)(_map_tensors(value, change) for value in node)  # type: ignore[call-arg]
+    return node

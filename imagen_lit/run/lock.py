@@ -1,0 +1,89 @@
+"""The lock of a run folder: of several processes, only one may train into it.
+
+On one machine that is a file lock, `run.lock`, which ends with the process that holds it. Under
+SLURM it is a fence: where a node is lost, SLURM starts the job again elsewhere, but the first copy
+may live on. So each start writes `lock.json` (the job, how often it was requeued, the host), and
+whoever is about to write checks that the file is still its own. A start that is itself too late
+does not take the folder.
+"""
+
+import errno
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import RunError
+from imagen_lit.run import slurm
+
+FENCE, LOCK = "lock.json", "run.lock"
+
+
+def take(folder: Path) -> None:
+    """Under SLURM, make the folder this start's own, unless a later start of the job has it."""
+    if not slurm.in_job():
+        return
+    holder, this = _read(folder), _this_start()
+    if holder and holder["job"] == this["job"] and holder["restarts"] > this["restarts"]:
+        _refuse(folder, holder)
+    write_json(folder / FENCE, this | {"host": slurm.host()}, indent=None)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Outside SLURM, refuse a second process in the folder; of several ranks the first one asks for
+    all. A disk without file locks refuses nobody."""
+    if slurm.in_job() or rank_zero_only.rank:  # type: ignore[attr-defined]
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            # Not flock, which would live on in forked workers after a kill.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise RunError(
+                    f"another process is training in the run folder {folder}. Let it go on or end "
+                    "it first; for a run beside it, choose another name=..."
+                ) from error
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether the folder still belongs to this start."""
+    return not slurm.in_job() or _is_ours(_read(folder))
+
+
+def check(folder: Path) -> None:
+    """Raise if another start has taken the folder."""
+    if slurm.in_job() and not _is_ours(holder := _read(folder)):
+        _refuse(folder, holder)
+
+
+def _this_start() -> dict[str, Any]:
+    return {"job": slurm.job_id(), "restarts": slurm.restarts()}
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    file = folder / FENCE
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _is_ours(holder: dict[str, Any]) -> bool:
+    this = _this_start()
+    return {name: holder.get(name) for name in this} == this
+
+
+def _refuse(folder: Path, holder: dict[str, Any]) -> None:
+    other = "nobody" if not holder else "job {job}, start {restarts}, on {host}".format(**holder)
+    this = "job {job}, start {restarts}".format(**_this_start())
+    raise RunError(
+        f"the run folder {folder} belongs to {other}, and this is {this}: it stops without "
+        "writing. Let the other one go on."
+    )

@@ -1,0 +1,63 @@
+"""metrics.jsonl: the numbers of a run, one JSON object per line, with `images` as the clock.
+
+It is the truth; dashboards copy it. METRICS lists every name that a row may hold: a contract. A
+score is [value, low, high]; `preview` names a sheet of images in the run folder; `skipped_keys`
+lists the keys of images whose update was skipped.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from imagen_lit.basics.atomic import write_text
+from imagen_lit.stage.training import TIME_BINS
+
+FILE = "metrics.jsonl"
+
+CATEGORIES = ("all", "one", "two", "count", "word")
+METRICS: tuple[str, ...] = ("train/loss", "train/grad_norm", "train/skipped_updates")
+METRICS += ("skipped_keys", "preview")
+METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
+METRICS += tuple(f"score/alignment_{category}" for category in CATEGORIES)
+METRICS += (  # imagen_lit/callbacks/health.py
+    "health/text_gap",
+    "health/shuffled_gap",
+    "health/ema_lag",
+    "health/lowres_error",
+    "health/channel_drift",
+)
+METRICS += (  # imagen_lit/callbacks/speed.py
+    "speed/images_per_second",
+    "speed/data_wait",
+    "speed/share_of_peak",
+    "speed/memory_gib",
+    "speed/hours_left",
+)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a run in the order of images."""
+    return sorted(_rows(Path(folder) / FILE), key=lambda row: row["images"])
+
+
+@rank_zero_only
+def rewind(folder: Path, images: int, validation_pending: bool = False) -> None:
+    """Remove the rows after the checkpoint that a run resumes from: they will be written again. So
+    will the validation at that very moment, if the checkpoint says that it is pending."""
+    file = Path(folder) / FILE
+    if not file.is_file():
+        return
+    first_validation = images if validation_pending else images + 1  # the first one to be repeated
+    rows = [row for row in _rows(file) if row["images"] <= images]
+    rows = [row for row in rows if row["images"] < first_validation or "val/loss" not in row]
+    write_text(file, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    for line in file.read_text().splitlines() if file.is_file() else ():
+        with suppress(json.JSONDecodeError):  # the last line of a run killed while writing
+            yield json.loads(line)

@@ -1,0 +1,141 @@
+"""Before a stage is trained: what it will take, what is missing, and which command brings it.
+
+The commands come in the order in which they have to be typed. Whether the data that are there also
+fit together is checked when they are opened.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import config
+from imagen_lit.data import sidecar
+from imagen_lit.data.shard_files.index_cache import meta_folder
+from imagen_lit.run import estimate, meta_device
+from imagen_lit.stage.training import Stage
+
+SMALLER = 32  # the micro-batch that the screen gives as an example
+
+_print = rank_zero_only(print)
+
+
+def require(cfg: DictConfig) -> estimate.Estimate:
+    """Print what this training will take, and raise if something is missing."""
+    result, missing = inspect(cfg, full=cfg.trainer.accelerator != "cpu")
+    if missing:
+        more = f" (and {len(missing) - 1} more, listed above in order)" if missing[1:] else ""
+        raise InputError(f"{missing[0]}{more}")
+    return result
+
+
+def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Estimate, list[str]]:
+    """Print the whole screen, or one line; the estimate, and a sentence for each missing thing."""
+    shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
+    with torch.device("meta"):
+        stage: Stage = config.build(cfg.stage)
+    edge = cfg.data.crop or cfg.data.size
+    result = estimate.estimate(stage, cfg.data.batch_size, edge, cfg.text.width)
+    title = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
+    if full:
+        probe = estimate.read_probe(Path(cfg.runs) / cfg.name)
+        captions, devices = estimate.count_captions(shards), _devices(cfg, stage, edge)
+        lines = [title, *result.lines(cfg.text.width, probe, captions, devices)]
+    else:
+        lines = [f"{title}; {result.brief()}"]
+    if cfg.notice:
+        lines.append(cfg.notice)
+    missing = missing_for(cfg, draws_previews(cfg))
+    if full or len(missing) > 1:
+        lines += [f"missing {number}  {each}" for number, each in enumerate(missing, 1)]
+    _print("\n".join(lines))
+    return result, missing
+
+
+def draws_previews(cfg: DictConfig) -> bool:
+    """Whether prompts are encoded during training; all other text comes from the cache."""
+    return "preview" in (cfg.callbacks or {})
+
+
+def missing_for(cfg: DictConfig, previews: bool = False) -> list[str]:
+    """`missing` for a command's config."""
+    shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
+    return missing(
+        shards,
+        str(cfg.data.text),
+        cfg.text.path,
+        cfg.text.make_command,
+        cfg.trainer.accelerator,
+        previews,
+    )
+
+
+def missing(
+    shards: str | None,
+    text: str,
+    encoder: str,
+    make_command: str | None,
+    accelerator: str,
+    previews: bool = False,
+) -> list[str]:
+    """Sentences, none when all is there. `shards` and `text` as `data.loader.Data` takes them;
+    `encoder` is the folder of the weights, `make_command` brings them."""
+    data = _missing_data(shards, text, encoder, make_command, previews)
+    return [*data, *_missing_accelerator(accelerator)]
+
+
+def _missing_data(
+    shards: str | None, text: str, encoder: str, make_command: str | None, previews: bool
+) -> Iterator[str]:
+    if shards is not None and re.match(r"[\w+.-]+:|.*\.tar$", shards):
+        return  # tars by their addresses, and no folder; opening them says what is missing
+    folder = Path(shards or "<folder>")
+    meta = meta_folder(folder)
+    if not any(folder.glob("*.tar")) and (meta / "manifest.json").is_file():
+        yield (
+            f"the shards of {folder} are gone, and {meta} still describes them. Bring them back, "
+            "or delete that folder and build them again (docs/data.md)."
+        )
+    elif not any(folder.glob("*.tar")):
+        what = "no shards are named" if shards is None else f"there are no shards in {folder}"
+        then = ", then add data.shards=<folder>" if shards is None else ""
+        yield (
+            f"{what}. Type python -m imagen_lit.build_shards folder={folder} "
+            f"(the demo's images; for your own: docs/data.md){then}."
+        )
+    cache = sidecar.find_folder(folder, text)
+    is_cached = any(cache.glob("*.safetensors"))
+    has_weights = make_command is None or (Path(encoder) / "config.json").is_file()
+    if not has_weights and (previews or not is_cached):
+        less = ", or callbacks=default to train without previews" if is_cached else ""
+        yield f"the weights of the text encoder are not in {encoder}. Type {make_command}{less}."
+    if not is_cached:
+        yield f"there are no text embeddings in {cache}. Type {sidecar.command(folder, cache)}."
+
+
+def _missing_accelerator(accelerator: str) -> Iterator[str]:
+    if accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
+        yield (
+            f"trainer.accelerator={accelerator}, and torch finds none here. Go to a machine that "
+            "has one, or set trainer=laptop scale=demo for what a laptop can do."
+        )
+
+
+def _devices(cfg: DictConfig, stage: Stage, edge: int) -> estimate.Devices:
+    """How the config spreads the training over devices."""
+
+    def peak(images: int) -> int:
+        return meta_device.peak_bytes(stage, images, edge, cfg.text.width)
+
+    devices = cfg.trainer.devices
+    per_node = devices if isinstance(devices, int) else max(1, torch.accelerator.device_count())
+    count = per_node * cfg.trainer.get("num_nodes", 1)
+    per_device = -(-cfg.data.batch_size // count)
+    size = min(per_device, cfg.data.micro_batch_size or per_device)
+    sharded = OmegaConf.is_dict(cfg.trainer.get("strategy"))  # the only strategy with a _target_
+    smaller = (SMALLER, peak(SMALLER)) if size > SMALLER else None
+    return estimate.Devices(count, sharded, size, peak(size), smaller)

@@ -1,0 +1,178 @@
+"""A run's folder, `runs/<name>`: its settings, and the stage that it trained.
+
+    config.yaml      the settings that claimed the folder; a start with others is refused
+    checkpoints/     tensors and numbers only (imagen_lit/run/checkpoint.py)
+    metrics.jsonl    one JSON object per line (imagen_lit/run/metrics.py)
+    text.json        the fingerprint of the text encoder that the run was trained with
+    status.json      running, finished, failed, stopped or preempted (imagen_lit/run/status.py)
+    run.lock         held by the process that trains here (imagen_lit/run/lock.py)
+    lock.json        under SLURM instead: which start of which job may write here
+
+The folder is the run, and its name is the run's name.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from imagen_lit.basics.atomic import write_json, write_text
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
+from imagen_lit.cli import config
+from imagen_lit.run import checkpoint, metrics, status
+from imagen_lit.stage.training import Stage
+
+# What a resumed run may change: how long, on what, and who watches. Nothing that changes what is
+# learnt.
+CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
+CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
+CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
+CHANGEABLE += ("stage.denoiser.network.checkpointing",)
+FIXED = ("trainer.gradient_clip_val",)  # although the trainer is changeable
+
+PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
+
+
+def claim(folder: Path, cfg: DictConfig) -> None:
+    """Record the settings that the folder belongs to; refuse it if it belongs to others."""
+    refuse_other_settings(folder, cfg)
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))
+
+
+@rank_zero_only
+def release_failed_claim(folder: Path) -> None:
+    """A start that failed before anything was learnt binds nobody to its settings."""
+    if _failed_at_once(folder):
+        (folder / "config.yaml").unlink(missing_ok=True)
+
+
+def _failed_at_once(folder: Path) -> bool:
+    has_results = (folder / metrics.FILE).exists() or checkpoint.saved(folder)
+    return status.read(folder).get("state") == "failed" and not has_results
+
+
+def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
+    """Raise if a run with other settings has claimed the folder, and did not fail at once."""
+    file = folder / "config.yaml"
+    if _failed_at_once(folder) or not file.exists():
+        return
+    there, here = flatten(OmegaConf.to_container(OmegaConf.load(file))), flatten(plain(cfg))
+    keys = [k for k in differing_keys(there, here) if k in FIXED or not _is_changeable(k)]
+    if not keys:
+        return
+    advice = "Choose another name=..., or remove the folder."
+    if keys == ["name"]:
+        advice = f"If its folder was renamed, write name: {cfg.name} into {file}. Otherwise: "
+        advice += "choose another name=..., or remove the folder."
+    elif all(key in PATHS for key in keys):
+        advice = f"If the same files only moved, write their new place into {file}. Otherwise: "
+        advice += "choose another name=..."
+    raise InputError(
+        f"the run folder {folder} belongs to a run with other settings "
+        f"({settings_diff(there, here, keys)}). {advice}"
+    )
+
+
+def _is_changeable(key: str) -> bool:
+    return any(key == name or key.startswith(name + ".") for name in CHANGEABLE)
+
+
+def plain(cfg: DictConfig) -> Any:
+    """A config as plain Python, interpolations resolved."""
+    return OmegaConf.to_container(cfg, resolve=True)
+
+
+def record_text_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
+    """Keep the fingerprint of the encoder that made the text cache, so that sampling can ask for
+    the same."""
+    file = folder / "text.json"
+    if file.exists() and (difference := text_difference(folder, fingerprint)):
+        raise InputError(
+            f"the run {folder} was trained with another text encoder ({difference}). Embed the "
+            "captions with that encoder, or choose another name=..."
+        )
+    write_json(file, dict(sorted(fingerprint.items())))
+
+
+def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
+    """Which fields of the run's text encoder differ from these; empty if none do."""
+    file = folder / "text.json"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{folder} has no text.json, which every trained run has. Name the folder of one."
+        )
+    return settings_diff(json.loads(file.read_text()), fingerprint)
+
+
+def read_config(folder: Path) -> DictConfig:
+    """The settings of a run."""
+    file = Path(folder) / "config.yaml"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"there is no run in {folder}. Train that stage first, with python -m imagen_lit.train."
+        )
+    return OmegaConf.load(file)  # type: ignore[return-value]
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The same as plain Python."""
+    return plain(read_config(folder))
+
+
+def build(folder: Path, key: str) -> Any:
+    """The object that a run's config describes under a key: `stage`, `stage.condition`."""
+    try:
+        return config.build(OmegaConf.select(read_config(folder), key))
+    except InputError as error:
+        raise InputError(
+            f"{folder / 'config.yaml'} is of another version of imagen_lit ({error}) "
+            "Train the run again with this one, or draw with the version that trained it."
+        ) from error
+
+
+def images_seen(folder: Path) -> int:
+    """How far a run has come, by its newest good checkpoint."""
+    newest = checkpoint.newest_good(folder)
+    return 0 if newest is None else checkpoint.images(newest)
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    """Which weights a run would draw with; the digest tells apart two trainings of one length."""
+    newest = checkpoint.newest_good(folder)
+    if newest is None:
+        return {"images_seen": 0, "digest": None}
+    return {"images_seen": checkpoint.images(newest), "digest": checkpoint.digest(newest)}
+
+
+def load_stage(folder: Path) -> Stage:
+    """The trained stage of a run; `.ema` is the denoiser to draw with."""
+    stage: Stage = build(folder, "stage")
+    newest = checkpoint.newest_good(folder)
+    if newest is None:
+        raise FileNotFoundError(
+            f"the run {folder} has no checkpoint yet. Let python -m imagen_lit.train finish first."
+        )
+    stage.load_state_dict(checkpoint.read(newest)["state_dict"])
+    return stage.eval()
+
+
+def start_from(stage: Stage, folder: Path) -> None:
+    """Give a new stage the EMA weights of another run; its clock stays at zero."""
+    there = load_stage(folder).ema.state_dict()
+    here = stage.denoiser.state_dict()
+    differing = [
+        key
+        for key in sorted({*there, *here})
+        if key not in there or key not in here or there[key].shape != here[key].shape
+    ]
+    if differing:
+        raise InputError(
+            f"start_from={folder} has another network: {len(differing)} weights differ, among "
+            f"them {', '.join(differing[:3])}. Choose the same network=...; its config.yaml has it."
+        )
+    for denoiser in (stage.denoiser, stage.ema):
+        denoiser.load_state_dict(there)

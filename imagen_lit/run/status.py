@@ -1,0 +1,74 @@
+"""status.json: how a run stands, since a scheduler's word is not enough.
+
+    {"state": "running"}     also after a kill that left no time to write more
+    {"state": "finished"}
+    {"state": "failed", "error": "..."}
+    {"state": "stopped"}     by Ctrl-C
+    {"state": "preempted"}   saved, and waiting to be killed and started again
+
+SLURM calls a member of a sweep COMPLETED whatever became of it. In a job the file also names the
+job, its restarts and its host.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+
+from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import RunError
+from imagen_lit.run import lock, slurm
+
+FILE = "status.json"
+
+
+@contextmanager
+def tracked(folder: Path, sentence: Callable[[Exception], str]) -> Iterator[None]:
+    """Keep the file true while a run is trained; `sentence` puts an error into words."""
+    write(folder, "running")
+    try:
+        yield
+    except Exception as error:
+        # From all ranks: the first to fail knows why, the others only that a peer is gone.
+        if read(folder).get("state") != "failed":
+            _write(folder, "failed", error=sentence(error))
+        raise
+    except BaseException:
+        write(folder, "stopped")
+        raise
+    write(folder, "finished")
+
+
+def refuse_beside_a_job(folder: Path) -> None:
+    """Outside SLURM, raise if a SLURM job trains in the folder, or will go on there."""
+    status = read(folder)
+    if not slurm.in_job() and status.get("state") in ("running", "preempted") and "job" in status:
+        raise RunError(
+            f"job {status['job']} is training in the run folder {folder}, by its status.json. Let "
+            f"it go on, or end it with scancel {status['job']}; if it is gone already, remove "
+            f"{folder / FILE} and type the same command again."
+        )
+
+
+@rank_zero_only
+def write(folder: Path, state: str) -> None:
+    """Record a state, unless another start has taken the folder."""
+    _write(folder, state)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The status of a run; empty before its first start."""
+    file = Path(folder) / FILE
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _write(folder: Path, state: str, **details: str) -> None:
+    if not lock.is_held(folder):
+        return  # by now the file describes another start
+    job: dict[str, Any] = {}
+    if slurm.in_job():
+        job = {"job": slurm.job_id(), "restarts": slurm.restarts(), "host": slurm.host()}
+    write_json(folder / FILE, {"state": state, **details, **job}, indent=None)

@@ -1,0 +1,101 @@
+"""The minutes of `make demo`: what they were spent on, and what they decided. `budget.json` keeps
+both, so that a second start agrees with the first.
+
+The minutes that the user gave are for all starts together.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from imagen_lit.basics.atomic import write_json
+
+TOO_LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
+
+
+class TimeBudget:
+    """`started_at` is the moment, on time.monotonic(), from which this start is counted.
+
+    `record` is the file's content: minutes, images by stage, seconds by step, seconds by start, and
+    what else the demo decides once.
+    """
+
+    def __init__(self, file: Path, minutes: float, started_at: float | None = None) -> None:
+        self.file = file
+        self.started_at = time.monotonic() if started_at is None else started_at
+        self.record: dict[str, Any] = {
+            "minutes": minutes,
+            "images": {},
+            "seconds": {},
+            "starts": [],
+        }
+        if file.exists():
+            self.record = json.loads(file.read_text())
+            self.record.setdefault("starts", [sum(self.record["seconds"].values())])
+        if self.record["minutes"] != minutes:  # more time: every stage goes on from where it is
+            self.record |= {"minutes": minutes, "images": {}}
+        self.record["starts"].append(0.0)
+
+    def __enter__(self) -> "TimeBudget":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.write()
+
+    @property
+    def spent(self) -> float:
+        """Seconds from start to end, over all starts of the same demo."""
+        return sum(self.record["starts"][:-1]) + time.monotonic() - self.started_at
+
+    @property
+    def left(self) -> float:
+        """Seconds left of the minutes that the user gave."""
+        return self.record["minutes"] * 60 - self.spent
+
+    @property
+    def times(self) -> list[tuple[str, float]]:
+        """(what, seconds) of all that was spent."""
+        steps = list(self.record["seconds"].items())
+        rest = self.spent - sum(seconds for _, seconds in steps)
+        return [*steps, ("between: imports, trials of speed, what was already there, pages", rest)]
+
+    @contextmanager
+    def step(self, name: str, command: str) -> Iterator[Callable[[object], None]]:
+        """Announce a step, and record how long it took. It receives a function to call when its
+        result is already there; then the step keeps the time that it took originally."""
+        left, minutes = max(0.0, self.left) / 60, self.record["minutes"]
+        print(f"\n── {name}; about {left:.0f} min of {minutes:g} left\n   {command}", flush=True)
+        start, is_reused = time.monotonic(), False
+
+        def already_there(what: object) -> None:
+            nonlocal is_reused
+            is_reused = True
+            print(f"   already there: {what}", flush=True)
+
+        try:
+            yield already_there
+        finally:
+            if not is_reused:
+                before = self.record["seconds"].get(name, 0.0)
+                self.record["seconds"][name] = before + time.monotonic() - start
+            self.write()
+
+    def write(self) -> None:
+        """Save the record, this start's seconds included."""
+        self.record["starts"][-1] = time.monotonic() - self.started_at
+        write_json(self.file, self.record)
+
+    def warn_if_short(self, seconds: float) -> None:
+        """Say before the training that there is too little time, not afterwards by its images."""
+        minutes = self.record["minutes"]
+        if seconds < TOO_LITTLE:
+            more = 5 * math.ceil((minutes + (ENOUGH - seconds) / 60) / 5)
+            print(
+                f"\n   {max(0.0, seconds):.0f} s of {minutes:g} minutes are left for training: too "
+                "few for images that match their captions. To give it more, type make demo "
+                f"MINUTES={more}, now or when this has ended: it goes on from here"
+            )

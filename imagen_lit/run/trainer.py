@@ -1,0 +1,23 @@
+"""The trainer of a run, built from its config; in a SLURM job it has to be as large as the job."""
+
+from lightning import Trainer
+from omegaconf import DictConfig, open_dict
+
+from imagen_lit.cli import config
+from imagen_lit.run import slurm
+
+ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
+
+
+def build_trainer(node: DictConfig) -> Trainer:
+    """Lightning's own requeueing is switched off: callbacks.preemption does that."""
+    if not slurm.in_job():
+        return config.build(node)
+    if type(node.devices) is int:  # Lightning refuses it too, but does not say what to type
+        slurm.check_world_size(node.devices * node.get("num_nodes", 1))
+    with open_dict(node):
+        environment = {"_target_": ENVIRONMENT, "auto_requeue": False}
+        node.plugins = [*(node.get("plugins") or []), environment]
+    trainer: Trainer = config.build(node)
+    slurm.check_world_size(trainer.world_size)
+    return trainer

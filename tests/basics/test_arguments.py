@@ -1,0 +1,34 @@
+"""Numbers that a person typed: the right kind, or an error in words."""
+
+import math
+
+import pytest
+
+from imagen_lit.basics import arguments
+from imagen_lit.basics.errors import InputError
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, True, None, "3"])
+def test_what_is_not_a_whole_number_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"workers=.* is not a whole number of 0 or more\. Set"):
+        arguments.whole_number("workers", value, 0)
+    with pytest.raises(InputError, match="Set workers="):
+        arguments.whole_numbers({"workers": value}, workers=0)
+
+
+@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, "3", True])
+def test_what_is_not_a_positive_number_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"weight=.* is not a number above 0\. Set weight=1"):
+        arguments.positive_number("weight", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
+def test_what_is_not_a_fraction_is_refused(value: float) -> None:
+    with pytest.raises(InputError, match=r"drop=.* is not between 0 and 1\. Set drop=0\.1"):
+        arguments.fraction("drop", value)
+
+
+def test_numbers_in_range_come_back() -> None:
+    assert arguments.whole_number("n", 3, 3) == 3
+    assert arguments.positive_number("n", 2) == 2.0
+    assert arguments.fraction("n", 1) == 1

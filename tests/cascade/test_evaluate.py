@@ -1,0 +1,72 @@
+"""An evaluation is of the weights and settings that it names, and destroys no other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_run import Encoder, leave_run
+
+from imagen_lit.cli import config
+from imagen_lit.evaluate import evaluate, main, request
+
+
+def run(runs: Path, *words: str) -> dict[str, Any]:
+    usual = ["cascade=demo_base", "cascade.base.recipe.steps=1", "prompts.count=4"]
+    cfg = config.compose("evaluate", [*usual, f"runs={runs}", *words])
+    cascade, prompts = config.build(cfg.cascade), config.build(cfg.prompts)
+    return evaluate(cascade, Encoder(), prompts, Path(cfg.out), 4, request(cfg), print)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_other_weights_of_the_same_length_are_evaluated_anew(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base", images=64, seed=0)
+    run(tmp_path)
+    before = contents(tmp_path / "demo/evaluation/images")
+    leave_run(tmp_path, "base", images=64, seed=1)
+    run(tmp_path)
+    after = contents(tmp_path / "demo/evaluation/images")
+    assert len(before) == 4 and before.keys() == after.keys()
+    assert all(before[file] != after[file] for file in before)
+
+
+def test_a_run_that_has_trained_on_is_evaluated_again(tmp_path: Path) -> None:
+    for images in (64, 128):
+        leave_run(tmp_path, "base", images, seed=images)
+        weights = run(tmp_path)["provenance"]["weights"]["base"]
+        assert weights["images_seen"] == images
+
+
+def test_the_same_weights_are_not_drawn_twice(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base")
+    run(tmp_path)
+    drawn = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    run(tmp_path)
+    assert drawn and drawn == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+
+
+@pytest.mark.parametrize("word", ["cascade.base.recipe.steps=2", "prompts.count=8"])
+def test_other_settings_under_one_name_are_refused_harmlessly(tmp_path: Path, word: str) -> None:
+    leave_run(tmp_path, "base")
+    run(tmp_path)
+    before = contents(tmp_path)
+    key, _, value = word.partition("=")
+    with pytest.raises(ValueError, match=rf"{key} is \d there, {value} here.*name=") as refusal:
+        run(tmp_path, word)
+    assert str(refusal.value).count(" there, ") == 1
+    assert contents(tmp_path) == before
+    run(tmp_path, word, "name=demo/other")
+    lines = (tmp_path / "demo/other/results.jsonl").read_text().splitlines()
+    assert {json.loads(line)["stage"] for line in lines} == {"base"}
+    assert before.items() <= contents(tmp_path).items()
+
+
+def test_an_empty_batch_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"batch=0 is not a whole number of 1 or more\. Set batch=1"
+    ):
+        main(config.compose("evaluate", [f"runs={tmp_path}", "batch=0"]))
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,66 @@
+"""What is missing is named in the order in which the commands that bring it are typed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from imagen_lit.run.preflight import missing
+
+COMMANDS = ["imagen_lit.build_shards", "hf download", "imagen_lit.embed_text"]
+
+
+def sentences(home: Path, accelerator: str = "cpu", previews: bool = False) -> list[str]:
+    encoder = str(home / "encoders/t5")
+    return missing(str(home / "laion"), "t5", encoder, "hf download t5", accelerator, previews)
+
+
+def touch(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+
+def test_each_thing_that_arrives_removes_its_sentence(tmp_path: Path) -> None:
+    for done, file in enumerate(
+        ["laion/00000.tar", "encoders/t5/config.json", "laion.text/t5/00000.safetensors"]
+    ):
+        missing_now = sentences(tmp_path)
+        assert len(missing_now) == 3 - done
+        pairs = zip(COMMANDS[done:], missing_now, strict=True)
+        assert all(command in sentence for command, sentence in pairs)
+        touch(tmp_path / file)
+    assert sentences(tmp_path) == []
+
+
+def test_weights_are_not_needed_once_their_text_is_cached(tmp_path: Path) -> None:
+    touch(tmp_path / "laion/00000.tar")
+    touch(tmp_path / "laion.text/t5/00000.safetensors")
+    assert sentences(tmp_path) == []
+    (sentence,) = sentences(tmp_path, previews=True)  # their prompts are in no cache
+    assert "hf download t5" in sentence and "callbacks=default" in sentence
+
+
+def test_shards_that_are_gone_are_not_rebuilt_from_something_else(tmp_path: Path) -> None:
+    touch(tmp_path / "laion.meta/manifest.json")
+    (first, *_) = sentences(tmp_path)
+    assert "are gone" in first and "build_shards" not in first
+
+
+def test_shards_without_a_name_are_asked_for_by_their_key() -> None:
+    first = missing(None, "t5", "encoders/t5", None, "cpu")[0]
+    assert "data.shards=<folder>" in first and "build_shards" in first
+
+
+def test_an_object_store_is_not_checked_here() -> None:
+    for shards in ("s3://bucket/{0..9}.tar", "laion/{0..9}.tar"):
+        assert missing(shards, "laion.text/t5", "encoders/t5", None, "cpu") == []
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_a_gpu_is_asked_for_last_and_only_if_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_gpu: bool
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: has_gpu)
+    missing_now = sentences(tmp_path, "gpu")
+    assert len(missing_now) == 3 + (not has_gpu)
+    assert has_gpu or "scale=demo" in missing_now[-1]

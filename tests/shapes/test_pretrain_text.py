@@ -1,0 +1,57 @@
+"""An encoder that is there already is the one that was asked for, or the command refuses it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagen_lit import demo, pretrain_text
+from imagen_lit.cli import config
+
+
+def pretrain(folder: Path, **changes: Any) -> bool:
+    settings = {"documents": 0, "seed": 0, "width": 16} | changes
+    return pretrain_text.pretrain(folder, report=lambda done, loss: None, **settings)
+
+
+@pytest.mark.parametrize("change", [{"documents": 64}, {"seed": 5}, {"width": 32}])
+def test_an_encoder_with_other_settings_is_refused_and_left_alone(
+    tmp_path: Path, change: dict[str, int]
+) -> None:
+    folder = tmp_path / "t5"
+    assert pretrain(folder)
+    assert not pretrain(folder), "the same settings find it there"
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    ((key, value),) = change.items()
+    old = {"documents": 0, "seed": 0, "width": 16}[key]
+    with pytest.raises(ValueError, match=f"{key} is {old} there, {value} here.*Set {key}={old} "):
+        pretrain(folder, **change)
+    assert before == {file: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_an_encoder_without_a_record_is_used_with_a_warning(tmp_path: Path) -> None:
+    pretrain(tmp_path / "t5")
+    (tmp_path / "t5/pretraining.json").unlink()
+    with pytest.warns(UserWarning, match="does not record how its encoder was pretrained"):
+        assert not pretrain(tmp_path / "t5", documents=64)
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="Set width=16 "):
+        pretrain(tmp_path / "t5", width=32)
+
+
+def test_a_model_from_elsewhere_is_not_made_here(tmp_path: Path) -> None:
+    words = ["text=t5_small", f"text.path={tmp_path}/t5"]
+    with pytest.raises(ValueError, match="Type hf download google/t5-v1_1-small"):
+        pretrain_text.main(config.compose("pretrain_text", words))
+    runs = [f"runs={tmp_path}/runs", f"datasets={tmp_path}/data"]
+    with pytest.raises(FileNotFoundError, match="hf download google/t5-v1_1-small"):
+        demo.demo(config.compose("demo", [*words, *runs]))
+    assert not (tmp_path / "t5").exists() and not (tmp_path / "data").exists()
+
+
+def test_the_control_is_never_pretrained(tmp_path: Path) -> None:
+    words = ["text=t5_nano_random", f"folder={tmp_path}/t5"]
+    with pytest.raises(ValueError, match=r"and documents=40000\. Set documents=0\."):
+        pretrain_text.main(config.compose("pretrain_text", words))
+    pretrain_text.main(config.compose("pretrain_text", [*words, "documents=0"]))
+    assert json.loads((tmp_path / "t5/pretraining.json").read_text())["documents"] == 0

@@ -1,4 +1,0 @@
-"""What the environment of a SLURM task says: job 17, its only task."""
-
-TASK = {"SLURM_JOB_ID": "17", "SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "1"}
-TASK |= {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_NAME": "fit"}
