@@ -1,11 +1,11 @@
 """Draw the rooms of the package, and which imports which, from the code's own imports.
 
     python docs/draw_rooms.py            # writes docs/architecture.svg
-    python docs/draw_rooms.py --check    # exits with 1 if the file does not show the code as it is
+    python docs/draw_rooms.py --check    # exits with 1 if the file is out of date
 
-A room is a folder of imagen_lit; the commands are the files beside them. A room stands one floor
-above the highest room that it imports, so every arrow runs down. An arrow that follows from two
-others (a imports b, b imports c, so a may import c) is left out of the drawing.
+A room is a folder of imagen_lit; the commands are the files next to them. A room is one floor above
+the highest room that it imports, so every arrow points down. An arrow that follows from two others
+(a imports b, b imports c, so a may import c) is left out of the drawing.
 """
 
 import ast
@@ -41,7 +41,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def floors(arrows: dict[str, set[str]]) -> dict[str, int]:
-    """Each part's height: one more than the highest that it imports."""
+    """Each part's floor: one above the highest part that it imports."""
     heights: dict[str, int] = {}
     while len(heights) < len(arrows):
         ready = [p for p in arrows if p not in heights and arrows[p] <= heights.keys()]
@@ -87,7 +87,7 @@ def places(
 
 
 def lines(part: str) -> int:
-    """Of Python, in a room or command."""
+    """Lines of Python in a room or command."""
     files = (
         (PACKAGE / part).rglob("*.py") if (PACKAGE / part).is_dir() else [PACKAGE / f"{part}.py"]
     )
@@ -128,7 +128,7 @@ def draw() -> str:
 
 
 def _round(count: int) -> int:
-    """To two digits, so that the drawing changes only when the code really does."""
+    """Round to two digits, so that the drawing changes only when the code really does."""
     step = 100 if count >= 1000 else 50
     return max(step, round(count / step) * step)
 
@@ -138,7 +138,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         TARGET.write_text(draw())
     elif not TARGET.is_file() or TARGET.read_text() != draw():
-        sys.exit(f"{TARGET.name} does not show the imports as they are. Type make rooms.")
+        sys.exit(f"{TARGET.name} is out of date with the imports. Type make rooms.")
 
 
 if __name__ == "__main__":

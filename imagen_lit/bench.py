@@ -2,8 +2,8 @@
 peak, memory. `bench data` measures the data reader, `bench text` the text cache.
 
 The peak is measured in the same run, as the best of square matrix products in the same precision;
-FLOPs are counted by torch for one training step with a caption of ordinary length. Reading the data
-is part of what is timed.
+FLOPs are counted by torch for one training step with a caption of ordinary length. Data reading is
+included in the timing.
 """
 
 import sys
@@ -36,18 +36,18 @@ class Clock(Callback):
         self.ends: list[float] = []
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Note the time."""
+        """Record the time."""
         self.ends.append(time.perf_counter())
 
 
 def speed(cfg: DictConfig, batches: int) -> float:
-    """Images per second of training as `train` does it, in micro-batches, after a few of them to
-    warm up; nothing is saved."""
+    """Images per second of training as `train` does it, in micro-batches, after a few warm-up ones;
+    nothing is saved."""
     clock, data = Clock(), config.build(cfg.data)
     torch.manual_seed(cfg.seed)
     stage: Stage = config.build(cfg.stage)
     stage.compile_networks(cfg.compile)
-    stage.images = sys.maxsize  # batches end it, however short the training is meant to be
+    stage.images = sys.maxsize  # `batches` ends it, however short the configured training is
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
     length = {"max_epochs": 1, "limit_train_batches": batches + WARM_UP, "limit_val_batches": 0}
     trainer: Trainer = config.build({**cfg.trainer, **quiet, **length})
@@ -81,7 +81,7 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
 
 
 def flops(cfg: DictConfig) -> int:
-    """FLOPs of one training step, per image; they also tell one network and size from another."""
+    """FLOPs of one training step, per image; they also identify the network and image size."""
     with torch.device("meta"):
         stage: Stage = config.build(cfg.stage)
     edge = cfg.data.crop or cfg.data.size
@@ -111,7 +111,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 @command.main("bench")
 def main(cfg: DictConfig) -> None:
-    """Print what was measured; with save=true leave the speed in the run's folder."""
+    """Print what was measured; with save=true save the speed in the run's folder."""
     if missing := preflight.missing_for(cfg):
         raise InputError(" ".join(missing))
     precision = str(cfg.trainer.precision)

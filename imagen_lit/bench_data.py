@@ -1,9 +1,9 @@
-"""Measure how fast the data reader is, beside webdataset's own pipeline, on the same images in one
+"""Measure how fast the data reader is, against webdataset's own pipeline, on the same images in one
 run.
 
 Both decode and resize with the same function, so what differs is how a sample is found, read and
 joined with its text: ours by `pread` and one packed sidecar per shard, webdataset's sequentially
-with one .npy per sample in the tar. Rounds take turns, and the best of each counts.
+with one .npy per sample in the tar. The two alternate in rounds, and the best of each counts.
 """
 
 import io
@@ -82,12 +82,12 @@ def make(folder: Path, count: int, per_shard: int, edge: int, width: int, tokens
 
 
 def decode(data: bytes, size: int) -> torch.Tensor:
-    """The same for both."""
+    """Decode and resize, the same way for both."""
     return transform.centre(transform.resize(transform.decode(data, size), size), size)
 
 
 def ours_raw(folder: Path) -> int:
-    """Read all our images and captions, in random order within a shard; how many."""
+    """Read all our images and captions, in random order within a shard; return how many."""
     count = 0
     for path in sorted((folder / "ours").glob("*.tar")):
         opened = shard.Shard(path)
@@ -98,13 +98,13 @@ def ours_raw(folder: Path) -> int:
 
 
 def theirs_raw(folder: Path) -> int:
-    """Read all their samples in the order of the files; how many."""
+    """Read all their samples in file order; return how many."""
     urls = sorted(map(str, (folder / "theirs").glob("*.tar")))
     return sum(1 for _ in webdataset.WebDataset(urls, shardshuffle=False))
 
 
 def ours(folder: Path, size: int, batch: int, count: int) -> int:
-    """Read `count` samples as training does, in batches; how many."""
+    """Read `count` samples as training does, in batches; return how many."""
     data = Data(str(folder / "ours"), "t5", size=size, batch_size=batch, validation=0)
     for number, packed in enumerate(data.train_dataloader(), 1):
         pad_text(packed)
@@ -133,7 +133,7 @@ def theirs(folder: Path, size: int, batch: int, count: int) -> int:
 
 
 def best(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
-    """Samples a second of each way, the best of rounds in which they take turns."""
+    """Samples a second of each method, the best of rounds in which they alternate."""
     rates = dict.fromkeys(ways, 0.0)
     for _ in range(rounds + 1):  # the first one warms the page cache
         for name, way in ways.items():
@@ -144,7 +144,7 @@ def best(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
 
 
 def parts(folder: Path, size: int, samples: int = 500) -> dict[str, float]:
-    """Microseconds a sample of each part of our way."""
+    """Microseconds per sample of each part of our method."""
     path = min((folder / "ours").glob("*.tar"))
     opened = shard.Shard(path)
     text = sidecar.Sidecar(folder / "ours.text/t5" / f"{path.stem}.safetensors")
@@ -173,7 +173,7 @@ def parts(folder: Path, size: int, samples: int = 500) -> dict[str, float]:
 
 
 def order(shards: int, per_shard: int, samples: int = 100_000) -> tuple[float, float, float]:
-    """Of a simulated collection: seconds to the first batch, seconds a sample from then on, MiB."""
+    """For a simulated collection: seconds to the first batch, then seconds per sample; MiB."""
     tracemalloc.start()
     counts = np.full(shards, per_shard)
     start = time.perf_counter()
@@ -189,7 +189,7 @@ def order(shards: int, per_shard: int, samples: int = 100_000) -> tuple[float, f
 
 
 def start(folder: Path, shards: int) -> tuple[float, float]:
-    """Seconds until a collection of so many shards can be trained on: the first time, and later.
+    """Seconds until a collection of this many shards can be trained on: the first time, and later.
     They are the first shard of `make` under many names."""
     kinds = {"ours": ".tar", "ours.meta": ".index.safetensors", "ours.text/t5": ".safetensors"}
     for place, suffix in kinds.items():

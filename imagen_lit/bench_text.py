@@ -3,8 +3,8 @@ against the loss of a trained stage.
 
 Each format is tried on the tokens of some validation captions. Its error is measured on the
 vectors, and on the loss of a trained stage that gets the restored vectors instead of the true ones,
-on the same images and noise. Entropy-coded sizes are the entropy itself, which a good coder comes
-within a percent of.
+on the same images and noise. Entropy-coded sizes are the entropy itself; a good coder comes within
+a percent of it.
 """
 
 import math
@@ -45,7 +45,7 @@ def trials(x: Tensor) -> Iterator[Trial]:
 
 
 def _few_bits(even: Tensor, channel: Tensor, bits: int) -> Iterator[Trial]:
-    """Whole numbers of so many bits, of the channels as they are and of a rotation of them."""
+    """Integers of so many bits, of the channels as they are and of a rotation of them."""
     width, most = even.shape[1], 2 ** (bits - 1) - 1
     scale = even.abs().amax(1, keepdim=True) / most
     yield (
@@ -85,7 +85,7 @@ def hadamard(width: int) -> Tensor:
 
 
 def entropy(q: Tensor) -> float:
-    """Bits per number, of whole numbers with these frequencies."""
+    """Bits per number, for integers with these frequencies."""
     _, counts = q.unique(return_counts=True)
     share = counts.double() / counts.sum()
     return float(-(share * share.log2()).sum())

@@ -1,8 +1,8 @@
 """Turn images with captions into a collection of WebDataset shards that training can open.
 
 From a folder, a table or the shapes world, shards are written; shards that img2dataset made are
-indexed where they are. What a filter would leave is counted either way, and with `--dry-run` no
-shard is written: of shards that exist already, only their indexes are.
+indexed where they are. How many samples a filter would leave is counted either way. With
+`--dry-run` no shard is written; for shards that already exist, only their indexes are.
 """
 
 from collections import Counter as Counts
@@ -63,7 +63,7 @@ def _target(folder: str | None, source: Any) -> Path:
 
 
 def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:
-    """What would be written, and what the filter would leave of it, without writing anything."""
+    """What would be written, and how much of it the filter would leave, without writing it."""
     reasons: Counts[str] = Counts()
     columns = statistics.of_samples(build.samples(source, 0, len(source), reasons))
     left_out = sum(reasons.values())

@@ -1,7 +1,7 @@
 """W&B's pages about a run and about a sweep, made by code: which numbers are shown, and where.
 
-Every number of metrics.METRICS has its place on the page of a run. A page is made from run
-folders alone; only saving it takes a server and a login. What it looks like is said either way.
+Every number of metrics.METRICS has its place on the page of a run. A page is made from run folders
+alone; only saving it requires a server and a login. Its outline is printed either way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ SPEED = {
     "peak memory, GiB": ("speed/memory_gib",),
     "hours left": ("speed/hours_left",),
 }
-BEST = ("val/loss", "score/alignment_all")  # what the members of a sweep are compared by
+BEST = ("val/loss", "score/alignment_all")  # the metrics that compare the members of a sweep
 
 
 def of_run(config: Mapping[str, Any], entity: str) -> page.Workspace:
@@ -93,7 +93,8 @@ def of_sweep(configs: Sequence[Mapping[str, Any]], entity: str) -> page.Workspac
 
 
 def axes(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The numbers in which members differ. Of several that change together, the shortest key."""
+    """The numeric settings in which members differ; of several that change together, the shortest
+    key."""
     flat = [dict(_numbers(config)) for config in configs]
     columns: dict[tuple[Any, ...], str] = {}
     for key in sorted({key for each in flat for key in each}, key=lambda key: (len(key), key)):
@@ -140,7 +141,7 @@ def _page(
 
 
 def spec(workspace: page.Workspace) -> dict[str, Any]:
-    """What would be sent to the server, as plain Python; the package has no public name for it."""
+    """What is sent to the server, as plain Python; W&B's package has no public API for it."""
     return workspace._to_model().model_dump(by_alias=True, exclude_none=True)
 
 
@@ -172,7 +173,9 @@ def logged(folder: Path) -> dict[str, Any]:
     """The settings of a run that is logged to W&B."""
     config = run_folder.read_settings(folder)
     if "project" not in config["logger"]:
-        raise InputError(f"{folder} is not logged to W&B. Start the run again with logger=wandb.")
+        raise InputError(
+            f"{folder} is not logged to W&B. Set logger=wandb and start the run again."
+        )
     return config
 
 

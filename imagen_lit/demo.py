@@ -1,9 +1,10 @@
 """The whole cascade on a laptop: from an empty folder to images that match their captions, and a
 page about them.
 
-Each step is the command of its own name, and prints what to type to get the same. What is finished
-is reused, so the same command goes on where it stopped. How many images each stage sees is decided
-when its turn comes, from the speed measured then and the time left, and recorded in budget.json.
+Each step is the command of the same name, and prints what to type to get the same result. Finished
+steps are reused, so the same command resumes where it stopped. How many images each stage sees is
+decided when its turn comes, from the speed measured then and the time left, and recorded in
+budget.json.
 """
 
 import math
@@ -35,13 +36,13 @@ STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
 
 
 def demo(cfg: DictConfig) -> TimeBudget:
-    """Everything, in order, and the page; what it took."""
+    """Run every step in order and write the page; return the time budget."""
     _check_arguments(cfg)
     home = Path(cfg.runs) / "demo"
     common = [f"runs={cfg.runs}", f"text={cfg.text.name}"]
     evaluate_words = [*common, f"prompts.count={cfg.prompts}"]
     evaluation = config.compose("evaluate", evaluate_words)
-    config.build(evaluation.prompts)  # more prompts than there are would be refused now
+    config.build(evaluation.prompts)  # refuses now a count of prompts that is too large
     with TimeBudget(home / "budget.json", cfg.minutes, bootstrap.STARTED_AT) as budget:
         _make_text_encoder(cfg, budget)
         _refuse_other_evaluation(evaluation)
@@ -63,7 +64,7 @@ def demo(cfg: DictConfig) -> TimeBudget:
 
 
 def _check_arguments(cfg: DictConfig) -> None:
-    """Refuse before the first step what only the last would stumble over."""
+    """Refuse before the first step what would only fail in the last."""
     if type(cfg.minutes) not in (int, float) or not 0 < cfg.minutes < math.inf:
         raise InputError(
             f"minutes={cfg.minutes} is not a number above 0. Type make demo MINUTES=20."
@@ -89,7 +90,7 @@ def _check_arguments(cfg: DictConfig) -> None:
 
 
 def _command_line(name: str, overrides: Sequence[str]) -> str:
-    """What to type for the same step by itself."""
+    """What to type to run the same step on its own."""
     return shlex.join(["python", "-m", f"imagen_lit.{name}", *overrides])
 
 
@@ -110,7 +111,7 @@ def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
 
 
 def _refuse_other_evaluation(evaluation: DictConfig) -> None:
-    """Images of another evaluation are not overwritten; say so before the training."""
+    """Refuse to overwrite the images of another evaluation, before the training."""
     cascade, encoder = config.build(evaluation.cascade), config.build(evaluation.text)
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request(evaluation))
     provenance.refuse_other_request(Path(evaluation.out), source)
@@ -124,7 +125,7 @@ def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
         identity = OmegaConf.to_container(world.source, resolve=True)
         source, target = config.build(world.source), Path(world.folder)
         shards = build.build(source, identity, target, world.per_shard, world.workers)
-        done, total = next(shards)  # the first one says what is there already
+        done, total = next(shards)  # the first item says what is already there
         if done == total:
             already_there(target)
         _count("shards written", shards)
@@ -183,11 +184,11 @@ def _train(
     budget: TimeBudget,
     reserve: float,
 ) -> None:
-    """Train for this stage's share of the time. If its speed was measured in a bad moment, it is
-    done far too soon: it goes on, at the speed that it really had."""
+    """Train for this stage's share of the time. If its speed was measured at a bad moment, it is
+    done far too soon: it continues, at the speed that it really had."""
     share_of_later = 1 - cfg.time_share[name] / sum(list(cfg.time_share.values())[number:])
     later, speed = (budget.left - reserve) * share_of_later, 0.0
-    # Validations and checkpoints take time too; no stage makes up for what the last one overspends.
+    # Validations and checkpoints take time too; no stage makes up for what the previous overspends.
     learning = 0.87 if share_of_later else 0.78
     trial, step = config.compose("train", overrides), f"stage {number + 1} of {len(STAGES)}: {name}"
     folder, batch_size = Path(cfg.runs) / trial.name, trial.data.batch_size
@@ -207,7 +208,7 @@ def _train(
         if not undecided or left_over < max(60, 0.3 * seconds):
             return
         speed = (images - images_seen) / (time.monotonic() - start)
-        print(f"\n   faster than in its trial: {left_over:.0f} s more for this stage")
+        print(f"\n   faster than in its speed trial: {left_over:.0f} s more for this stage")
         del budget.record["images"][name]
 
 
@@ -245,7 +246,7 @@ def _guidance(cfg: DictConfig, common: list[str], home: Path, budget: TimeBudget
 
 @command.main("demo")
 def main(cfg: DictConfig) -> None:
-    """Run it, and print where everything is."""
+    """Run the demo, and print where everything is."""
     budget = demo(cfg)
     home = budget.file.parent
     print(f"\nthe page:    {home / 'index.html'}\nthe grid:    {home / 'grid.png'}")

@@ -1,8 +1,8 @@
 """Embed every caption of a folder of shards with a text encoder, once: one sidecar per shard.
 
 Several processes can share the work: task i of n, from the arguments or from SLURM's array and the
-tasks that one srun starts. Running it again is the recovery. With dry_run=true nothing is written:
-it says what disk and time that would take.
+tasks that one srun starts. Run it again to recover. With dry_run=true nothing is written: it only
+prints the disk space and time that it would take.
 """
 
 import os
@@ -47,7 +47,7 @@ def embed(
 
 def environment() -> dict[str, str]:
     """The variables that say which share is this process's. A sweep is a SLURM array too, but its
-    members do not share the work: each embeds everything, with an encoder of its own."""
+    members do not share the work: each embeds everything, with its own encoder."""
     is_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
     return {k: v for k, v in os.environ.items() if not (is_sweep and k.startswith(ARRAY))}
 
@@ -75,7 +75,7 @@ def _array_member(env: Mapping[str, str]) -> tuple[int, int]:
     values = [env.get(name, "unset") for name in names]
     if all(value.isdecimal() for value in values):
         this, lowest, highest, step, count = map(int, values)
-        # SLURM says no more, so the ids are known only if they are evenly spaced.
+        # SLURM gives nothing else, so the ids are known only if they are evenly spaced.
         if step and lowest + (count - 1) * step == highest and (this - lowest) % step == 0:
             return (this - lowest) // step, count
     listed = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
@@ -119,7 +119,7 @@ def _some_captions(shards: Collection, count: int) -> list[str]:
             break
     if not captions:
         raise InputError(
-            f"the shards in {shards.folder} hold no captions. Set shards=... to others."
+            f"the shards in {shards.folder} hold no captions. Set shards=... to another folder."
         )
     return captions
 
@@ -144,7 +144,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def measured_error(folder: Path) -> str:
-    """The worst of all files, each quantity by itself, and whether that is too much."""
+    """The worst value of each quantity over all files, and whether that is too much."""
     errors: dict[str, list[float]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         for name, value in sidecar.Sidecar(file).fields.items():
@@ -155,7 +155,7 @@ def measured_error(folder: Path) -> str:
     if worst and (worst["cosine"] < MIN_COSINE or worst["ordinary"] > MAX_ERROR):
         text += (
             f"\nThis is more than int8 should lose (cosine {MIN_COSINE}, ordinary channels "
-            f"{MAX_ERROR}): some vectors have large channels where others have not. "
+            f"{MAX_ERROR}): some vectors have large channels where others do not. "
             "storage=bfloat16 with another folder=... loses less."
         )
     return text

@@ -1,7 +1,7 @@
 """Evaluate a cascade: held-out prompts are drawn and judged, and every stage gets its scores.
 
-`scores.json` says what was right, for each stage of the cascade and each category, with intervals;
-`results.jsonl` says it prompt by prompt.
+`scores.json` has the share that was right, for each stage of the cascade and each category, with
+intervals; `results.jsonl` has the results prompt by prompt.
 """
 
 import json
@@ -34,8 +34,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """The scores by stage and category, also written into the folder.
 
-    Images that are there already are used, and drawn anew if the weights have changed since; a
-    folder that holds another `request` is refused.
+    Existing images are reused, and redrawn if the weights have changed since; a folder that holds
+    another `request` is refused.
     """
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
     provenance.refuse_other_request(folder, source)
@@ -81,7 +81,7 @@ def table(scores: dict[str, Any]) -> str:
 
 
 def request(cfg: DictConfig) -> dict[str, Any]:
-    """The settings that decide about images and scores."""
+    """The settings that determine images and scores."""
     parts = {"cascade": cfg.cascade, "prompts": cfg.prompts}
     return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
 

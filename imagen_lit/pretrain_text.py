@@ -1,4 +1,4 @@
-"""Pretrain the demo's tiny T5, from text alone, without the network."""
+"""Pretrain the demo's tiny T5, from text alone, with no download."""
 
 import json
 import warnings
@@ -15,7 +15,7 @@ from imagen_lit.basics.settings_diff import settings_diff
 from imagen_lit.cli import command, config
 from imagen_lit.shapes import nano_t5, role_probe
 
-MIN_ROLE_SHARE = 0.02  # below it an image network hardly notices roles
+MIN_ROLE_SHARE = 0.02  # below this, an image network hardly notices roles
 SETTINGS = "pretraining.json"  # beside the encoder: what it was pretrained on
 
 
@@ -26,8 +26,8 @@ def pretrain(
     report: Callable[[int, float], None],
     width: int = 128,
 ) -> bool:
-    """Write the encoder unless it is there; whether it is new. One that was pretrained with other
-    settings is refused."""
+    """Write the encoder unless it exists; return whether it is new. One that was pretrained with
+    other settings is refused."""
     settings = {"documents": documents, "seed": seed, "width": width}
     if (folder / "config.json").is_file():
         _refuse_other(folder, settings)
@@ -65,7 +65,7 @@ def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
 
 
 def is_ours(make_command: str | None) -> bool:
-    """Whether an encoder is one that this command makes, and not a model from elsewhere."""
+    """Whether this command makes the encoder, as opposed to a model from elsewhere."""
     return make_command is not None and "imagen_lit.pretrain_text" in make_command
 
 
@@ -91,7 +91,7 @@ def role_share(cfg: DictConfig, folder: Path) -> str:
     if cfg.documents and share < MIN_ROLE_SHARE:
         text += (
             f". Below {MIN_ROLE_SHARE:.0%} an image network hardly notices them: remove {folder}, "
-            "then set more documents=... or another seed=..."
+            "then raise documents=... or set another seed=..."
         )
     return text
 

@@ -1,7 +1,7 @@
 """Train one stage. The same command resumes where the run stopped.
 
-The weights that a run begins with: those of its own newest good checkpoint; or else those of
-`start_from`, another run; or else new ones.
+A run begins with the weights of its own newest good checkpoint; or else with those of `start_from`,
+another run; or else with new ones.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ _print = rank_zero_only(print)
 
 
 def train(cfg: DictConfig) -> Path:
-    """Train until `stage.images` images were seen; the run folder."""
+    """Train until `stage.images` images have been seen; return the run folder."""
     folder = Path(cfg.runs) / cfg.name
     with attempt(folder, cfg):
         stage, data = _build(cfg, folder, preflight.require(cfg).flops)
@@ -44,7 +44,7 @@ def train(cfg: DictConfig) -> Path:
 
 
 def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data]:
-    torch.manual_seed(cfg.seed)  # initial weights; all else is a function of (seed, position)
+    torch.manual_seed(cfg.seed)  # for initial weights; all else is a function of (seed, position)
     stage: Stage = config.build(cfg.stage)
     stage.flops = flops
     stage.compile_networks(cfg.compile)
@@ -54,7 +54,7 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data]:
     hash_files = preflight.draws_previews(cfg) or not (folder / "text.json").exists()
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
     lock.check(folder)
-    run_folder.claim(folder, cfg)  # only now: settings that cannot be built claim nothing
+    run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
     run_folder.record_text_encoder(folder, data.encoder)
     return stage, data
 
@@ -73,7 +73,7 @@ def _require_checkpoints_and_logger(trainer: Trainer) -> None:
     if not isinstance(trainer.checkpoint_callback, Checkpoints):
         raise InputError(
             "callbacks.checkpoint is missing, without which nothing is saved. "
-            "Set callbacks=default, or leave it as conf/callbacks/default.yaml has it."
+            "Set callbacks=default, or keep it as in conf/callbacks/default.yaml."
         )
     if not isinstance(trainer.logger, JsonlLogger):
         raise InputError(
@@ -83,7 +83,7 @@ def _require_checkpoints_and_logger(trainer: Trainer) -> None:
 
 @command.main("train")
 def main(cfg: DictConfig) -> None:
-    """Train, or with dry_run=true say what it would take and what is missing."""
+    """Train, or with dry_run=true print what it would take and what is missing."""
     if cfg.dry_run:
         preflight.inspect(cfg, full=True)
     else:

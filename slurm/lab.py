@@ -28,7 +28,7 @@ import ports
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "unshare", "setpriv")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
-# A node's own hosts file and host name. setpriv ends it when this process ends, in whatever way.
+# A node's own hosts file and host name. setpriv ends it when this process ends, however it ends.
 NODE = 'mount --bind "$1" /etc/hosts && { [ -z "$2" ] || hostname "$2"; } && shift 2 && exec "$@"'
 
 
@@ -53,7 +53,7 @@ class Lab:
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.cpus, self.gpus, self.grace, self.user_signal = cpus, gpus, grace, user_signal
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
-        self._reservation: socket.socket | None = None  # of the ports, as long as this lab lives
+        self._reservation: socket.socket | None = None  # of the ports, while this lab lives
         self._namespaces: dict[str, set[str]] = {}  # node -> its mount namespaces, of all starts
 
     @property
@@ -71,7 +71,7 @@ class Lab:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
     ) -> str:
-        """Run a command against this cluster; its standard output."""
+        """Run a command against this cluster; return its standard output."""
         done = subprocess.run(
             words,
             env=self.environment if env is None else env,
@@ -123,12 +123,12 @@ class Lab:
         self._namespaces.setdefault(node, set()).add(namespace)
 
     def lose_node(self, node: str) -> None:
-        """Kill a node's slurmd outright: SLURM takes the node for dead, but its jobs live on."""
+        """Kill a node's slurmd outright: SLURM considers the node dead, but its jobs live on."""
         self._daemons[node].kill()
         self._daemons.pop(node).wait()
 
     def crashed_daemons(self) -> list[str]:
-        """The daemons that have ended by themselves."""
+        """The daemons that have ended on their own."""
         return [name for name, daemon in self._daemons.items() if daemon.poll() is not None]
 
     def node_states(self) -> dict[str, str]:
@@ -165,7 +165,7 @@ class Lab:
             try:
                 if os.readlink(process / "ns/mnt") in namespaces:
                     processes.append(int(process.name))
-            except OSError:  # it has ended meanwhile, or belongs to another user
+            except OSError:  # it has ended in the meantime, or belongs to another user
                 continue
         return processes
 
@@ -195,7 +195,7 @@ class Lab:
         sacct.chmod(0o755)
 
     def _enter_node(self, node: str) -> list[str]:
-        """The words that, put before a command, run it in a node's namespaces."""
+        """The words to put before a command to run it in a node's namespaces."""
         words = ["unshare", "--mount", "--uts", "--propagation", "private"]
         if os.getuid():
             words += ["--user", "--map-current-user", "--keep-caps"]

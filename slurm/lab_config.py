@@ -70,7 +70,7 @@ def write_slurm_conf(
     grace: int,
     user_signal: bool,
 ) -> None:
-    """Write slurm.conf and gres.conf; of the ports, the first is slurmctld's."""
+    """Write slurm.conf and gres.conf; the first port is slurmctld's."""
     controller_port, *node_ports = ports
     gres = f" Gres=gpu:{gpus}" if gpus else ""
     node_lines = [

@@ -1,7 +1,7 @@
-"""Ports for a lab that no other lab on this machine uses, and no other program either.
+"""Ports for a lab that no other lab on this machine uses, nor any other program.
 
-Whoever owns the first port of a hundred may use the rest. The kernel gives none of these to a
-connection (its range begins at 32768), and Lightning none to its ranks (its range ends at 24999).
+The process that holds the first port of a hundred may use the rest. The kernel gives none of these
+to a connection (its range begins at 32768), nor Lightning to its ranks (its range ends at 24999).
 """
 
 import random
@@ -22,7 +22,7 @@ def reserve(count: int) -> tuple[socket.socket, list[int]]:
         if all(sockets):
             return reservation, numbers
         reservation.close()
-    raise RuntimeError(f"no hundred ports are free from {hundreds.start} to {hundreds.stop}.")
+    raise RuntimeError(f"no block of 100 ports is free from {hundreds.start} to {hundreds.stop}.")
 
 
 def _bind(port: int) -> socket.socket | None:

@@ -8,7 +8,7 @@ from imagen_lit.basics.errors import InputError
 
 
 def whole_number(name: str, value: Any, at_least: int) -> int:
-    """An int of `at_least` or more; a bool is none."""
+    """An int of `at_least` or more; a bool does not count."""
     if type(value) is not int or value < at_least:
         raise InputError(
             f"{name}={value!r} is not a whole number of {at_least} or more. "

@@ -4,7 +4,7 @@
         file.write(...)
 
 The bytes go to a hidden temporary file, which is renamed at the end. Any error inside the block (a
-full disk, Ctrl-C) removes it and leaves what stood under the name before. A process that is killed
+full disk, Ctrl-C) removes it and leaves the previous file as it was. A process that is killed
 outright leaves the hidden `.tmp`; the next process that writes into the folder removes it. The
 file's mode follows the umask.
 """
@@ -36,7 +36,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name is on the disk too
+        os.fsync(folder)  # puts the new name on disk too
     finally:
         os.close(folder)
 
@@ -70,6 +70,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # alive, and another user's
+    except PermissionError:  # alive, but another user's
         return True
     return True

@@ -1,9 +1,10 @@
 """Errors in words, for the person who typed the command.
 
-A sentence says what was found, what is allowed and what to do:
+The message says what was found, what is allowed and what to do:
 `data.crop=300 is larger than data.size=256. Set data.crop=256 or less.`
-Rooms raise them; the command prints the sentence and exits with 1 (imagen_lit/cli/user_error.py).
-Any other exception, except an OSError, is a bug and keeps its traceback.
+Any module raises them; the command prints the message and exits with 1
+(imagen_lit/cli/user_error.py). Any other exception, except an OSError, is a bug and keeps its
+traceback.
 """
 
 
@@ -16,4 +17,4 @@ class InputError(UserError, ValueError):
 
 
 class RunError(UserError, RuntimeError):
-    """The input is fine, and the work cannot go on all the same."""
+    """The input is fine, but the work cannot continue."""

@@ -1,5 +1,5 @@
 """How long a count will still take: what is left, divided by the speed of the last minute, so that
-it stays right when the machine slows down."""
+it stays accurate when the machine slows down."""
 
 import time
 from collections import deque
@@ -12,7 +12,7 @@ class Eta:
         self._history: deque[tuple[float, int]] = deque()  # (seconds, how many were done)
 
     def update(self, done: int) -> None:
-        """So many are done by now."""
+        """Record that `done` are done by now."""
         now = time.monotonic()
         self._history.append((now, done))
         while len(self._history) > 2 and self._history[0][0] < now - 60:

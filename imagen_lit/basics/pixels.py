@@ -1,4 +1,4 @@
-"""Images as numbers in [-1, 1], as uint8, and as PNG files: the three forms and the ways between.
+"""Images as numbers in [-1, 1], as uint8, and as PNG files, and the conversions between the three.
 
 Networks and samplers work in [-1, 1]; readers, viewers and files in uint8.
 """

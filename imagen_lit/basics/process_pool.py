@@ -1,7 +1,7 @@
 """Jobs spread over processes of this machine, which never outlive the process that started them.
 
-Ctrl-C reaches that one alone: the workers finish their current jobs and begin no others. Where it
-is killed outright they end too, at once. A worker that is killed is reported in words.
+Ctrl-C reaches the parent only: the workers finish their current jobs and start no others. If the
+parent is killed outright they end at once. A killed worker is reported in a readable message.
 """
 
 import os
@@ -20,8 +20,8 @@ Work = Callable[[Any], Any]
 
 
 def map_jobs(work: Work, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
-    """The result of `work` for each job, in order. `work` travels once to each process, not with
-    every job; with one worker it runs in this very process."""
+    """The result of `work` for each job, in order. `work` is sent once to each process, not with
+    every job; with one worker it runs in this process."""
     if arguments.whole_number("workers", workers, 0) < 2 or len(jobs) < 2:
         yield from map(work, jobs)
         return
@@ -31,7 +31,7 @@ def map_jobs(work: Work, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
         yield from _submit(pool, jobs)
     except BrokenProcessPool as error:
         raise RunError(
-            "a worker process was killed from outside, perhaps because memory is short. Type the "
+            "a worker process was killed from outside, perhaps because memory ran out. Type the "
             "same command to continue, with workers=1 for less memory."
         ) from error
     finally:
@@ -39,7 +39,7 @@ def map_jobs(work: Work, jobs: Sequence[Any], workers: int) -> Iterator[Any]:
 
 
 def _submit(pool: ProcessPoolExecutor, jobs: Sequence[Any]) -> Iterator[Any]:
-    # Spawned with SIGINT blocked, no process is ever open to it, not even while Python starts.
+    # Spawned with SIGINT blocked, a process never receives it, not even while Python starts.
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return pool.map(_run, jobs)

@@ -13,7 +13,7 @@ from imagen_lit.basics.eta import Eta
 class ProgressLine:
     """`if line.is_due(last): line.show(text, last)`, where `last` marks the final line."""
 
-    is_open: ClassVar[bool] = False  # the cursor of the one terminal stands behind a line
+    is_open: ClassVar[bool] = False  # the cursor of the one terminal is at the end of a line
 
     def __init__(self, every: float = 15.0) -> None:
         self.every = every  # seconds between two lines in a log file
@@ -43,7 +43,7 @@ class ProgressLine:
 
     @staticmethod
     def end() -> None:
-        """Leave the line that a terminal shows, so that what follows starts on its own."""
+        """Finish the line that a terminal shows, so that what follows starts on a new one."""
         if ProgressLine.is_open:
             print(file=sys.stderr, flush=True)
             ProgressLine.is_open = False

@@ -1,4 +1,4 @@
-"""Which settings differ between what a folder or file records and what is asked for now, in words.
+"""Which settings differ between what a folder or file records and the current request, in words.
 
 Settings are flat: keys as they are typed, `stage.condition.drop`, and plain values.
 """
@@ -6,7 +6,7 @@ Settings are flat: keys as they are typed, `stage.condition.drop`, and plain val
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SHOWN = 8  # settings shown with their values; of any more, the names alone
+SHOWN = 8  # settings shown with their values; for any more, only the names
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
@@ -28,9 +28,9 @@ def differing_keys(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[st
 def settings_diff(
     there: Mapping[str, Any], here: Mapping[str, Any], keys: Iterable[str] | None = None
 ) -> str:
-    """`seed is 0 there, 1 here; …` for the differing keys, or for `keys`; empty where all agree.
+    """`seed is 0 there, 1 here; …` for the differing keys, or for `keys`; empty if all agree.
 
-    What a person types comes first: short keys before deep ones.
+    The keys that people type come first: short ones before deep ones.
     """
     keys = differing_keys(there, here) if keys is None else keys
     ordered = sorted(keys, key=lambda key: (key.count("."), key))

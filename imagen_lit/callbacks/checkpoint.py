@@ -1,7 +1,7 @@
 """When a checkpoint is saved: every so many images, at the end, and whenever one is asked for.
 
-It is saved between two updates, when all that belongs to the last one, its validation too, is done
-and written down. So nothing is missing and nothing comes twice in a run that resumes from it.
+It is saved between two updates, when everything that belongs to the last one, including its
+validation, is done and logged. So a run that resumes from it misses nothing and repeats nothing.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ class Checkpoints(Checkpoint):
         self._saved_at: int | None = None  # images of the newest checkpoint of this process
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """What it resumes from is saved already."""
+        """The checkpoint that it resumes from is already saved."""
         self._saved_at = int(pl_module.images_seen)
 
     def on_train_batch_start(
@@ -43,15 +43,16 @@ class Checkpoints(Checkpoint):
             self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, unless that was done after as many images."""
+        """Save, unless a checkpoint after this many images exists."""
         self.save(trainer)
 
     def save(self, trainer: Any, overwrite: bool = False) -> None:
-        """The state as it is, on the disk when this returns. All ranks call it together.
-        `overwrite`: also over a checkpoint after as many images."""
+        """Save the current state; it is on disk when this returns. All ranks call it together.
+        `overwrite`: replace an existing checkpoint after the same number of images."""
         if not trainer.lightning_module.between_updates:
             raise RunError(
-                "the update is not complete. A checkpoint can be saved between two updates only."
+                "the update is not complete: a checkpoint can only be saved between two updates. "
+                "Call save() when stage.between_updates is true."
             )
         if overwrite or int(trainer.lightning_module.images_seen) != self._saved_at:
             self._write(trainer)

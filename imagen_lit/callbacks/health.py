@@ -1,13 +1,13 @@
-"""Is it learning what it should? Signals that a loss curve hides, at every validation.
+"""Is the model learning what it should? Signals that a loss curve hides, at every validation.
 
     health/text_gap        loss without captions / with them, minus 1
     health/shuffled_gap    loss with other images' captions / with their own, minus 1
     health/ema_lag         how far the EMA lags: |EMA - network| / |network|
     health/lowres_error    super-resolution: the output downsampled, against the small image (RMS)
-    health/channel_drift   how far the output's mean colour is off, the worst channel
-    val/loss_t0 … _t9      the stage's own: loss by noise level, always on the same noise
+    health/channel_drift   how far the output's mean colour is off, in the worst channel
+    val/loss_t0 … _t9      logged by the stage: loss by noise level, always on the same noise
 
-A signal out of its range gives a warning with its likely cause. Nothing is changed by it.
+A signal out of its range gives a warning with its likely cause. The run itself is not changed.
 """
 
 import warnings
@@ -22,7 +22,7 @@ from torch import Tensor
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.training import Stage
 
-# The lowest and the highest healthy value, and the likely cause of any other.
+# The lowest and the highest healthy value, and the likely cause of a value outside them.
 HEALTHY = {
     "text_gap": (
         0.002,
@@ -33,7 +33,7 @@ HEALTHY = {
     "shuffled_gap": (
         0.002,
         None,
-        "other images' captions serve as well as their own: do captions and images in the shards "
+        "other images' captions work as well as their own: do captions and images in the shards "
         "belong together, and are captions longer than a word?",
     ),
     "ema_lag": (
@@ -51,15 +51,15 @@ HEALTHY = {
     "channel_drift": (
         None,
         0.05,
-        "colours drift as a whole, as they do when the last convolution sees only normed features",
+        "colours drift globally, as they do when the last convolution sees only normed features",
     ),
 }
 
-MAX_RISE = 1.25  # a loss at one noise level may be so many times its minimum so far
+MAX_RISE = 1.25  # a loss at one noise level may be this many times its minimum so far
 
 
 class Health(Callback):
-    """Measured on the first `batches` of a validation; warns once `after` images were seen."""
+    """Measured on the first `batches` of a validation; warns once `after` images have been seen."""
 
     def __init__(self, after: int, batches: int = 4) -> None:
         self.after, self.batches = after, batches
@@ -80,12 +80,12 @@ class Health(Callback):
     ) -> None:
         """Measure, on the first few batches."""
         if batch_idx < self.batches:
-            with trainer.precision_plugin.forward_context():  # as the validation itself
+            with trainer.precision_plugin.forward_context():  # as in the validation itself
                 sums = measure(pl_module, batch)
             self._sums = sums if self._sums is None else self._sums + sums
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Log the signals, and warn of those out of range."""
+        """Log the signals, and warn about those out of range."""
         if self._sums is None:
             return
         sums = trainer.strategy.reduce(self._sums, reduce_op="sum")
@@ -97,13 +97,13 @@ class Health(Callback):
             signals["lowres_error"] = float((sums[3] / sums[8]).sqrt())
         signals["ema_lag"] = lag(pl_module)
         for name, value in signals.items():
-            pl_module.log(f"health/{name}", value, sync_dist=True)  # all ranks know the same
+            pl_module.log(f"health/{name}", value, sync_dist=True)  # equal on all ranks
         if int(pl_module.images_seen) >= self.after:
             for name, value in signals.items():
                 _warn_if_unhealthy(name, value, int(pl_module.images_seen))
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Warn of a loss that has risen at one noise level."""
+        """Warn about a loss that has risen at one noise level."""
         losses = {n: float(v) for n, v in trainer.callback_metrics.items() if "/loss_t" in n}
         for name, loss in losses.items():
             lowest = self._lowest.setdefault(name, loss)

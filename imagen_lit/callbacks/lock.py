@@ -1,4 +1,4 @@
-"""A copy of a run that has been replaced writes nothing more (imagen_lit/run/lock.py).
+"""A copy of a run that has been replaced stops writing (imagen_lit/run/lock.py).
 
 The lock is checked before every checkpoint and, since metrics.jsonl is written too, once a second.
 """

@@ -1,18 +1,18 @@
 """Preemption: a signal only sets a flag, which is read between two batches.
 
-In the middle of a step some weights have taken it and the clock has not; and the ranks of a job do
-not receive a signal at the same moment. So the ranks agree, between two batches of training or of a
+In the middle of a step some weights are updated and the clock is not; and the ranks of a job do not
+receive a signal at the same moment. So the ranks agree, between two batches of training or of a
 validation, and act together.
 
-Ctrl-C, and SIGTERM outside SLURM: training stops; whoever called `fit` sees that it is not at its
-end. During a validation the checkpoint is saved, and the run that resumes from it makes the
-validation again. A second signal does not wait.
+Ctrl-C, and SIGTERM outside SLURM: training stops; the caller of `fit` sees that it has not
+finished. During a validation the checkpoint is saved, and the run that resumes from it repeats the
+validation. A second signal takes effect at once.
 
 In a SLURM job, USR1 and USR2 (time is nearly up) and TERM (another job needs the nodes) save a
-checkpoint. After USR1 and USR2 the job is requeued, unless it was `max_requeues` times already;
+checkpoint. After USR1 and USR2 the job is requeued, unless it already was `max_requeues` times;
 after TERM that is up to SLURM. Then the process waits to be killed: if it ended by itself, SLURM
-would take the job for completed, or failed, and not start it again. It goes on training if the
-requeue is refused, or if nobody kills it within `grace_seconds`.
+would consider the job completed, or failed, and not start it again. It resumes training if the
+requeue is refused, or if it is not killed within `grace_seconds`.
 """
 
 import signal
@@ -39,14 +39,14 @@ class Preemption(Callback):
         self.grace_seconds, self.max_requeues = grace_seconds, max_requeues
         self.stop_requested = False
         self._received: set[int] = set()  # preemption signals of a SLURM job
-        self._in_validation = False  # the checkpoint being saved lacks a validation that is due
-        self._validation_pending = False  # and so did the one that this run resumes from
+        self._in_validation = False  # a checkpoint saved now lacks a validation that is due
+        self._validation_pending = False  # the checkpoint that this run resumes from lacked it
         self._before: dict[int, Any] = {}
 
     # Receiving signals ------------------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Install the handlers; signals recorded while the run made ready count too."""
+        """Install the handlers; signals recorded during the run's setup count too."""
         numbers = (*STOP, *slurm.PREEMPTION_SIGNALS)
         self._before = {number: signal.getsignal(number) for number in numbers}
         for number in STOP:
@@ -62,13 +62,13 @@ class Preemption(Callback):
         connector.register_signal_handlers = _leave_ours
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make the validation that was interrupted."""
+        """Repeat the validation that was interrupted."""
         if self._validation_pending:
             self._validation_pending = False
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
-            # The checkpoint after as many images no longer lacks it.
+            # So that the checkpoint after this many images no longer lacks it.
             trainer.checkpoint_callback.save(trainer, overwrite=True)  # type: ignore[union-attr]
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -113,7 +113,7 @@ class Preemption(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """During a validation: the same, and the checkpoint says that one is pending."""
+        """During a validation: the same, and the checkpoint records that one is pending."""
         if trainer.sanity_checking:
             return
         self._in_validation = True
@@ -141,8 +141,8 @@ class Preemption(Callback):
             refusal = self._requeue()
             outcome = "is requeued"
             if refusal is not None:
-                outcome = f"is not requeued ({refusal}): it goes on"
-            message = f"saved at a signal; job {slurm.job_id()} {outcome}"
+                outcome = f"is not requeued ({refusal}): it continues"
+            message = f"saved after a signal; job {slurm.job_id()} {outcome}"
             print(message, file=sys.stderr, flush=True)
         if trainer.strategy.broadcast(refusal) is not None:
             return

@@ -1,8 +1,8 @@
-"""Every so many images: the same prompts and seeds, drawn by the EMA and judged.
+"""Previews: after every so many images, the EMA draws the same prompts and seeds, to be judged.
 
-Prompts with a judge are handed in: `prompts`, `seeds`, `judge(number, image)` and `score(results)`.
-The scores go into metrics.jsonl as score/alignment_<category>, the images into the run folder as
-one sheet.
+The caller supplies prompts with a judge: `prompts`, `seeds`, `judge(number, image)` and
+`score(results)`. The scores go into metrics.jsonl as score/alignment_<category>, the images into
+the run folder as one sheet.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from imagen_lit.stage.recipe import Recipe
 
 
 class JudgedPrompts(Protocol):
-    """Prompts, and what can be said about an image of one of them."""
+    """Prompts, and a judge for the images drawn from them."""
 
     prompts: list[str]
     seeds: list[int]
@@ -32,14 +32,14 @@ class JudgedPrompts(Protocol):
 
 
 class Encoder(Protocol):
-    """What turns captions into vectors."""
+    """Turns captions into vectors."""
 
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """Token vectors [B, L, D] and mask [B, L]."""
 
 
 class Preview(Callback):
-    """Draws after every `every` images, for stages that need nothing but text."""
+    """Draws after every `every` images, for stages that need only text."""
 
     def __init__(
         self,

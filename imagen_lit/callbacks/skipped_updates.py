@@ -1,6 +1,6 @@
-"""Which images an update had that was skipped, because its gradients were not finite.
+"""Which images were in an update that was skipped because its gradients were not finite.
 
-Their keys go into metrics.jsonl, so that one can look at them.
+Their keys go into metrics.jsonl, so that the images can be inspected.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""How fast it trains, and what limits it.
+"""How fast a stage trains, and what limits it.
 
-speed/images_per_second   over the last minute, saving included, validation not
+speed/images_per_second   over the last minute, including saving but not validation
 speed/data_wait           the share of that time spent waiting for a batch
 speed/share_of_peak       FLOPs of the network's training steps / what matrix products reach here
 speed/memory_gib          peak memory so far: of the GPU, or of the process
@@ -30,7 +30,7 @@ class Speed(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Start the clock, and measure the peak."""
-        self._batches: deque[tuple[float, float, int]] = deque()  # seconds, of them waiting, images
+        self._batches: deque[tuple[float, float, int]] = deque()  # seconds, seconds waiting, images
         self._since = time.perf_counter()
         self._warned = False
         if pl_module.flops is not None:
@@ -41,7 +41,7 @@ class Speed(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Note how long the batch was waited for."""
+        """Record how long the loop waited for the batch."""
         self._wait = time.perf_counter() - max(self._since, pl_module.waiting_since)
 
     def on_train_batch_end(
@@ -75,7 +75,7 @@ class Speed(Callback):
 @rank_zero_only
 def _warn_of_wait(share: float) -> None:
     warnings.warn(
-        f"{share:.0%} of the time went into waiting for data; at most {MAX_WAIT:.0%} is healthy. "
-        "Set more data.workers, or run python -m imagen_lit.bench data",
+        f"{share:.0%} of the time was spent waiting for data; at most {MAX_WAIT:.0%} is healthy. "
+        "Raise data.workers, or run python -m imagen_lit.bench data",
         stacklevel=2,
     )

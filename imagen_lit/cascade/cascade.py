@@ -1,7 +1,7 @@
-"""Trained stages in a row: a caption becomes a small image, and each next stage makes it larger.
+"""Trained stages in a row: a caption becomes a small image, and each further stage enlarges it.
 
-An ordered list and nothing more. A trained stage is the folder of a run and a recipe. An image
-depends on its text and its seed alone.
+A cascade is just an ordered list. A trained stage is a run folder and a recipe. An image depends
+only on its text and its seed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ class TrainedStage:
 
     @cached_property
     def stage(self) -> Stage:
-        """Its weights, read when they are first used."""
+        """Its weights, loaded on first use."""
         return run_folder.load_stage(Path(self.run))
 
     @cached_property
     def condition(self) -> TextOnly | TextAndLowRes:
-        """What it was trained to draw from; known before its weights are read."""
+        """What it was trained to draw from; known before its weights are loaded."""
         return run_folder.build(Path(self.run), "stage.condition")
 
     @cached_property
@@ -68,7 +68,7 @@ class Cascade:
 
     def check(self, fingerprint: dict[str, str]) -> None:
         """Refuse a text encoder other than the one that a stage was trained with, and stages that
-        do not fit in this row."""
+        do not fit their place in the cascade."""
         for place, (name, stage) in enumerate(self.stages.items()):
             is_sr = isinstance(stage.condition, TextAndLowRes)
             if is_sr != (place > 0):

@@ -35,7 +35,7 @@ def overrides(
 
 
 def draw(prompt: str, rows: dict[str, list[list[str]]]) -> tuple[dict[str, list[Path]], int]:
-    """The files of each row, and how many were drawn just now."""
+    """The files of each row, and how many of them were newly drawn."""
     sample = config.compose("sample", next(iter(rows.values()))[0])
     encoder = config.build(sample.text)
     source = provenance.describe(config.build(sample.cascade).runs, encoder.fingerprint(), {})

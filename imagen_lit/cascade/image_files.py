@@ -33,13 +33,13 @@ def draw(
 
 
 def paths(cascade: Cascade, folder: Path, prompt: str, seed: int) -> dict[str, Path]:
-    """Where the images of all stages lie, or will."""
+    """The paths of the images of all stages, whether they exist or not."""
     return {stage: path(folder, stage, prompt, seed) for stage in cascade.stages}
 
 
 def path(folder: Path, stage: str, prompt: str, seed: int) -> Path:
-    """An image is named by its prompt and its seed; if a file name cannot hold the whole prompt, a
-    digest tells it from others."""
+    """An image is named after its prompt and its seed; if a file name cannot hold the whole prompt,
+    a digest distinguishes it from others."""
     slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:80]
     if slug.replace("-", " ") != prompt:
         slug = f"{slug or 'other'}_{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"

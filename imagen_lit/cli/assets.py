@@ -1,8 +1,8 @@
 """Where `conf/`, `sweeps/` and `slurm/` are, in a checkout and in an installed wheel alike.
 
-They stand beside the package in a checkout and travel inside it, under `_assets/`, in a wheel
-(pyproject.toml, force-include). They are found from this file, never from the working directory. A
-config writes `${asset:slurm/early}`; the other resolvers that configs may use are here too.
+They are next to the package in a checkout and inside it, under `_assets/`, in a wheel
+(pyproject.toml, force-include). They are located relative to this file, never to the working
+directory. A config writes `${asset:slurm/early}`; the other resolvers for configs are here too.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 def root() -> Path:
     """The folder that holds `conf/`, `sweeps/` and `slurm/`."""
-    # The wheel first: beside an installed package any other project may have put a `conf/`.
+    # The wheel first: next to an installed package, another project may have put a `conf/`.
     inside = PACKAGE / "_assets"
     return inside if inside.is_dir() else PACKAGE.parent
 
@@ -53,7 +53,7 @@ def register_sweeps() -> None:
     """Make every `sweeps/*.yaml`, ours and the user's, an option of `+sweep=`.
 
     A sweep overrides the whole config, hence the package `_global_`. The user's file, in `sweeps/`
-    of the working directory, wins over ours of the same name.
+    of the working directory, takes precedence over ours of the same name.
     """
     for folder in (root() / "sweeps", Path.cwd() / "sweeps"):
         for path in sorted(folder.glob("*.yaml")):
@@ -69,6 +69,6 @@ def _read(path: Path) -> DictConfig:
         raise InputError(f"{path} is not valid YAML: {error}. Correct the file.") from error
     if not isinstance(sweep, DictConfig):
         raise InputError(
-            f"{path} is a list. A sweep is a mapping with hydra.sweeper.params; write it as one."
+            f"{path} is a list. A sweep is a mapping with hydra.sweeper.params. Write one."
         )
     return sweep

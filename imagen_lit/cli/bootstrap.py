@@ -1,7 +1,7 @@
-"""The first moment of a command, before its imports, which take seconds: its clock starts here, and
-Ctrl-C is answered in words.
+"""The start of a command, before its imports, which take seconds: its clock starts here, and Ctrl-C
+gives a readable message.
 
-`imagen_lit/__init__.py` comes here when Python was started as `python -m imagen_lit.<command>`.
+`imagen_lit/__init__.py` calls this when Python was started as `python -m imagen_lit.<command>`.
 """
 
 import sys
@@ -19,7 +19,7 @@ def exit_interrupted() -> NoReturn:
 
 
 def handle_interrupts() -> None:
-    """Answer a Ctrl-C that comes during the imports; every other exception stays as it is."""
+    """Handle a Ctrl-C that comes during the imports; every other exception is left alone."""
     sys.excepthook = _excepthook
 
 

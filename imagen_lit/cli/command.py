@@ -1,8 +1,8 @@
-"""A command: how each one is started, and what it says when it cannot go on.
+"""A command: how each one is started, and what it prints when it cannot continue.
 
 `main` turns a function of a config into a command: `python -m imagen_lit.<command>`, with the root
 config `conf/<command>.yaml`, overrides, `--cfg job`, `--help`, `--dry-run` and `-m +sweep=...`. An
-error of the input ends in one line and a non-zero exit; a bug keeps its traceback, and so does
+input error ends in one line and a non-zero exit; a bug keeps its traceback, and so does
 everything under HYDRA_FULL_ERROR=1.
 """
 
@@ -34,7 +34,7 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def main(config_name: str) -> Callable[[Task], Callable[..., Any]]:
-    """Decorate a command's one function. Called with a config, it runs in this very process."""
+    """Decorate a command's one function. Called with a config, it runs in this process."""
 
     def decorate(task: Task) -> Callable[..., Any]:
         @functools.wraps(task)
@@ -67,7 +67,7 @@ def _run(task: Task, config_name: str) -> None:
                     raise
                 if HydraConfig.get().mode == RunMode.RUN:
                     sys.exit(f"error: {sentence}")
-                # The other members must go on; Hydra names the failed one when all are done.
+                # The other members must continue; Hydra names the failed one when all are done.
                 raise UserError(sentence) from error
             finally:
                 ProgressLine.end()
@@ -90,7 +90,7 @@ def _run(task: Task, config_name: str) -> None:
 
 
 def _silence_hints() -> None:
-    """Show warnings, ours above all, but not Lightning's hints about the machine."""
+    """Show warnings, ours in particular, but not Lightning's hints about the machine."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for hint in ("The `srun` command is available", r"`isinstance\(treespec, LeafSpec\)`"):
@@ -98,8 +98,8 @@ def _silence_hints() -> None:
 
 
 def _refuse_unknown_additions() -> None:
-    """Hydra adds a key of any name for `+name=value`: a misspelt `+sweep=` would go unnoticed, and
-    so would `+stagee.images=`."""
+    """Refuse misspelt additions: Hydra adds a key of any name for `+name=value`, so `+sweeep=` or
+    `+stagee.images=` would go unnoticed."""
     hydra_config = HydraConfig.get()
     overrides = hydra_config.overrides.task
     groups = GlobalHydra.instance().config_loader().list_groups("")
@@ -108,7 +108,7 @@ def _refuse_unknown_additions() -> None:
         if name.isidentifier() and name not in hydra_config.runtime.choices:
             raise InputError(
                 f"+{name}= names no group{did_you_mean(name, groups)}. "
-                f"The groups are {', '.join(groups)}; ++{name}=... adds a mere key."
+                f"Choose from {', '.join(groups)}; ++{name}=... adds a plain key."
             )
     deep = {word: name for word, name in additions.items() if not name.isidentifier()}
     if not deep:
@@ -121,7 +121,7 @@ def _refuse_unknown_additions() -> None:
         if first not in top_level:
             raise InputError(
                 f"+{name}= adds to {first}, which is not there{did_you_mean(first, top_level)}. "
-                f"++{name}=... adds it all the same."
+                f"++{name}=... adds it anyway."
             )
 
 
@@ -145,7 +145,7 @@ def _set(name: str, value: str | None) -> None:
 def _keys(config_name: str) -> list[str]:
     """Every key and group that this command line could have set."""
     valid: list[str] = []
-    for word in sys.argv[1:]:  # the overrides that hold decide which keys there are
+    for word in sys.argv[1:]:  # the valid overrides decide which keys there are
         with suppress(HydraException):
             config.compose(config_name, [*valid, word])
             valid.append(word)

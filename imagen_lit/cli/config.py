@@ -1,5 +1,5 @@
 """From YAML to objects: `compose` gives a command's config inside a running process, `build` the
-object that a config node describes, and `check` says what in a node could not be built.
+object that a config node describes, and `check` reports what in a node cannot be built.
 """
 
 import inspect
@@ -16,7 +16,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets
 from imagen_lit.cli.user_error import did_you_mean
 
-# What a config may name: `build` runs it, and a config can come from a stranger.
+# What a config may name: `build` runs it, and a config can come from an untrusted source.
 ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")
 
 # The YAML types that a signature's annotation accepts.
@@ -44,7 +44,7 @@ def compose(
 
 
 def keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Every key of a plain node as it is typed: `stage`, `stage.images`."""
+    """Every key of a plain node as the user types it: `stage`, `stage.images`."""
     for key, value in node.items() if isinstance(node, dict) else ():
         if key in HYDRA_KEYS:
             continue
@@ -62,8 +62,8 @@ def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
 def check(node: Any, key: str = "") -> None:
     """Raise InputError unless every `_target_` in a plain node can be built as it is written.
 
-    Its name is allowed, its keywords are those of its signature, none that it needs is missing, and
-    a number, string or list stands where the signature asks for one.
+    Its name is allowed, its keywords are those of its signature, no required one is missing, and
+    there is a number, string or list where the signature asks for one.
     """
     if isinstance(node, list):
         for index, item in enumerate(node):
@@ -80,7 +80,7 @@ def _check_target(node: dict[str, Any], key: str) -> None:
     if not str(target).startswith(ALLOWED):
         raise InputError(
             f"{key} has _target_ {target}, which a config may not build. "
-            f"A _target_ begins with {', '.join(ALLOWED)}."
+            f"Choose a _target_ that begins with one of {', '.join(ALLOWED)}."
         )
     parameters = inspect.signature(get_object(target)).parameters
     takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
@@ -94,7 +94,7 @@ def _check_target(node: dict[str, Any], key: str) -> None:
         elif not takes_any:
             raise InputError(
                 f"{key}.{name} is not a parameter of {target}"
-                f"{did_you_mean(name, named)}. It takes {', '.join(named) or 'none'}."
+                f"{did_you_mean(name, named)}. Choose from {', '.join(named) or 'none'}."
             )
     if node.get("_partial_") is True:
         return
@@ -111,5 +111,6 @@ def _check_value(key: str, value: Any, annotation: Any, target: str) -> None:
     is_built = value == "???" or (isinstance(value, dict) and "_target_" in value)
     if allowed and not is_built and type(value) not in allowed:
         raise InputError(
-            f"{key} is {value!r}, but {target} takes {expected.__name__.lower()} there."
+            f"{key} is {value!r}, but {target} takes {expected.__name__.lower()} there. "
+            f"Set {key} to one."
         )

@@ -1,7 +1,7 @@
 """From an exception to the one line that a person reads, when the input or the machine is at fault.
 
-`sentence` knows a config that does not compose, a file that is not there, a full disk, and every
-`UserError` of the package. It answers None for a bug, whose traceback must be seen.
+`sentence` recognises a config that does not compose, a missing file, a full disk, and every
+`UserError` of the package. It returns None for a bug, whose traceback must be shown.
 """
 
 import difflib
@@ -22,7 +22,7 @@ from yaml import YAMLError
 
 from imagen_lit.basics.errors import UserError
 
-Keys = Callable[[], list[str]]  # every key and group of the config; asked only when one is unknown
+Keys = Callable[[], list[str]]  # every key and group of the config; called if one is unknown
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 SUBMITIT = ("FailedJobError", "CalledProcessError", "RuntimeError")  # when a job is not accepted
@@ -35,7 +35,7 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
     """The line for this exception, or None when only a traceback will do."""
     if any(_is_disk_full(link) for link in _chain(error)):
         return (
-            "the disk is full. Complete files are safe, the one being written is lost. "
+            "the disk is full. Complete files are safe; the one being written is lost. "
             "Free some space and type the same command to continue."
         )
     match error:
@@ -70,7 +70,7 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
                 return _one_line(innermost)
             text = _one_line(error.msg or error)
             return f"{error.full_key}: {text}" if error.full_key else _one_line(error)
-        case OSError():  # MissingConfigException is one too, hence not before it
+        case OSError():  # after MissingConfigException, which is an OSError too
             return _one_line(_message(error))
         case Exception() if type(error).__name__ in SUBMITIT and re.search(NO_SLURM, str(error)):
             return (
@@ -120,8 +120,8 @@ def _location(error: InstantiationException) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """The message, or the class's name of an error that has none. A loader's worker sends an error
-    with its traceback as text, of which only the end counts."""
+    """The message, or the class name of an error without one. A loader's worker sends an error with
+    its traceback as text, of which only the end matters."""
     text = str(error).rstrip()
     if not LOADER.match(text):
         return text or type(error).__name__

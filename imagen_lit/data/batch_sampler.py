@@ -10,17 +10,17 @@ from imagen_lit.basics.errors import InputError
 
 
 class Locates(Protocol):
-    """What knows where a position lies: an Order or a Mixture."""
+    """Maps positions to places: an Order or a Mixture."""
 
     def locate(self, positions: np.ndarray) -> np.ndarray:
         """Positions [n] -> the place of each [n, …]."""
 
 
 class BatchSlices:
-    """One rank's slices of the global batches from position `start` on: a batch sampler, endless.
+    """One rank's slices of the global batches from position `start` on: an endless batch sampler.
 
     A slice comes in `accumulation_steps` equal micro-batches, one forward pass each. The rank is an
-    argument and used in the main process, so what a worker believes about ranks does not matter.
+    argument and used in the main process, so it does not matter which rank a worker assumes.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ def images_per_rank(batch_size: int, world_size: int) -> int:
 
 
 def count_accumulation_steps(images: int, micro_batch_size: int | None) -> int:
-    """The fewest equal micro-batches of a slice of `images`, none above `micro_batch_size`."""
+    """The fewest equal micro-batches for a slice of `images`, none above `micro_batch_size`."""
     if micro_batch_size is None:
         return 1
     if micro_batch_size < 1:

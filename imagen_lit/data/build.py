@@ -1,9 +1,9 @@
 """A source becomes WebDataset shards; shards become an indexed collection.
 
-`build` writes the shards of a source in parallel, each atomically; those already there are kept.
-Entries that cannot be samples are left out and counted by reason. `survey` indexes whatever tars a
-folder holds, ours or img2dataset's, without changing them, computes the statistics of every sample,
-and writes the manifest.
+`build` writes the shards of a source in parallel, each atomically; existing ones are kept. Entries
+that cannot be samples are left out and counted by reason. `survey` indexes all tars of a folder,
+ours or img2dataset's, without changing them, computes the statistics of every sample, and writes
+the manifest.
 """
 
 import json
@@ -31,15 +31,15 @@ class Source(Protocol):
     def __getitem__(self, number: int) -> dict[str, Any]: ...
 
     def state(self) -> Any:
-        """What changes whenever an entry does; None where none ever can."""
+        """A value that changes whenever an entry does; None if entries can never change."""
 
 
 def build(
     source: Source, identity: Any, folder: Path, per_shard: int, workers: int
 ) -> Iterator[tuple[int, int]]:
-    """Write the missing shards; yield (shards done, shards in all), the first time before any.
+    """Write the missing shards; yield (shards done, shards in all), first before any is written.
 
-    `identity` says what the source is: a folder made from another one, or from this one before it
+    `identity` identifies the source: a folder made from another source, or from this one before it
     changed, is refused.
     """
     manifest = collection.plan_manifest(folder, len(source), per_shard, identity, source.state())
@@ -61,9 +61,11 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     the manifest: counts, sizes, hashes, and a summary of each shard's statistics."""
     paths = sorted(folder.glob("*.tar"))
     if not paths:
-        raise FileNotFoundError(f"There are no shards (*.tar) in {folder}.")
+        raise FileNotFoundError(
+            f"there are no shards (*.tar) in {folder}. Set source.path=... to a folder of them."
+        )
     previous = collection.read_manifest(folder)
-    if "samples" not in (previous or {}):  # never surveyed, so there will be one to write
+    if "samples" not in (previous or {}):  # never surveyed, so a manifest will be written
         collection.refuse_unwritable(folder)
     if previous is not None:
         collection.check_names(folder, paths, previous)
@@ -78,7 +80,10 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     if not samples:
         reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
         listing = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        raise InputError(f"{folder} holds no samples. Left out were: {listing or 'none'}.")
+        raise InputError(
+            f"{folder} holds no samples. Left out were: {listing or 'none'}. "
+            "Check that these are images with captions (docs/data.md)."
+        )
     manifest = (previous or {}) | {
         "samples": samples,
         "bytes": sum(entry["bytes"] for entry in entries.values()),
@@ -87,14 +92,14 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     if manifest != previous:
         collection.refuse_unwritable(folder)
         collection.write_manifest(folder, manifest)
-    index_summary.columns(paths, ())  # now, and not by every process of the first run
+    index_summary.columns(paths, ())  # here once, not in every process of the first run
 
 
 def _write(source: Source, job: tuple[Path, int, int]) -> None:
     path, start, end = job
 
     def counted_samples() -> Iterator[dict[str, Any]]:
-        """The counts are written before the shard has its name, so that no kill loses them."""
+        """The counts are written before the shard gets its name, so that no kill loses them."""
         left_out: Counter[str] = Counter()
         yield from samples(source, start, end, left_out)
         write_json(_left_out(path), left_out, indent=None)
@@ -120,12 +125,12 @@ def samples(
 
 
 def _check_entries(path: Path, entry: dict[str, Any]) -> None:
-    """Every entry of a source is in its shard, or was left out for a reason that is on file."""
+    """Check that every entry of a source is in its shard, or was left out for a recorded reason."""
     samples, left_out = entry["samples"], sum(entry["left_out"].values())
     if entry.get("entries", samples + left_out) != samples + left_out:
         raise InputError(
-            f"{path} holds {samples} samples of {entry['entries']} entries, and {left_out} are on "
-            "file as left out. Delete it, then repeat the command that made it."
+            f"{path} holds {samples} samples of {entry['entries']} entries, but {left_out} are "
+            "recorded as left out. Delete it, then repeat the command that made it."
         )
 
 

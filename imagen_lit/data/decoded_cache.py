@@ -1,9 +1,9 @@
-"""Decoded images in memory, so that every pass but the first is nearly free.
+"""Decoded images in memory, so that every pass after the first is nearly free.
 
 Square images of one size, numbered 0..count; the first that fit into `mib` have a slot. The memory
 is one anonymous shared mapping: workers forked later fill it together, it grows as it is filled,
-and it does not count against /dev/shm, which containers keep small. A worker that is spawned, not
-forked, starts an empty cache of its own.
+and it does not count against /dev/shm, which is small in containers. A worker that is spawned, not
+forked, starts its own empty cache.
 """
 
 import mmap
@@ -26,7 +26,7 @@ class DecodedCache:
         return DecodedCache, self._arguments
 
     def get(self, number: int) -> torch.Tensor | None:
-        """The image, or None where its slot is empty or it has none."""
+        """The image, or None if its slot is empty or it has none."""
         last = (number + 1) * self.slot_bytes - 1
         if number >= self.slots or not self._bytes[last]:
             return None

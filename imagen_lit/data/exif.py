@@ -1,7 +1,7 @@
-"""EXIF orientation: how a photograph has to be turned to stand upright, 1 where it stands already.
+"""EXIF orientation: how a photograph must be turned to be upright; 1 if it already is.
 
 A file has it in its own EXIF block. img2dataset stores a sideways photograph as it is and drops
-that block; what it was stays in the sample's .json, as text inside a text.
+that block; the orientation remains in the sample's .json, as JSON inside a JSON string.
 """
 
 from PIL import Image
@@ -30,7 +30,7 @@ NAMES = {  # exifread's, which img2dataset writes
 
 
 def orientation_from_json(text: bytes) -> int:
-    """The orientation that a sample's .json records, 1 where it does not."""
+    """The orientation that a sample's .json records; 1 if it records none."""
     if b"Image Orientation" not in text:
         return 1
     exif = metadata.parse(text).get("exif")

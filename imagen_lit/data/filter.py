@@ -1,8 +1,8 @@
 """Which samples to use: bounds on their statistics, applied before any image is read.
 
-A sample is left out for the first reason that holds, in the order written here, so the counts of
-the reasons and of what remains add up to the total. A number that a sample's .json lacks lies
-within no bounds.
+A sample is left out for the first reason that applies, in the order written here, so the counts of
+the reasons and of what remains add up to the total. A number that is missing from a sample's .json
+is outside all bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Bounds = Sequence[float | None]  # lowest, highest; None: no bound
 
 
 class Filter:
-    """`fields` bounds any number of the .json by its name: {aesthetic: [5, null]}."""
+    """`fields` puts bounds on numbers of the .json by name: {aesthetic: [5, null]}."""
 
     def __init__(
         self,
@@ -46,7 +46,10 @@ class Filter:
             )
         self.fields = {name: _bounds(name, bounds) for name, bounds in (fields or {}).items()}
         if not isinstance(distinct_captions, bool):
-            raise InputError(f"distinct_captions={distinct_captions!r}: set it to true or false.")
+            raise InputError(
+                f"distinct_captions={distinct_captions!r} is neither true nor false. "
+                "Set distinct_captions=true, for example."
+            )
         self.distinct_captions = distinct_captions
 
     @property
@@ -59,7 +62,7 @@ class Filter:
         return dict(vars(self))
 
     def keep(self, columns: Statistics, captions: HashSet) -> tuple[np.ndarray, dict[str, int]]:
-        """Which rows of a shard remain, and how many each reason left out.
+        """Which rows of a shard remain, and how many were left out for each reason.
 
         `captions` holds the hashes of the captions that remained so far; this shard's are added.
         """

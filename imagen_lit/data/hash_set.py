@@ -1,7 +1,7 @@
-"""A set of 64-bit hashes at eight bytes each: a collection has four hundred million captions.
+"""A set of 64-bit hashes at eight bytes each: a collection may have four hundred million captions.
 
-The hashes lie in sorted arrays, each longer than the next; a new array is merged with those that
-are no longer than it. So a hash is merged only a few times, and looked up in few arrays.
+The hashes are in sorted arrays, each longer than the next; a new array is merged with those of its
+own length or less. So a hash is merged only a few times, and looked up in few arrays.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ class HashSet:
         self._runs: list[np.ndarray] = []
 
     def add_new(self, hashes: np.ndarray) -> np.ndarray:
-        """Add hashes [n]; True [n] for each that was not in the set, nor earlier in `hashes`."""
+        """Add hashes [n]; True [n] for each that was neither in the set nor earlier in `hashes`."""
         distinct, rows = np.unique(hashes, return_index=True)  # with the first row of each
         is_new = np.ones(len(distinct), bool)
         for run in self._runs:

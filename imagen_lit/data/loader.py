@@ -1,8 +1,8 @@
-"""The data of a training run, as Lightning wants it.
+"""The data of a training run, as Lightning expects it.
 
 `Data` joins folders of shards with the text sidecars of one encoder and yields batches `{image
 [B,3,H,W] in [-1,1], text [B,L,D], mask [B,L], caption, key, position [B]}`. Training is one endless
-stream; `start_at(images_seen)` opens it at a position, and that integer is all there is to resume.
+stream; `start_at(images_seen)` opens it at a position, and that integer is all a resume needs.
 Validation is a fixed, finite set.
 """
 
@@ -33,14 +33,14 @@ Batch = dict[str, Any]
 
 
 class Data(LightningDataModule):
-    """`text` is an encoder's name (its sidecars lie in `<shards>.text/<name>`) or a folder of them.
+    """`text` is an encoder's name (its sidecars are in `<shards>.text/<name>`) or a folder of them.
 
     Images are resized to `size`; then a random square of `crop` is taken, or, without it, the
-    square in the middle. `batch_size` counts the images of one update, of all ranks together;
+    square in the middle. `batch_size` counts the images of one update, over all ranks;
     `micro_batch_size` those of one rank's forward pass: the update is the same. `mixed_with` adds
-    folders, each {shards, weight} and, optionally, a text and a filter of its own. `validation` is
-    a fraction, or a number, of samples of the first folder that are held back, there and where the
-    same folder is mixed in again. Images are cached only where they are not cropped.
+    folders, each {shards, weight} and, optionally, its own text and filter. `validation` is a
+    fraction or a number of samples of the first folder that are held back, also where the same
+    folder is mixed in again. Images are cached only if they are not cropped.
     `horizontal_flip` is off because captions speak of left and right.
     """
 
@@ -86,7 +86,7 @@ class Data(LightningDataModule):
         return count_accumulation_steps(images, self.micro_batch_size)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open and check everything; an error comes here, before the first step."""
+        """Open and check everything; errors are raised here, before the first step."""
         if self._shard_sets:
             return
         shard_sets: list[ShardSet] = []
@@ -108,8 +108,8 @@ class Data(LightningDataModule):
     def _check_encoder(self, encoder: dict[str, str], text: Path) -> None:
         if difference := sidecar.differences(encoder, self.encoder or encoder):
             raise InputError(
-                f"{text} is of another encoder than the first folder: {difference}. Embed one of "
-                "them again (python -m imagen_lit.embed_text), so that all are of the same."
+                f"{text} was made by another encoder than the first folder: {difference}. Embed "
+                "one of them again (python -m imagen_lit.embed_text), so that all have the same."
             )
         self.encoder = encoder
 
@@ -125,7 +125,7 @@ class Data(LightningDataModule):
         return TrainingBatches(reader, batches, self.workers)
 
     def val_dataloader(self) -> "list[ValidationBatches]":
-        """This rank's part of the validation set, or no loader where nothing is held back."""
+        """This rank's part of the validation set, or no loader if nothing is held back."""
         self.setup()
         rank, world = self._rank()
         # The seed is fixed too: runs that differ in their seed are validated on the same crops.
@@ -147,8 +147,8 @@ class Data(LightningDataModule):
         return Reader(shard_sets, *images, cache=self._cache, tally=tally, window=self.window)
 
     def _validation_batch_size(self, world: int) -> int:
-        """Images of all ranks. Two where training takes one, so that captions can be exchanged;
-        without gradients two take less memory."""
+        """Images of all ranks. Two if training takes one, so that captions can be swapped; without
+        gradients two take less memory."""
         if self.micro_batch_size is None:
             return self.batch_size
         return min(self.batch_size, world * max(2, self.micro_batch_size))
@@ -162,9 +162,9 @@ class Data(LightningDataModule):
 class TrainingBatches:
     """The training stream from a position on. Iterated again, it continues where it was.
 
-    Not a DataLoader, whose sampler Lightning would replace when there are several ranks; and
-    without a length, so that a run is one long epoch. Lightning then fetches one batch ahead, which
-    costs a resumed run nothing, because it starts from the images *trained on*.
+    Not a DataLoader, because with several ranks Lightning would replace its sampler; and without a
+    length, so that a run is one long epoch. Lightning then fetches one batch ahead, which costs a
+    resumed run nothing, because it starts from the images *trained on*.
     """
 
     def __init__(self, reader: Reader, batches: BatchSlices, workers: int) -> None:
@@ -181,7 +181,7 @@ class TrainingBatches:
             loader_worker.shut_down(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty on purpose: the position is the run's one integer, and is not kept twice."""
+        """Empty on purpose: the position is the run's one integer, and is not stored twice."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -212,7 +212,7 @@ def _loader(
         collate_fn=collate,
         worker_init_fn=loader_worker.init_worker,
         pin_memory=torch.cuda.is_available(),
-        # Its own, or each new iterator would draw a number from the global one.
+        # A separate one, or each new iterator would draw a number from the global one.
         generator=torch.Generator(),
         **options,
     )
@@ -221,9 +221,9 @@ def _loader(
 def _rank_slices(
     places: list[Place], batch_size: int, rank: int, world: int
 ) -> Iterator[list[Place]]:
-    """A rank's slices of the global batches. All ranks get as many batches, of the same sizes.
+    """A rank's slices of the global batches. All ranks get equally many batches, of equal sizes.
 
-    Where the last batch cannot be divided, the first samples fill it up: at most world - 1.
+    If the last batch cannot be divided, the first samples fill it up: at most world - 1.
     """
     images_per_rank(batch_size, world)
     for start in range(0, len(places), batch_size):
@@ -234,7 +234,7 @@ def _rank_slices(
 
 
 def _shared_threshold(shard_sets: list[ShardSet], shards: Collection) -> int | None:
-    """The first folder's, where `shards` is that folder again: it holds back the same rows."""
+    """The first folder's, if `shards` is that folder again: it holds back the same rows."""
     if shard_sets and shard_sets[0].shards.folder.resolve() == shards.folder.resolve():
         return shard_sets[0].selection.threshold
     return None

@@ -1,9 +1,9 @@
-"""A loader's workers, which signals to the whole job do not end.
+"""A loader's workers, which survive signals sent to the whole job.
 
 Ctrl-C and a scheduler's signals reach every process of a job. They are for the main process, which
-may still need batches and then saves; a worker that died of one would take it along. So a worker
+may still need batches and then saves; a worker that died of one would bring it down. So a worker
 ignores them, and ends with its main process: by the loader's own protocol, by SIGTERM sent from
-that very process, or when that process is gone.
+that process, or when that process is gone.
 """
 
 import os
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 def iterate(loader: DataLoader) -> Iterator[Any]:
     """An iterator over a loader whose `worker_init_fn` is `init_worker`."""
-    # Forked with SIGTERM blocked, no thread of a worker is ever open to it.
+    # Forked with SIGTERM blocked, no thread of a worker ever receives it.
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         return iter(loader)
@@ -28,7 +28,7 @@ def iterate(loader: DataLoader) -> Iterator[Any]:
 def shut_down(batches: Iterator[Any]) -> None:
     """End the workers of what `iterate` returned.
 
-    An error that comes from a worker refers to this iterator in a circle. Left to the garbage
+    An error raised in a worker holds a circular reference to this iterator. Left to the garbage
     collector, the iterator would then wait five seconds for each of its workers.
     """
     if shut_down_workers := getattr(batches, "_shutdown_workers", None):  # absent without workers
@@ -36,7 +36,7 @@ def shut_down(batches: Iterator[Any]) -> None:
 
 
 def init_worker(worker: int) -> None:
-    """Ignore the job's signals, and obey the main process's SIGTERM alone."""
+    """Ignore the job's signals, and obey only the main process's SIGTERM."""
     for name in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(name, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # where workers are not forked

@@ -2,8 +2,8 @@
 
 Positions come in blocks of `BLOCK`. In each block every stream has its quota, to the nearest whole
 number, in an order drawn for that block; so the place in every stream follows from the position
-alone, and a mixture too is resumed from one integer. Law: each stream is visited from its beginning
-on without gap or repetition.
+alone, and a mixture too is resumed from one integer. Law: each stream is visited from its start,
+without gap or repetition.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Mixture:
 
     def __init__(self, orders: Sequence[Order], weights: Sequence[float], seed: int) -> None:
         if min(weights) <= 0:
-            raise InputError(f"weights={list(weights)} are not all above zero. Set them so.")
+            raise InputError(f"weights={list(weights)} are not all above zero. Set each above 0.")
         self.orders, self.seed = list(orders), seed
         self.quotas = quotas(weights)
         self._block = lru_cache(maxsize=2)(self._draw)

@@ -1,8 +1,8 @@
 """Token vectors in one byte a number: x[i, j] = token[i] * channel[j] * q[i, j].
 
 One scale for each channel (over a whole shard) and one for each token. In T5's vectors a few
-channels are hundreds of times larger than the rest; with a scale for each token alone, those would
-take the bits of all others. What matters is therefore the error of the *ordinary* channels and each
+channels are hundreds of times larger than the rest; with only a scale per token, they would take
+the bits of all others. What matters is therefore the error of the *ordinary* channels and each
 token's direction, and both are measured for every file that is written.
 
 A shard of T5-XXL is gigabytes, so all of this works row by row.
@@ -31,13 +31,13 @@ def quantise(x: Tensor, channel: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dequantise(q: Tensor, token: Tensor, channel: Tensor) -> Tensor:
-    """The vectors again, nearly, as float32."""
+    """The vectors, approximately restored, as float32."""
     return q.float() * token[:, None] * channel
 
 
 def errors(rows: Sequence[Tensor], restored: Iterable[Tensor]) -> dict[str, float]:
-    """Of `restored` against `rows`: the relative error over all channels and over the ordinary
-    ones, and the least cosine of a token."""
+    """Errors of `restored` against `rows`: relative over all channels and over the ordinary ones,
+    and the lowest cosine of any token."""
     width = rows[0].shape[1]
     signal, noise, cosine = torch.zeros(width), torch.zeros(width), torch.tensor(1.0)
     for x, y in zip(rows, restored, strict=True):

@@ -1,12 +1,12 @@
 """From a place in the stream to a sample, ready to be collated; what a loader's workers do.
 
-A place is (position, set, shard, sample): the sample is counted among the rows of that shard, of
-that shard set, which the set's selection picks. An image that cannot be used is replaced by another
-sample of its set, drawn by (seed, position), so that every rank and every repetition replaces it
-alike; replacements are counted, and too many of them are an error.
+A place is (position, set, shard, sample): the sample is counted among the rows of that shard that
+the shard set's selection picks. An image that cannot be used is replaced by another sample of its
+set, drawn by (seed, position), so that every rank and every repetition makes the same replacement;
+replacements are counted, and too many of them are an error.
 
 Text travels packed, all tokens of a batch end to end in the precision they are stored in, so a
-batch is as small as its captions; `pad_text` spreads it out where it is used.
+batch is as small as its captions; `pad_text` pads it where it is used.
 """
 
 import logging
@@ -29,9 +29,9 @@ from imagen_lit.data.shard_files.shard import Shard
 from imagen_lit.data.shard_set import ShardSet
 from imagen_lit.data.shuffle_order import CROP, FLIP, SUBSTITUTE, draw
 
-SPARE = 64  # open shards beyond those of a window: batches straddle two
+SPARE = 64  # open shards beyond those of one window: batches straddle two
 ATTEMPTS = 16
-LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # few shapes, which compiled networks want
+LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # few shapes, as compiled networks need
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,12 @@ class Tally:
         return self._counts[0], self._counts[1]
 
     def count_image(self) -> None:
-        """One more image could be used."""
+        """Count one more usable image."""
         with self._counts.get_lock():
             self._counts[0] += 1
 
     def count_replacement(self, reason: str) -> None:
-        """One more could not; an error if these are too many."""
+        """Count one more unusable image; raise if there are too many."""
         with self._counts.get_lock():
             self._counts[1] += 1
             bad, total = self._counts[1], sum(self.counts)
@@ -91,13 +91,13 @@ class Reader(Dataset):
         counts = [count for each in shard_sets for count in each.shards.counts]
         self._starts = [0, *accumulate(counts)]  # of all rows, by shard of all sets
         self._first = [0, *accumulate(len(each.shards) for each in shard_sets)]  # shard of a set
-        # A window of each set, as far as files may be open: there are two for a shard.
+        # A window of each set, as far as the limit on open files allows: a shard takes two.
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.max_open = max(1, min(window * len(shard_sets) + SPARE, files // 4))
         self._open: dict[tuple[int, int], tuple[Shard, sidecar.Sidecar, np.ndarray]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}  # an open file does not travel to a spawned worker
+        return {**self.__dict__, "_open": {}}  # open files cannot be sent to a spawned worker
 
     def __getitem__(self, place: Place) -> dict[str, Any]:
         position, set_number, shard_number, sample = place
@@ -121,7 +121,7 @@ class Reader(Dataset):
             self.tally.count_image()
             return item
         raise InputError(
-            f"{ATTEMPTS} images in a row could not be used, the last of {shard.path}. Set "
+            f"{ATTEMPTS} images in a row could not be used, the last from {shard.path}. Set "
             "data.shards=... to a folder whose images can be read."
         )
 
@@ -182,7 +182,7 @@ def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def pad_text(batch: dict[str, Any]) -> dict[str, Any]:
     """The batch that a stage takes: image, text [B, L, D], mask [B, L], caption, key, position.
 
-    On whatever device the batch is; L is the first of `LENGTHS` that suffices.
+    Computed on the batch's own device; L is the smallest of `LENGTHS` that suffices.
     """
     batch = dict(batch)
     tokens, lengths = batch.pop("tokens"), batch.pop("lengths")

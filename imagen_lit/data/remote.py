@@ -1,11 +1,11 @@
 """Shards in an object store, read from front to back by webdataset's pipeline, with our checks.
 
-Where files can be read at any place, `loader.Data` is the better choice: its order is exact and is
-resumed exactly. Here shards are drawn at random with replacement, and samples are shuffled in a
-buffer, so a resumed run sees other samples than an unbroken one would have: its resume is only
+If files allow random access, `loader.Data` is the better choice: its order is exact and is resumed
+exactly. Here shards are drawn at random with replacement, and samples are shuffled in a buffer, so
+a resumed run sees other samples than an uninterrupted one would have: its resume is only
 statistical, and a warning says so. Noise and positions are exact here too.
 
-Text lies in a local folder of sidecars, a row for each sample in the order of the tar; a shard that
+Text is in a local folder of sidecars, a row for each sample in the order of the tar; a shard that
 is not the one its sidecar was made for is an error at its last sample at the latest.
 """
 
@@ -31,7 +31,7 @@ from imagen_lit.data.shard_files import shard_index, tar_stream
 from imagen_lit.data.shuffle_buffer import shuffle
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
-EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # what must be installed besides: imagen-lit[s3], [gs]
+EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # extra packages: imagen-lit[s3], [gs]
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +69,17 @@ class Remote(LightningDataModule):
         return count_accumulation_steps(images, self.micro_batch_size)
 
     def start_at(self, images_seen: int) -> None:
-        """Count positions from here on; other samples follow than without the interruption."""
+        """Count positions from here on; the samples differ from those of an uninterrupted run."""
         self._images_seen = int(images_seen)
         if images_seen:
             log.warning(
-                "streamed shards resume only statistically: after %d images, other samples follow "
-                "than would have without the interruption",
+                "streamed shards resume only statistically: after %d images, the samples differ "
+                "from those of an uninterrupted run",
                 images_seen,
             )
 
     def setup(self, stage: str | None = None) -> None:
-        """Read every sidecar's header; an error comes here, before the first step."""
+        """Read every sidecar's header; errors are raised here, before the first step."""
         if self.encoder:
             return
         previous: dict[str, str] = {}
@@ -97,7 +97,7 @@ class Remote(LightningDataModule):
         if not samples:
             raise InputError(
                 f"there are no samples in any of {len(self.urls)} shards ({self.urls[0]} …). Set "
-                "data.shards=... to others."
+                "data.shards=... to other shards."
             )
         self.encoder = sidecar.encoder_fields(previous)
 
@@ -177,7 +177,7 @@ class Remote(LightningDataModule):
 
 
 class NumberedBatches:
-    """Batches get their positions as they arrive in the main process: whatever the workers did,
+    """Batches get their positions when they arrive in the main process: whatever the workers did,
     positions, and with them the noise, continue without a gap."""
 
     def __init__(
@@ -200,7 +200,7 @@ class NumberedBatches:
             loader_worker.shut_down(batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty: the position is the run's one integer, and is not kept twice."""
+        """Empty: the position is the run's one integer, and is not stored twice."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

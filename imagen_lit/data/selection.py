@@ -1,8 +1,9 @@
 """Which rows of a folder of shards are trained on, and which are held back for validation.
 
-Rows that do not pass the filter are never used. Of the others, those whose key's hash lies below a
-threshold are held back: a choice that depends on keys alone, not on the order of shards nor on the
-seed, and is the same at every resolution. A fraction holds back `MIN_ROWS` or more, or half of few.
+Rows that do not pass the filter are never used. Of the others, those whose key's hash is below a
+threshold are held back: a choice that depends only on keys, not on the order of shards or the seed,
+and is the same at every resolution. A fraction holds back at least `MIN_ROWS`, or half if there are
+few.
 
 The selection (a bit per sample, and counts) is cached beside the folder, so that a thousand
 processes of a cluster read one small file.
@@ -28,7 +29,7 @@ ARRAYS, TEXTS = ("training", "validation", "bits", "starts"), ("threshold", "rea
 
 
 class Selection(NamedTuple):
-    """How many rows of each shard are selected, and what it takes to find them."""
+    """How many rows of each shard are selected, and what is needed to find them."""
 
     training: np.ndarray  # [shards] rows to train on
     validation: np.ndarray  # [shards] rows held back
@@ -49,9 +50,9 @@ class Selection(NamedTuple):
 def select(
     shards: Collection, bounds: Filter | None, validation: float, threshold: int | None = None
 ) -> Selection:
-    """The selection, from the cache where these shards were selected from in this way before.
+    """The selection, from the cache if it has been made for these shards before.
 
-    `threshold`, that of another selection of these shards, takes the place of `validation`.
+    `threshold`, that of another selection of these shards, replaces `validation`.
     """
     samples = sum(shards.counts)
     if not 0 <= validation < samples or (validation >= 1 and validation != int(validation)):
@@ -107,7 +108,7 @@ def _select(
 
 
 def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) -> int:
-    """The hash below which `validation` samples lie, a number or a fraction of them."""
+    """The hash below which `validation` samples are, a number or a fraction of them."""
     samples = sum(map(len, hashes))
     bound = int(validation * HASHES) if validation < 1 else 0
     count = int(validation) or min(MIN_ROWS, samples // 2)
@@ -115,8 +116,8 @@ def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) 
         return bound
     if not 0 < count < samples:
         raise InputError(
-            f"data.validation={validation:g} leaves none to train on of the {samples} samples of "
-            f"{shards.folder} that pass the filter. Set data.validation=0, or a smaller number."
+            f"data.validation={validation:g} leaves nothing to train on: {samples} samples of "
+            f"{shards.folder} pass the filter. Set data.validation=0, or a smaller number."
         )
     lowest = np.zeros(0, np.int64)
     for each in hashes:

@@ -1,7 +1,7 @@
 """A folder of shards with its text sidecars and a filter: one of those that training mixes.
 
-`ShardSetSpec` is what the config says of it, {shards, text, weight, filter}; `ShardSet` is the
-folder, opened. A misspelt key, or a value of another type, is an error and never passed over.
+`ShardSetSpec` is its entry in the config, {shards, text, weight, filter}; `ShardSet` is the folder,
+opened. A misspelt key, or a value of another type, is an error and never ignored.
 """
 
 import inspect
@@ -69,5 +69,5 @@ def parse_shard_set(entry: Any, text: str) -> ShardSetSpec:
 def _check_keys(where: str, entry: Mapping[str, Any], allowed: Any) -> None:
     if unknown := [str(name) for name in entry if name not in allowed]:
         raise InputError(
-            f"{where} has the unknown key {unknown[0]!r}. Allowed are {', '.join(allowed)}."
+            f"{where} has the unknown key {unknown[0]!r}. Choose from {', '.join(allowed)}."
         )

@@ -1,7 +1,7 @@
 """The samples of a stream, shuffled in a buffer that is bounded in samples and in bytes.
 
-While it grows it takes in two samples for each that it yields, so the first comes soon. An image
-may have 32 MiB: a bound on the number alone would not bound the memory.
+While it grows it takes in two samples for each one that it yields, so the first comes soon. An
+image may have 32 MiB: a bound on the number alone would not bound the memory.
 """
 
 import random

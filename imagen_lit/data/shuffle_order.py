@@ -4,9 +4,9 @@ A pass visits every sample once. In each pass the shards are permuted; `window` 
 together, and all samples of a window are permuted. So neighbours come from many shards, yet only a
 few files are in use at a time.
 
-Laws: the order from position n on is the order from 0 without its first n; it depends on nothing
-but (counts, seed, window), so neither on ranks nor on workers; no sample comes twice in a pass.
-Hence the whole state of the data is one integer.
+Laws: the order from position n on is the order from 0 without its first n; it depends only on
+(counts, seed, window), so neither on ranks nor on workers; no sample comes twice in a pass. Hence
+the whole state of the data is one integer.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ PASS, WINDOW, CROP, FLIP, SUBSTITUTE, MIX = range(6)
 
 
 def draw(seed: int, purpose: int, position: int, count: int, detail: int = 0) -> np.ndarray:
-    """`count` random uint64 that depend on the integers given, and on nothing else.
+    """`count` random uint64 that depend only on the integers given.
 
     These are Philox's raw bits, because numpy keeps those the same in every version, unlike its
-    `permutation`. Each integer fills a fixed number of words, so that no two keys run together.
+    `permutation`. Each integer fills a fixed number of words, so that no two keys coincide.
     """
     words = [purpose, detail, *divmod(seed, 1 << 32), *divmod(position, 1 << 32)]
     return np.random.Philox(np.random.SeedSequence(words)).random_raw(count)
@@ -36,7 +36,7 @@ def permutation(size: int, seed: int, purpose: int, position: int, detail: int =
 
 
 class Order:
-    """Which sample is at position p, for shards of `counts` samples."""
+    """Which sample is at a position, for shards of `counts` samples."""
 
     def __init__(self, counts: Sequence[int] | np.ndarray, seed: int, window: int = 64) -> None:
         self.counts = np.asarray(counts, dtype=np.int64)
@@ -57,7 +57,7 @@ class Order:
         return shard, sample
 
     def locate(self, positions: np.ndarray) -> np.ndarray:
-        """Positions [n] -> (shard, sample) [n, 2]. Neighbours lie in one window, or two."""
+        """Positions [n] -> (shard, sample) [n, 2]. Neighbours are in one window, or two."""
         located = np.empty((len(positions), 2), np.int64)
         passes, places = np.divmod(positions, self.samples)
         for number in np.unique(passes).tolist():
@@ -81,7 +81,7 @@ class Order:
         return shards, before[:: self.window]
 
     def _samples_of_window(self, number: int, window: int) -> tuple[np.ndarray, ...]:
-        """A window's shards, the ends of their samples when laid end to end, and these permuted."""
+        """A window's shards, the ends of their samples laid end to end, and those permuted."""
         shards = self._pass(number)[0][window * self.window : (window + 1) * self.window]
         ends = np.cumsum(self.counts[shards])
         return shards, ends, permutation(int(ends[-1]), self.seed, WINDOW, number, window)

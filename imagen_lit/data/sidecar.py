@@ -4,11 +4,11 @@ A `.safetensors` file of `embeddings` [all tokens, D] without padding, and `offs
 is embeddings[offsets[i] : offsets[i + 1]]. In int8 (`quantisation`) there are also the scales
 `token` [all tokens] and `channel` [D], and the header holds the measured error. The header says
 which samples the rows belong to (their number, `keys_sha256`, `captions_sha256`) and which encoder
-made them (each field as `encoder.<field>`). Files of one encoder lie in one folder under the names
+made them (each field as `encoder.<field>`). Files of one encoder are in one folder under the names
 of their shards, and `differences` says whether a file is the expected one.
 
-Written and read here by hand, because the library's order of the header varies, and the same
-captions should give the same bytes; and because rows are read singly, by `pread`.
+Written and read here by hand, because the library's header order varies, and the same captions
+should give the same bytes; and because rows are read individually, by `pread`.
 """
 
 import os
@@ -42,7 +42,7 @@ class Sidecar:
         self._offsets = self._numbers("offsets", header["offsets"]["shape"][0], np.int64)
         first, last = self._offsets[0], self._offsets[-1]
         if first or last != tokens or (self._offsets[1:] < self._offsets[:-1]).any():
-            raise InputError(f"{path} has rows that lie outside it: {sidecar_header.FIX}")
+            raise InputError(f"{path} has rows outside the file. {sidecar_header.FIX}")
         if "channel" in header:
             self._channel = torch.from_numpy(self._numbers("channel", self.width, np.float32))
 
@@ -81,7 +81,7 @@ class Sidecar:
 
 
 def expected_fields(shard: Shard) -> dict[str, str]:
-    """What a header must say for its rows to be those of this shard's captions."""
+    """What a header must say for its rows to belong to this shard's captions."""
     return {
         "format": sidecar_header.FORMAT,
         "samples": str(len(shard)),
@@ -91,7 +91,7 @@ def expected_fields(shard: Shard) -> dict[str, str]:
 
 
 def differences(fields: Mapping[str, str], expected: Mapping[str, str]) -> str:
-    """The `fields` of a file that are not as `expected`, in words; empty where all are."""
+    """The `fields` of a file that are not as `expected`, in words; empty if all are."""
     keys = [name for name, value in expected.items() if fields.get(name) != value]
     return settings_diff(fields, expected, keys)
 
@@ -113,14 +113,14 @@ def row_bytes(tokens: float, width: int, storage: str) -> float:
 
 
 def command(shards: Path, text: Path) -> str:
-    """What makes the sidecars in the folder `text`; one elsewhere may have any name."""
+    """The command that makes the sidecars in `text`; a folder elsewhere may have any name."""
     if text == default_folder(shards, text.name):
         return f"{COMMAND} shards={shards} text={text.name}"
     return f"{COMMAND} shards={shards} text=<encoder> folder={text}"
 
 
 def open_checked(path: Path, shard: Shard) -> Sidecar:
-    """The sidecar at `path`, provided that it belongs to this very shard."""
+    """The sidecar at `path`, provided that it belongs to this shard."""
     remedy = command(shard.path.parent, path.parent)
     try:
         sidecar = Sidecar(path)
@@ -131,21 +131,21 @@ def open_checked(path: Path, shard: Shard) -> Sidecar:
         difference = difference or f"{len(sidecar)} rows for {len(shard)} samples"
     if difference:
         raise InputError(
-            f"{path} holds the text of other samples than the shard here, {shard.path}: "
+            f"{path} holds the text of other samples than the shard {shard.path}: "
             f"{difference}. Delete {path}, then type: {remedy}"
         )
     return sidecar
 
 
 def default_folder(shards: Path, encoder: str) -> Path:
-    """Where the sidecars of a folder of shards lie, unless the config names another folder."""
+    """Where the sidecars of a folder of shards are, unless the config names another folder."""
     resolved = shards if shards.name.strip(".") else shards.resolve()  # "." and ".." have no name
     return resolved.with_name(resolved.name + ".text") / encoder
 
 
 def find_folder(shards: Path, text: str) -> Path:
-    """The folder of the sidecars that `text` names: an encoder, whose sidecars lie beside the
-    shards, or a folder, which may have a name of one part too."""
+    """The folder of the sidecars that `text` names: an encoder, whose sidecars are beside the
+    shards, or a folder, whose path may also be a single name."""
     beside = default_folder(shards, text)
     one_part = len(Path(text).parts) == 1
     return beside if one_part and (beside.is_dir() or not Path(text).is_dir()) else Path(text)

@@ -1,4 +1,4 @@
-"""The check of all sidecars against all shards, made once: its result holds as long as every file
+"""The check of all sidecars against all shards, made once: its result is valid while every file
 keeps its size and its time. It is cached beside the folder, in `datasets/laion.meta`."""
 
 import json
@@ -18,7 +18,7 @@ def cached_check(shards: Collection, text: Path) -> dict[str, str]:
     file = index_cache.meta_folder(shards.folder) / f"text-{name}.safetensors"
     try:
         states = [index_cache.file_stamp(_path(text, shard)) for shard in shards.paths]
-    except OSError:  # a sidecar is missing, which the check puts into words
+    except OSError:  # a sidecar is missing, which the check reports
         return _check(shards, text)
     stamp = index_cache.digest([VERSION, shards.stamp, states])
     if (cached := index_cache.read(file, stamp, ())) is not None:
@@ -29,7 +29,7 @@ def cached_check(shards: Collection, text: Path) -> dict[str, str]:
 
 
 def _check(shards: Collection, text: Path) -> dict[str, str]:
-    """Every sidecar belongs to its shard, and all are of one encoder."""
+    """Check that every sidecar belongs to its shard, and that one encoder made them all."""
     first: dict[str, str] = {}
     for number, shard in enumerate(shards.paths):
         file = sidecar.open_checked(_path(text, shard), shards.open(number))

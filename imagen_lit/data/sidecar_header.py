@@ -1,8 +1,8 @@
 """The header of a text sidecar: its layout follows from four values, and any other is refused.
 
-`layout` is what a file of so many rows and tokens must say of its tensors; `write` and `read` both
-use it, so a header that claims anything else is refused before a number of it is used. A file that
-ends before its header says so is `CutShort`; any other that disagrees is not ours.
+`layout` is what a file of so many rows and tokens must say about its tensors; `write` and `read`
+both use it, so a header that claims anything else is refused before any of its numbers is used. A
+file that ends before its header says so is `CutShort`; any other that disagrees is not ours.
 """
 
 import json
@@ -16,11 +16,12 @@ import torch
 
 from imagen_lit.basics.errors import InputError
 
-FORMAT = "imagen_lit sidecar 2"
+FAMILY = "imagen_lit sidecar "
+FORMAT = FAMILY + "2"
 DTYPES = {"bfloat16": "BF16", "float32": "F32", "int8": "I8"}  # torch's name -> the format's
 MAX_BYTES = 1 << 20
 PREFIX = b'{"__metadata__":{'
-FIX = "move it elsewhere or delete it."
+FIX = "Move it elsewhere or delete it."
 
 
 class CutShort(InputError):
@@ -42,7 +43,7 @@ def layout(storage: str, rows: int, tokens: int, width: int) -> dict[str, dict[s
 
 
 def encode(fields: Mapping[str, str], tensors: Mapping[str, Any]) -> bytes:
-    """The header's bytes: the same fields and tensors give the same ones."""
+    """The header's bytes: the same fields and tensors give the same bytes."""
     header = {"__metadata__": dict(sorted(fields.items()))} | dict(tensors)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -58,13 +59,15 @@ def read(file: int, path: Path) -> tuple[dict[str, str], dict[str, Any], int]:
     if length > MAX_BYTES or not (is_whole or PREFIX.startswith(prefix)):
         raise _not_ours(path)
     if not is_whole:
-        raise CutShort(f"{path} was cut short: it has {size} bytes, fewer than its header.")
+        raise CutShort(
+            f"{path} was cut short: it has {size} bytes, fewer than its header. Make it again."
+        )
     fields, tensors = _parse(os.pread(file, length, 8), path)
     end = 8 + length + tensors["embeddings"]["data_offsets"][1]
     if size < end:
-        raise CutShort(f"{path} was cut short: it has {size} bytes of {end}.")
+        raise CutShort(f"{path} was cut short: it has {size} bytes of {end}. Make it again.")
     if size > end:
-        raise InputError(f"{path} has {size} bytes, {size - end} more than its header says: {FIX}")
+        raise InputError(f"{path} has {size} bytes, {size - end} more than its header says. {FIX}")
     return fields, tensors, 8 + length
 
 
@@ -78,6 +81,13 @@ def _parse(text: bytes, path: Path) -> tuple[dict[str, str], dict[str, Any]]:
             format == FORMAT and all(isinstance(value, str) for value in fields.values())
         ):
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        case {"__metadata__": {"format": str(format)}} if (
+            format.startswith(FAMILY) and format != FORMAT
+        ):
+            raise InputError(
+                f"{path} was made by another version of imagen_lit ({format!r}, not {FORMAT!r}). "
+                f"Delete {path.parent}, then embed the captions again."
+            )
         case _:
             raise _not_ours(path)
     match tensors:
@@ -91,8 +101,8 @@ def _parse(text: bytes, path: Path) -> tuple[dict[str, str], dict[str, Any]]:
             and tensors == layout(storage, offsets - 1, tokens, width)
         ):
             return fields, tensors
-    raise InputError(f"{path} has a header that contradicts itself: {FIX}")
+    raise InputError(f"{path} has a header that contradicts itself. {FIX}")
 
 
 def _not_ours(path: Path) -> InputError:
-    return InputError(f"{path} is not a file of text embeddings of ours: {FIX}")
+    return InputError(f"{path} is not a text embedding file of imagen_lit. {FIX}")

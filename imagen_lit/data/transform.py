@@ -15,10 +15,10 @@ from imagen_lit.data import exif
 
 # Other formats are never tried: some of them start programs. Decoding takes up to 6, 12 and 20
 # bytes a pixel (a progressive JPEG; with transparency), so none of these takes 200 MB. Only a JPEG
-# decoded to a quarter of its side or more, as at 1024 pixels, is held whole, at 10 a pixel.
+# decoded to a quarter of its side or more, as at 1024 pixels, is held whole, at 10 bytes a pixel.
 MAX_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
-MAX_SCANS = 100  # of a JPEG: each is a pass over all its pixels, and an honest one has a dozen
-MIN_AVERAGED = 128  # pixels on a side: an image of no more is not averaged
+MAX_SCANS = 100  # of a JPEG: each is a pass over all its pixels, and a genuine JPEG has a dozen
+MIN_AVERAGED = 128  # pixels on a side: an image of this size or less is not averaged
 
 
 class Unusable(ValueError):
@@ -26,19 +26,19 @@ class Unusable(ValueError):
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header says, or `Unusable`."""
+    """Width and height according to the header, or `Unusable`."""
     return _open(data).size
 
 
 def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
     """An image with a shorter side of at least `edge`, or `Unusable`.
 
-    Where far fewer pixels are needed, JPEG is decoded to fewer, and what is still large is averaged
+    If far fewer pixels are needed, a JPEG is decoded to fewer, and what is still large is averaged
     down at once, so that little memory is held. Both leave four times `edge`: for the demo's
     images at 256 -> 16 that costs two thirds of a full decode and stays within a third of a grey
-    level; down to twice `edge` would save little more and err three times as much.
+    level; going down to twice `edge` would save little more, with three times the error.
 
-    `orientation` (EXIF's, 1 to 8) is that of an image which has lost its own.
+    `orientation` (EXIF's, 1 to 8) is for an image that has lost its own.
     """
     image = _open(data)
     width, height = image.size
@@ -53,14 +53,14 @@ def decode(data: bytes, edge: int, orientation: int = 1) -> torch.Tensor:
         image = exif.upright(image, own, orientation)
     except MemoryError:
         raise
-    except Exception as error:  # a broken file makes Pillow raise a dozen kinds
+    except Exception as error:  # a broken file makes Pillow raise a dozen kinds of error
         raise Unusable(f"it cannot be decoded: {error}") from error
     # A permuted view on purpose: torch resizes bytes fastest with the channels last.
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def _open(data: bytes) -> Image.Image:
-    """The header read, and nothing decoded: an image that lies about its size costs nothing."""
+    """Read the header and decode nothing: an image that lies about its size costs nothing."""
     try:
         image = Image.open(io.BytesIO(data), formats=tuple(MAX_PIXELS))
     except MemoryError:
@@ -96,10 +96,10 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def resize(image: torch.Tensor, edge: int) -> torch.Tensor:
-    """The whole image, its shorter side `edge` long: bicubic, and without aliasing.
+    """The whole image, its shorter side `edge` long: bicubic, antialiased.
 
-    Of the ways measured (area, bilinear, bicubic; torch and Pillow) this is as good as the best and
-    costs least.
+    Of the methods measured (area, bilinear, bicubic; torch and Pillow) this is as good as the best
+    and costs least.
     """
     _, height, width = image.shape
     shorter = min(height, width)

@@ -9,8 +9,8 @@ The reference is usually the same network without its condition; a smaller netwo
 auto-guidance (Karras et al. 2024). Weight 1 means no guidance, as in Imagen, and then only
 `conditional` is called, so that it costs nothing.
 
-We guide clean estimates where Imagen guides noise estimates. For a given z these are affine in each
-other and the weights sum to one, so the two are the same.
+We guide clean estimates; Imagen guides noise estimates. For a given z these are affine in each
+other and the weights sum to one, so the two are equivalent.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # -> (conditional, ref
 
 
 class Guidance(Protocol):
-    """What a recipe needs of a guidance. For the reader; nothing inherits it."""
+    """What a recipe needs from a guidance. For the reader; nothing inherits from it."""
 
     def guide(self, conditional: Denoise, pair: Pair) -> Denoise:
         """The guided denoiser, (z, t) -> clean estimate."""
@@ -56,7 +56,7 @@ class Interval:
     """Guidance only while start <= t <= stop. Kynkäänniemi et al. 2024.
 
     Near t=1 guidance costs variety and near t=0 it changes nothing; leaving it out there also
-    saves half of the work. Ours is an interval of times; theirs is the same in noise levels.
+    saves half of the work. Ours is an interval of times; theirs is the same one in noise levels.
     """
 
     weight: float

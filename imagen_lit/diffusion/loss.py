@@ -1,8 +1,8 @@
 """What training minimises: the weighted squared error of the network's output.
 
-The expectation over t, x and eps (Imagen § 2.2 and App. A) is the caller's: it passes one time and
-one noise per image and gets one loss per image, so that it can average, log by noise level, or
-weight a data mixture as it likes.
+The expectation over t, x and eps (Imagen § 2.2 and App. A) is left to the caller: it passes one
+time and one noise per image and gets one loss per image, so that it can average, log by noise
+level, or weight a data mixture as needed.
 """
 
 from collections.abc import Callable

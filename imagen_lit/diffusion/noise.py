@@ -1,11 +1,11 @@
-"""The mathematics' only source of randomness: (seed, position, purpose) -> numbers.
+"""The only source of randomness in the diffusion code: (seed, position, purpose) -> numbers.
 
 There is no state, and no order of draws. Every image has its own stream of numbers for every
 purpose ("noise", "augmentation", "step 7"), computed from its position, so that its numbers do not
 depend on its batch, its rank, or what was drawn before, bit for bit. In training the position is
 the image's index in the endless stream; in sampling, the number of the image.
 
-All numbers are made on the CPU as float32 and are the same on every machine with the same NumPy.
+All numbers are drawn on the CPU as float32 and are the same on every machine with the same NumPy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def uniform(seed: int, positions: Positions, purpose: str) -> Tensor:
 def times(seed: int, positions: Positions, purpose: str = "time") -> Tensor:
     """One time in [0, 1) for each image [B]; any run of consecutive positions is spread evenly.
 
-    A walk round a circle in steps of the golden ratio from a start that depends on the seed (Weyl;
+    A walk around a circle in steps of the golden ratio from a start that depends on the seed (Weyl;
     cf. Kingma et al. 2021, App. I.1, for why evenly spread times make the loss less noisy). The
     walk is exact in 64-bit integers, so that it is as even at position 10^12 as at 0.
     """

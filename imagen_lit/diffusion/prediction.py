@@ -19,7 +19,7 @@ from imagen_lit.diffusion.schedule import alpha_sigma, per_image
 
 
 class Prediction(Protocol):
-    """What others need of a prediction. For the reader; nothing inherits it."""
+    """What others need from a prediction. For the reader; nothing inherits from it."""
 
     def target(self, x: Tensor, eps: Tensor, logsnr: Tensor) -> Tensor:
         """The correct output."""

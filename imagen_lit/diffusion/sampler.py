@@ -5,9 +5,9 @@ A *sampler* is an object with `order`, how fast its error falls with the number 
     step(denoise, z, step, noise, memory) -> (z at s, memory)
 
 which moves a batch from time t to an earlier time s < t. `denoise(z, t)` is the clean estimate,
-already guided and thresholded; a step sees the network only through it, so a thresholded estimate
-is the one used everywhere. `noise()` draws one standard normal like z; deterministic samplers never
-call it. `memory` is whatever the sampler needs at its next step, None at the first.
+already guided and thresholded; a step sees the network only through it, so the thresholded estimate
+is used everywhere. `noise()` draws one standard normal like z; deterministic samplers never call
+it. `memory` is whatever the sampler needs at its next step, None at the first.
 
 The three deterministic ones follow one probability-flow ODE (Song et al. 2021b) and differ in what
 they hold constant during a step: DDIM the clean estimate, Heun the mean velocity, DPM-Solver++ the
@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 
 class Sampler(Protocol):
-    """What the loop needs of a sampler. For the reader; nothing inherits it."""
+    """What the loop needs from a sampler. For the reader; nothing inherits from it."""
 
     @property
     def order(self) -> int:
@@ -77,7 +77,7 @@ def trajectory(
     noise: Callable[[int], Tensor],
     grid: Grid = uniform_in_time,
 ) -> Iterator[Tensor]:
-    """Yield z after each of `steps` steps, from pure noise z at t=1 to a clean image, the last.
+    """Yield z after each of `steps` steps, from pure noise z at t=1 to, last, a clean image.
 
     The last step returns the clean estimate itself, without noise, whatever the sampler.
     `noise(i)` is the standard normal of step i. The grid is uniform in t, as in Imagen App. A,
@@ -99,8 +99,8 @@ def trajectory(
 class Ancestral:
     """Draw z_s from q(z_s | z_t, x). Imagen App. A, eq. 6; Ho et al. 2020.
 
-    The noise has the variance sigma^2_{s|t} of the exact posterior at gamma=0 and the larger
-    sigma^2_{t|s} of the forward step at gamma=1, and a geometric mean between them.
+    The noise has the variance sigma^2_{s|t} of the exact posterior at gamma=0, the larger
+    sigma^2_{t|s} of the forward step at gamma=1, and a geometric mean in between.
     """
 
     order: ClassVar[int] = 1

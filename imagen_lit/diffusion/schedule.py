@@ -23,7 +23,7 @@ LIMIT = 20.0
 
 
 class Schedule(Protocol):
-    """What others need of a schedule. For the reader; nothing inherits it."""
+    """What others need from a schedule. For the reader; nothing inherits from it."""
 
     def __call__(self, t: Tensor) -> Tensor:
         """t -> log-SNR."""
@@ -44,8 +44,8 @@ class Cosine:
     def __call__(self, t: Tensor) -> Tensor:
         """The angle u runs from u0 to pi/2, and alpha^2 = cos^2 u / cos^2 u0.
 
-        Then sigma^2 = (cos^2 u0 - cos^2 u) / cos^2 u0 = sin(u - u0) sin(u + u0) / cos^2 u0: the
-        product loses no digits where the difference would, near t=0.
+        Then sigma^2 = (cos^2 u0 - cos^2 u) / cos^2 u0 = sin(u - u0) sin(u + u0) / cos^2 u0: near
+        t=0 the product loses no digits, as the difference would.
         """
         angle = t / (1 + self.offset) * (math.pi / 2)  # u - u0
         signal = torch.cos(angle + self._u0).square()

@@ -22,7 +22,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     share, shrink = successes / trials, 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / shrink
     reach = z / shrink * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    low = 0.0 if successes == 0 else middle - reach  # exact at the ends, where rounding is not
+    low = 0.0 if successes == 0 else middle - reach  # exact at the ends, despite rounding
     high = 1.0 if successes == trials else middle + reach
     return low, high
 
@@ -32,8 +32,8 @@ def summary(
 ) -> dict[str, dict]:
     """Rows by category, and one for "all", from (category, `reader.matches(...)`) pairs.
 
-    A row holds `n`, `exact` with its `interval`, and the share of each other property that is right
-    among the prompts that mention it: None if no prompt of the category does.
+    A row holds `n`, `exact` with its `interval`, and for each other property its share right among
+    the prompts that mention it: None if no prompt of the category does.
     """
     groups: dict[str, list[Mapping[str, bool | None]]] = {}
     everything: list[Mapping[str, bool | None]] = []
@@ -41,9 +41,9 @@ def summary(
         groups.setdefault(category, []).append(answers)
         everything.append(answers)
     if not everything:
-        raise InputError("there are no results to sum up. Score at least one image first.")
+        raise InputError("there are no results to summarise. Score at least one image first.")
     if "all" in groups:
-        raise InputError('a category is named "all", like the sum. Rename the category.')
+        raise InputError('a category is named "all", like the total. Rename the category.')
     rows = groups | {"all": everything}
     return {category: row(answers, confidence) for category, answers in rows.items()}
 

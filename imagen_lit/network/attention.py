@@ -1,8 +1,8 @@
 """Attention to text: pooled into the embedding, inside self-attention, or as cross-attention.
 
 Shapes: B images, C channels, H W edges, N = H*W positions, L text tokens, D text width, E embedding
-width. A text comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what stands
-in a masked position cannot change any output.
+width. A text comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what is in a
+masked position cannot change any output.
 """
 
 import torch

@@ -1,13 +1,13 @@
 """The Efficient U-Net of the super-resolution stages (Imagen App. B.1, F.2, F.3; figs. A.27-A.30).
 
 Same contract as `unet.UNet`. Three things differ: a level downsamples *before* its blocks and
-upsamples *after* them, so that all blocks work on the smaller image; most blocks stand at low
+upsamples *after* them, so that all blocks work on the smaller image; most blocks are at low
 resolution; and skips are scaled by 1/sqrt(2). The last level has attention: to itself and the text
 or, where the image is too large for that, to the text only (`self_attention=False`).
 
 `skips` says how many of a level's block outputs, counted from the last, go to the decoder: 1 as the
 figures draw it, all as in ADM. `heads` times `head_width` may be more than the level's channels. No
-group of a norm has less than `group_width` channels. `checkpointing` trades work for memory.
+group of a norm has fewer than `group_width` channels. `checkpointing` saves memory for more work.
 """
 
 import math
@@ -74,7 +74,7 @@ class EfficientUNet(nn.Module):
                 widths[i], width, blocks[i], residual, attend(i), checkpointing
             )
         for i, width in reversed(list(enumerate(channels))):
-            count = self.skip_counts[i] - (i == deepest)  # its last output goes straight on
+            count = self.skip_counts[i] - (i == deepest)  # its last output is passed on directly
             self.up[f"level{i}"] = UpBlock(
                 width, widths[i], blocks[i], count, residual, attend(i), checkpointing
             )
@@ -148,8 +148,8 @@ class DownBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """The blocks, then upsample (fig. A.29): a convolution makes four channels of each, which turn
-    into four pixels. The first `skips` blocks each take an output of the encoder, the latest
+    """The blocks, then upsample (fig. A.29): a convolution turns each channel into four, which
+    become four pixels. The first `skips` blocks each take an output of the encoder, the latest
     first."""
 
     def __init__(

@@ -15,7 +15,7 @@ from imagen_lit.basics.errors import InputError
 
 
 def group_norm(channels: int, group_width: int = 16) -> nn.GroupNorm:
-    """32 groups as in ADM, or fewer, so that none has less than `group_width` channels, because
+    """32 groups as in ADM, or fewer, so that none has fewer than `group_width` channels, because
     small groups are slow on a CPU."""
     return nn.GroupNorm(math.gcd(32, max(1, channels // group_width)), channels)
 

@@ -5,10 +5,10 @@ Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` retu
 shape of `z` and does not know what it means. `channels`, `blocks` and `attention` have one entry
 per resolution, the highest first. With `lowres_channels` the network also takes a smaller image and
 the log-SNR of the noise in it. `text_channels` projects the text to fewer channels, once, before
-every attention makes its keys and values from it. No group of a norm has less than `group_width`
-channels. `checkpointing` trades work for memory.
+every attention makes its keys and values from it. No group of a norm has fewer than `group_width`
+channels. `checkpointing` saves memory for more work.
 
-The blocks stand in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
+The blocks are in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,8 @@ column where Adam stores a matrix (Shazeer & Stern 2018, algorithm 4).
 
 The two longest axes of a weight are its rows and columns, if both are at least `factor_from` long;
 all other axes (the positions of a convolution) stay separate. A step is clipped to the root mean
-square `clip`, then scaled by that of the weight itself, so `lr` is the share of its size by which a
-weight moves at most.
+square `clip`, then scaled by that of the weight itself, so `lr` is the largest share of its size by
+which a weight moves.
 
 Law: the step is the same whether a weight lies on one device or is sharded over many.
 """
@@ -28,7 +28,7 @@ def axes(shape: Iterable[int], factor_from: int) -> tuple[int, int] | None:
 
 
 class Adafactor(Optimizer):
-    """`smallest`: weights count as at least so large. `decay`: beta2 of step t is 1 - t^-decay."""
+    """`smallest`: the least size a weight counts as. `decay`: beta2 of step t is 1 - t^-decay."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ def _rms(tensor: Tensor) -> Tensor:
 
 
 def _reduce(mean: Tensor) -> Tensor:
-    """Complete a mean over shards that each device has computed for its own."""
+    """Complete a mean over shards that each device has computed for its own shard."""
     if isinstance(mean, DTensor) and any(each.is_partial() for each in mean.placements):
         return mean.redistribute(placements=[Replicate()] * mean.device_mesh.ndim)
     return mean

@@ -25,8 +25,8 @@ QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero, and from 0.7 to 1.2 near o
 def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
     """U V' of each matrix = U S V', approximately: [N, r, c] -> the same shape.
 
-    Each step maps every singular value s to a s + b s^3 + c s^5. The steps use only the small
-    squares X X', which is all that they need of a long X.
+    Each step maps every singular value s to a s + b s^3 + c s^5. The steps work on the small
+    squares X X', which are all they need from a long X.
     """
     a, b, c = QUINTIC
     is_tall = matrices.shape[1] > matrices.shape[2]

@@ -1,4 +1,4 @@
-"""What the demo has to show, collected from its folder for the page."""
+"""The demo's results, collected from its folder for the page."""
 
 import json
 import os

@@ -16,7 +16,7 @@ Bands = Sequence[tuple[float, float, float, float]]  # x, y, low, high
 
 
 def grid(files: Sequence[Path], columns: int, edge: int, target: Path) -> None:
-    """Images in rows, each enlarged to `edge` without smoothing, for a README or a report."""
+    """Write images in rows, each enlarged to `edge` without smoothing, for a README or a report."""
     gap = 4
     rows = -(-len(files) // columns)
     sheet = Image.new("RGB", (columns * (edge + gap) - gap, rows * (edge + gap) - gap), "white")

@@ -1,6 +1,6 @@
 """One HTML page about a cascade: scores, prompts with their images, guidance, losses and times.
 
-Plain HTML beside the images it shows, with relative addresses only: the folder can be zipped and
+Plain HTML next to the images it shows, with relative links only: the folder can be zipped and
 opened anywhere. Nothing is loaded from elsewhere and no script runs.
 """
 
@@ -68,9 +68,9 @@ def _scores(scores: Mapping[str, Any]) -> str:
                 f'<td>{bar}</td><td class="soft">{parts}</td></tr>'
             )
     return (
-        "<h2>Are the images what the captions say?</h2><p>Share of held-out prompts whose "
+        "<h2>Do the images match their captions?</h2><p>Share of held-out prompts whose "
         "image shows every colour, shape, count and relation named, and nothing else, as read "
-        "by the exact reader; with 95 % intervals (Wilson). Words are reported for curiosity.</p>"
+        "by the exact reader; with 95 % intervals (Wilson). Words are reported for interest.</p>"
         "<table><tr><th>stage</th><th>category</th><th>exact</th>"
         f"<th>interval</th><th>n</th><th></th><th></th></tr>{''.join(rows)}</table>"
     )
@@ -92,8 +92,8 @@ def _samples(samples: Sequence[Mapping[str, Any]], folder: Path) -> str:
             f'<div class="soft">{line}</div></div>'
         )
     return (
-        "<h2>Prompts that training never showed</h2><p class='soft'>The first of the list, "
-        "not chosen. Each at all resolutions of the cascade.</p>"
+        "<h2>Prompts that training never showed</h2><p class='soft'>The first in the list, "
+        "not hand-picked. Each at all resolutions of the cascade.</p>"
         f"<div class='cards'>{''.join(cards)}</div>"
     )
 

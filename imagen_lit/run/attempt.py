@@ -1,7 +1,7 @@
-"""One attempt at a run, from its start to its end, however that comes.
+"""One attempt at a run, from its start to its end, however it ends.
 
-While the block runs, the folder is locked, status.json is true, and the preemption signals of a
-SLURM job are recorded until the training can act on them.
+While the block runs, the folder is locked, status.json is up to date, and the preemption signals of
+a SLURM job are recorded until the training can act on them.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from imagen_lit.run import lock, run_folder, slurm, status
 
 @contextmanager
 def attempt(folder: Path, cfg: DictConfig) -> Iterator[None]:
-    """Refuse a folder with other settings or in use; then hold it for the length of the block."""
+    """Refuse a folder with other settings or in use; otherwise hold it while the block runs."""
     run_folder.refuse_other_settings(folder, cfg)
     status.refuse_beside_a_job(folder)
     lock.take(folder)

@@ -1,8 +1,8 @@
 """The checkpoints of a run on disk: `checkpoints/<images seen>.ckpt`, each absent or complete.
 
-A checkpoint is written atomically, so a kill or a full disk costs the newest at most. Every part of
-the file has a checksum; the newest *good* checkpoint is found by reading them. The last few are
-kept, and one for every so many images.
+A checkpoint is written atomically, so a kill or a full disk costs at most the newest one. Every
+part of the file has a checksum; the newest *good* checkpoint is found by verifying them. The last
+few are kept, and one for every so many images.
 """
 
 import errno
@@ -23,13 +23,13 @@ from imagen_lit.basics.atomic import atomic_write
 from imagen_lit.basics.errors import InputError
 
 FOLDER = "checkpoints"
-# The file could not be opened now, which says nothing about its content.
+# The file could not be opened just now, which says nothing about its content.
 TRANSIENT = (errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 VALIDATION_PENDING = "validation_pending"  # the key of a checkpoint saved during a validation
 
 
 def path(run: Path, images: int) -> Path:
-    """The file of the checkpoint after so many images."""
+    """The file of the checkpoint after this many images."""
     return Path(run) / FOLDER / f"{images:012d}.ckpt"
 
 
@@ -66,7 +66,7 @@ def newest_good(run: Path) -> Path | None:
 @rank_zero_only
 def set_aside_newer(run: Path, after: int) -> None:
     """Rename to `.damaged` every checkpoint newer than the one that a run resumes from, so that
-    pruning no longer counts it. Half-written files of killed starts, on whatever host, are removed.
+    pruning no longer counts it. Half-written files of killed starts, on any host, are removed.
     """
     for leftover in (Path(run) / FOLDER).glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
@@ -76,14 +76,14 @@ def set_aside_newer(run: Path, after: int) -> None:
 
 
 def digest(file: Path) -> str:
-    """Tells one checkpoint from another, by the checksums that the file keeps of its parts."""
+    """Identifies a checkpoint, by the checksums of its parts that the file stores."""
     with zipfile.ZipFile(file) as archive:
         parts = sorted((part.filename, part.CRC) for part in archive.infolist())
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def damage(file: Path) -> str | None:
-    """What is wrong with a file; None if every part of it is as it was written, and it opens."""
+    """What is wrong with a file; None if it opens and every part is as it was written."""
     try:
         with zipfile.ZipFile(file) as archive:
             part = archive.testzip()
@@ -100,22 +100,22 @@ def damage(file: Path) -> str | None:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Tensors and numbers, nothing that could run."""
+    """Load tensors and numbers only, nothing executable."""
     return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
 
 
 def has_pending_validation(file: Path) -> bool:
-    """Whether the run that resumes from it makes the validation that was interrupted."""
+    """Whether a run that resumes from it must repeat an interrupted validation."""
     return bool(read(file).get(VALIDATION_PENDING))
 
 
 def write(content: dict[str, Any], file: Path) -> None:
-    """In row-major order, whatever memory format a device computes in: FSDP loads the bytes without
-    their strides."""
+    """Write in row-major order, whatever memory format a device computes in: FSDP loads the bytes
+    without their strides."""
     try:
         with atomic_write(file) as handle:
             torch.save(_map_tensors(content, lambda tensor: tensor.cpu().contiguous()), handle)
-    except RuntimeError as error:  # torch hides why its writer stopped
+    except RuntimeError as error:  # torch does not say why its writer stopped
         if shutil.disk_usage(file.parent).free < 2**20 or isinstance(error.__context__, OSError):
             raise OSError(28, f"No space left on device while writing {file}") from error
         raise
@@ -164,7 +164,7 @@ class AtomicCheckpointIO(CheckpointIO):
         return read(Path(path))
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file, if it exists."""
         Path(path).unlink(missing_ok=True)
 
     def finish(self) -> None:

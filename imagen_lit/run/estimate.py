@@ -1,8 +1,8 @@
-"""What a training will take, known before it begins: work, memory, disk, hours.
+"""What a training run will take, known before it begins: work, memory, disk, hours.
 
-Work and memory are counted on the meta device (run/meta_device.py), in float32. Nothing is
-estimated but the disk of a text cache that does not exist yet, and the text says so. Hours are
-known once `python -m imagen_lit.bench … save=true` has measured the speed on that device.
+Work and memory are counted on the meta device (run/meta_device.py), in float32. Only the disk space
+of a text cache that does not exist yet is estimated, and the text says so. Hours are known once
+`python -m imagen_lit.bench … save=true` has measured the speed on that device.
 """
 
 import json
@@ -23,8 +23,8 @@ UNITS = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 @dataclass(frozen=True)
 class Devices:
-    """How a training is spread over `count` devices: `micro_batch_size` images at a time on each,
-    and of the weights, gradients and optimiser either all or, if `sharded`, a part each.
+    """How a training run is spread over `count` devices: each takes `micro_batch_size` images at a
+    time and holds all weights, gradients and optimiser state or, if `sharded`, a part of them.
 
     `peak`: the most bytes of gradients and activations at any time, in float32, with all weights.
     `smaller`: (images, their peak) of a smaller micro-batch, as an example.
@@ -74,7 +74,7 @@ class Estimate:
         captions: int | None,
         devices: Devices,
     ) -> list[str]:
-        """One screen, for a training that asks for a GPU; `width` is the text encoder's."""
+        """One screen, for a run that asks for a GPU; `width` is the text encoder's."""
         parts = {"weights": self.weights, "gradients": self.weights, "EMA": self.weights}
         state = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
         return [
@@ -84,11 +84,11 @@ class Estimate:
             f"{_flop(self.flops * self.images)}",
             f"memory    {_gib(self.memory(devices.peak, devices))} on {_each_device(devices)} with "
             f"micro-batches of {devices.micro_batch_size:,}, in float32 (bf16 takes less)",
-            f"          of it {_gib(3 * self.weights + self.optimizer)} for {state}, "
+            f"          of which {_gib(3 * self.weights + self.optimizer)} for {state}, "
             f"optimiser {_gib(self.optimizer)}",
             *self._smaller(devices),
             f"hours     {self._hours(probe)}",
-            f"cache     {_disk(width, captions)}; half of it in int8; embed_text dry_run=true "
+            f"cache     {_disk(width, captions)}; half that in int8; embed_text dry_run=true "
             "counts your own",
         ]
 
@@ -97,7 +97,7 @@ class Estimate:
             other = " (the probe was of another network or size)" if probe is not None else ""
             return (
                 f"unknown before a probe{other}: run python -m imagen_lit.bench with the same "
-                "words and save=true data.micro_batch_size=32, on that device"
+                "arguments and save=true data.micro_batch_size=32, on that device"
             )
         rate = probe["images_per_second"]
         return (
@@ -117,7 +117,7 @@ class Estimate:
 
 
 def estimate(stage: Stage, batch_size: int, edge: int, text_width: int) -> Estimate:
-    """`stage` stands on the meta device; `edge` is that of the images it is trained on."""
+    """`stage` is on the meta device; `edge` is that of the images it is trained on."""
     if batch_size < 1:
         raise InputError(
             f"data.batch_size={batch_size} is less than one image. Set data.batch_size=64, "
@@ -135,13 +135,13 @@ def estimate(stage: Stage, batch_size: int, edge: int, text_width: int) -> Estim
 
 
 def read_probe(folder: Path) -> dict[str, Any] | None:
-    """What bench left in a run's folder, if it did."""
+    """What bench saved in a run's folder; None if nothing."""
     file = folder / PROBE
     return json.loads(file.read_text()) if file.is_file() else None
 
 
 def count_captions(shards: str | None) -> int | None:
-    """How many there are in a folder with a manifest; None without one."""
+    """How many captions a folder with a manifest holds; None without a manifest."""
     manifest = None if shards is None else collection.read_manifest(Path(shards))
     counts: list[Any] = [None]
     if manifest:

@@ -1,5 +1,5 @@
-"""The logger that writes metrics.jsonl, one line at a time: a kill loses at most the line it
-interrupts."""
+"""The logger that writes metrics.jsonl, one line at a time: a kill loses at most the line being
+written."""
 
 import json
 import os
@@ -35,20 +35,20 @@ class JsonlLogger(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Nothing: config.yaml holds them."""
+        """Does nothing: config.yaml holds them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Lightning's call: a row, if it says after how many images."""
+        """Called by Lightning: write a row, if it says after how many images."""
         row = {k: v for k, v in metrics.items() if k not in ("epoch", "step")}
         if "images" in row:
             self.write(row | {"images": int(row["images"])})
 
     @rank_zero_only
     def write(self, row: Mapping[str, Any]) -> None:
-        """One row, on the disk when this returns."""
+        """Write one row; it is on disk when this returns."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a") as handle:
             handle.write(json.dumps(row) + "\n")
             handle.flush()
-            os.fsync(handle.fileno())  # a checkpoint that is on the disk has its rows there too
+            os.fsync(handle.fileno())  # a checkpoint on disk implies that its rows are too

@@ -1,10 +1,10 @@
-"""The lock of a run folder: of several processes, only one may train into it.
+"""The lock of a run folder: of several processes, only one may train in it.
 
 On one machine that is a file lock, `run.lock`, which ends with the process that holds it. Under
-SLURM it is a fence: where a node is lost, SLURM starts the job again elsewhere, but the first copy
-may live on. So each start writes `lock.json` (the job, how often it was requeued, the host), and
-whoever is about to write checks that the file is still its own. A start that is itself too late
-does not take the folder.
+SLURM it is fencing: when a node is lost, SLURM starts the job again elsewhere, but the first copy
+may survive. So each start writes `lock.json` (the job, how often it was requeued, the host), and
+checks before every write that the file is still its own. A start that is itself outdated does not
+take the folder.
 """
 
 import errno
@@ -25,7 +25,7 @@ FENCE, LOCK = "lock.json", "run.lock"
 
 
 def take(folder: Path) -> None:
-    """Under SLURM, make the folder this start's own, unless a later start of the job has it."""
+    """Under SLURM, take the folder for this start, unless a later start of the job has it."""
     if not slurm.in_job():
         return
     holder, this = _read(folder), _this_start()
@@ -36,21 +36,21 @@ def take(folder: Path) -> None:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Outside SLURM, refuse a second process in the folder; of several ranks the first one asks for
-    all. A disk without file locks refuses nobody."""
+    """Outside SLURM, refuse a second process in the folder; of several ranks, the first locks for
+    all. On a disk without file locks, no process is refused."""
     if slurm.in_job() or rank_zero_only.rank:  # type: ignore[attr-defined]
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as file:
         try:
-            # Not flock, which would live on in forked workers after a kill.
+            # Not flock, which forked workers would keep holding after a kill.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 raise RunError(
-                    f"another process is training in the run folder {folder}. Let it go on or end "
-                    "it first; for a run beside it, choose another name=..."
+                    f"another process is training in the run folder {folder}. Let it finish, or "
+                    "end it first; for a second run, choose another name=..."
                 ) from error
         yield
 
@@ -81,9 +81,9 @@ def _is_ours(holder: dict[str, Any]) -> bool:
 
 
 def _refuse(folder: Path, holder: dict[str, Any]) -> None:
-    other = "nobody" if not holder else "job {job}, start {restarts}, on {host}".format(**holder)
+    other = "no job" if not holder else "job {job}, start {restarts}, on {host}".format(**holder)
     this = "job {job}, start {restarts}".format(**_this_start())
     raise RunError(
-        f"the run folder {folder} belongs to {other}, and this is {this}: it stops without "
-        "writing. Let the other one go on."
+        f"the run folder {folder} belongs to {other}, but this is {this}: it stops without "
+        "writing. Let the other one continue."
     )

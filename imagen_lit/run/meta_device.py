@@ -1,5 +1,5 @@
-"""Counting on the meta device, where tensors have shapes and no contents: the work of one image,
-what an optimiser keeps, and the most memory that is in use at once."""
+"""Counting on the meta device, where tensors have shapes but no contents: the work of one image, an
+optimiser's state, and the peak memory."""
 
 import weakref
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ TOKENS = 20  # of an ordinary caption, where nothing has been counted yet
 
 
 def count_flops(stage: Stage, edge: int, text_width: int) -> int:
-    """FLOPs of one image, forward and backward; its gradients stay for `optimizer_bytes`."""
+    """FLOPs of one image, forward and backward; its gradients are kept for `optimizer_bytes`."""
     with FlopCounterMode(display=False) as counter:
         _forward_and_backward(stage, 1, edge, text_width)
     return counter.get_total_flops()
 
 
 def optimizer_bytes(stage: Stage) -> int:
-    """What the optimiser keeps, by letting it take one step."""
+    """The size of the optimiser's state, measured by letting it take one step."""
     optimizer = stage.configure_optimizers()
     with _ReadsAsOne():
         optimizer.step()

@@ -1,8 +1,8 @@
 """metrics.jsonl: the numbers of a run, one JSON object per line, with `images` as the clock.
 
-It is the truth; dashboards copy it. METRICS lists every name that a row may hold: a contract. A
-score is [value, low, high]; `preview` names a sheet of images in the run folder; `skipped_keys`
-lists the keys of images whose update was skipped.
+It is the source of truth; dashboards copy it. METRICS is a contract: every name that a row may
+hold. A score is [value, low, high]; `preview` names a sheet of images in the run folder;
+`skipped_keys` lists the keys of images whose update was skipped.
 """
 
 import json
@@ -47,7 +47,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 @rank_zero_only
 def rewind(folder: Path, images: int, validation_pending: bool = False) -> None:
     """Remove the rows after the checkpoint that a run resumes from: they will be written again. So
-    will the validation at that very moment, if the checkpoint says that it is pending."""
+    will the validation row at the checkpoint itself, if the checkpoint says that it is pending."""
     file = Path(folder) / FILE
     if not file.is_file():
         return

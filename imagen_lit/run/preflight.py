@@ -1,7 +1,7 @@
-"""Before a stage is trained: what it will take, what is missing, and which command brings it.
+"""Before a stage is trained: what it will take, what is missing, and which command makes it.
 
-The commands come in the order in which they have to be typed. Whether the data that are there also
-fit together is checked when they are opened.
+The commands come in the order in which they have to be typed. Whether existing data fit together is
+checked when they are opened.
 """
 
 import re
@@ -25,7 +25,7 @@ _print = rank_zero_only(print)
 
 
 def require(cfg: DictConfig) -> estimate.Estimate:
-    """Print what this training will take, and raise if something is missing."""
+    """Print what this run will take, and raise if something is missing."""
     result, missing = inspect(cfg, full=cfg.trainer.accelerator != "cpu")
     if missing:
         more = f" (and {len(missing) - 1} more, listed above in order)" if missing[1:] else ""
@@ -82,8 +82,8 @@ def missing(
     accelerator: str,
     previews: bool = False,
 ) -> list[str]:
-    """Sentences, none when all is there. `shards` and `text` as `data.loader.Data` takes them;
-    `encoder` is the folder of the weights, `make_command` brings them."""
+    """A sentence for each missing thing. `shards` and `text` as `data.loader.Data` takes them;
+    `encoder` is the folder of the weights, `make_command` makes them."""
     data = _missing_data(shards, text, encoder, make_command, previews)
     return [*data, *_missing_accelerator(accelerator)]
 
@@ -92,13 +92,13 @@ def _missing_data(
     shards: str | None, text: str, encoder: str, make_command: str | None, previews: bool
 ) -> Iterator[str]:
     if shards is not None and re.match(r"[\w+.-]+:|.*\.tar$", shards):
-        return  # tars by their addresses, and no folder; opening them says what is missing
+        return  # addresses of tars, not a folder; opening them reports what is missing
     folder = Path(shards or "<folder>")
     meta = meta_folder(folder)
     if not any(folder.glob("*.tar")) and (meta / "manifest.json").is_file():
         yield (
-            f"the shards of {folder} are gone, and {meta} still describes them. Bring them back, "
-            "or delete that folder and build them again (docs/data.md)."
+            f"the shards of {folder} are gone, but {meta} still describes them. Restore them, or "
+            f"delete {meta} and build them again (docs/data.md)."
         )
     elif not any(folder.glob("*.tar")):
         what = "no shards are named" if shards is None else f"there are no shards in {folder}"
@@ -120,13 +120,13 @@ def _missing_data(
 def _missing_accelerator(accelerator: str) -> Iterator[str]:
     if accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
         yield (
-            f"trainer.accelerator={accelerator}, and torch finds none here. Go to a machine that "
-            "has one, or set trainer=laptop scale=demo for what a laptop can do."
+            f"trainer.accelerator={accelerator}, but torch finds none here. Use a machine that has "
+            "one, or set trainer=laptop scale=demo for what a laptop can do."
         )
 
 
 def _devices(cfg: DictConfig, stage: Stage, edge: int) -> estimate.Devices:
-    """How the config spreads the training over devices."""
+    """How the config spreads the run over devices."""
 
     def peak(images: int) -> int:
         return meta_device.peak_bytes(stage, images, edge, cfg.text.width)

@@ -1,8 +1,8 @@
-"""How the images in a folder were drawn, so that none is taken for an image of another making.
+"""How the images in a folder were drawn, so that images drawn differently are never mixed up.
 
-`provenance.json` beside them holds two kinds of facts. What somebody asked for (recipes, prompts,
-the encoder): a start that asks for something else is refused. And which weights drew them: when a
-run has trained on since, its images are drawn anew.
+`provenance.json` beside them holds two kinds of facts. What was requested (recipes, prompts, the
+encoder): a start that requests something else is refused. And which weights drew them: if a run has
+been trained further since, its images are redrawn.
 """
 
 import json
@@ -23,26 +23,25 @@ WEIGHTS = "weights"
 def describe(
     runs: Mapping[str, Path], text: Mapping[str, str], request: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is asked for, with which text encoder, and which weights draw it; `runs` by stage."""
+    """What is requested, with which text encoder, and which weights draw it; `runs` by stage."""
     weights = {name: run_folder.weights(run) for name, run in runs.items()}
     return {**request, "text": dict(text), WEIGHTS: weights}
 
 
 def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
-    """Raise if the folder holds images that were asked for in another way."""
+    """Raise if the folder holds images of another request."""
     recorded = _read(folder)
     if recorded is None:
         return
     if difference := settings_diff(_request(recorded), _request(provenance)):
         raise InputError(
-            f"{folder} holds images that were asked for in another way ({difference}). Type what "
-            "was typed then, choose another folder (name=... for evaluate, runs=... for demo), or "
-            "remove this one."
+            f"{folder} holds images that were drawn with other settings ({difference}). Set those, "
+            "choose another folder (name=... for evaluate, runs=... for demo), or remove this one."
         )
 
 
 def image_folder(folder: Path, provenance: dict[str, Any]) -> Path:
-    """The folder's images, emptied of those drawn in another way or by other weights."""
+    """The folder of the images, emptied if they were drawn differently or by other weights."""
     images = folder / "images"
     if _read(folder) != provenance:
         shutil.rmtree(images, ignore_errors=True)

@@ -5,14 +5,14 @@ import subprocess
 
 from imagen_lit.run import slurm
 
-# What scontrol answers when the job is on its way back into the queue already.
+# What scontrol answers when the job is already on its way back into the queue.
 UNDER_WAY = ("Job is pending execution", "already completing or completed")
 
 
 def requeue(env: slurm.Environment = os.environ) -> str | None:
     """Ask for the job to be run again; None if it will be, or SLURM's reason why not.
 
-    If it is granted, every process of the job is killed some seconds later.
+    If SLURM agrees, it kills every process of the job some seconds later.
     """
     try:
         answer = subprocess.run(

@@ -1,4 +1,4 @@
-"""Where a run resumes: its newest good checkpoint, and what was written after it is taken back."""
+"""Where a run resumes: at its newest good checkpoint; what was written after it is removed."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ def find(folder: Path) -> ResumePoint:
 
 
 def rewind(folder: Path, point: ResumePoint) -> None:
-    """Make the folder what it was at that point."""
-    lock.check(folder)  # reading a checkpoint may have taken long
+    """Restore the folder to what it was at that point."""
+    lock.check(folder)  # reading a checkpoint may have taken a long time
     checkpoint.set_aside_newer(folder, point.images)
     metrics.rewind(folder, point.images, point.validation_pending)

@@ -1,6 +1,6 @@
 """A run's folder, `runs/<name>`: its settings, and the stage that it trained.
 
-    config.yaml      the settings that claimed the folder; a start with others is refused
+    config.yaml      the settings that claimed the folder; a start with other settings is refused
     checkpoints/     tensors and numbers only (imagen_lit/run/checkpoint.py)
     metrics.jsonl    one JSON object per line (imagen_lit/run/metrics.py)
     text.json        the fingerprint of the text encoder that the run was trained with
@@ -26,26 +26,26 @@ from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, metrics, status
 from imagen_lit.stage.training import Stage
 
-# What a resumed run may change: how long, on what, and who watches. Nothing that changes what is
-# learnt.
+# What a resumed run may change: how long, on what hardware, and how it is logged. Nothing that
+# changes what is learnt.
 CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
 CHANGEABLE += ("stage.denoiser.network.checkpointing",)
-FIXED = ("trainer.gradient_clip_val",)  # although the trainer is changeable
+FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
-    """Record the settings that the folder belongs to; refuse it if it belongs to others."""
+    """Record the settings of the folder's run; refuse a folder that belongs to other settings."""
     refuse_other_settings(folder, cfg)
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))
 
 
 @rank_zero_only
 def release_failed_claim(folder: Path) -> None:
-    """A start that failed before anything was learnt binds nobody to its settings."""
+    """Drop the claim of a start that failed before anything was learnt."""
     if _failed_at_once(folder):
         (folder / "config.yaml").unlink(missing_ok=True)
 
@@ -69,7 +69,7 @@ def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
         advice = f"If its folder was renamed, write name: {cfg.name} into {file}. Otherwise: "
         advice += "choose another name=..., or remove the folder."
     elif all(key in PATHS for key in keys):
-        advice = f"If the same files only moved, write their new place into {file}. Otherwise: "
+        advice = f"If the same files only moved, write their new path into {file}. Otherwise: "
         advice += "choose another name=..."
     raise InputError(
         f"the run folder {folder} belongs to a run with other settings "
@@ -87,8 +87,8 @@ def plain(cfg: DictConfig) -> Any:
 
 
 def record_text_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
-    """Keep the fingerprint of the encoder that made the text cache, so that sampling can ask for
-    the same."""
+    """Record the fingerprint of the encoder that made the text cache, so that sampling can require
+    the same one."""
     file = folder / "text.json"
     if file.exists() and (difference := text_difference(folder, fingerprint)):
         raise InputError(
@@ -103,7 +103,7 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
     file = folder / "text.json"
     if not file.is_file():
         raise FileNotFoundError(
-            f"{folder} has no text.json, which every trained run has. Name the folder of one."
+            f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
     return settings_diff(json.loads(file.read_text()), fingerprint)
 
@@ -129,19 +129,19 @@ def build(folder: Path, key: str) -> Any:
         return config.build(OmegaConf.select(read_config(folder), key))
     except InputError as error:
         raise InputError(
-            f"{folder / 'config.yaml'} is of another version of imagen_lit ({error}) "
+            f"{folder / 'config.yaml'} is from another version of imagen_lit. {error} "
             "Train the run again with this one, or draw with the version that trained it."
         ) from error
 
 
 def images_seen(folder: Path) -> int:
-    """How far a run has come, by its newest good checkpoint."""
+    """How many images a run has seen, by its newest good checkpoint."""
     newest = checkpoint.newest_good(folder)
     return 0 if newest is None else checkpoint.images(newest)
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    """Which weights a run would draw with; the digest tells apart two trainings of one length."""
+    """Which weights a run would draw with; the digest distinguishes runs of the same length."""
     newest = checkpoint.newest_good(folder)
     if newest is None:
         return {"images_seen": 0, "digest": None}

@@ -14,7 +14,7 @@ from imagen_lit.basics.errors import InputError
 
 Environment = Mapping[str, str]
 
-# Job names under which Lightning takes a process for one that a person started by hand.
+# Job names for which Lightning assumes that a person started the process by hand.
 INTERACTIVE = ("bash", "interactive")
 
 # Time is nearly up (the launcher chooses one of the first two), or another job needs the nodes.
@@ -52,7 +52,7 @@ def host(env: Environment = os.environ) -> str:
 def check_world_size(world_size: int, env: Environment = os.environ) -> None:
     """Raise unless as many processes train together as SLURM has started.
 
-    Each of two that train alone would take itself for the first, and write the same files.
+    Two that trained separately would each assume rank 0, and write the same files.
     """
     tasks, nodes = int(env.get("SLURM_NTASKS", 1)), int(env.get("SLURM_NNODES", 1))
     per_node, rest = divmod(tasks, nodes)
@@ -74,7 +74,7 @@ def check_world_size(world_size: int, env: Environment = os.environ) -> None:
 
 
 class SignalRecorder:
-    """A signal handler that records which signals came, for whoever will act on them."""
+    """A signal handler that records which signals came, to be acted on later."""
 
     def __init__(self) -> None:
         self.received: set[int] = set()
@@ -86,7 +86,7 @@ class SignalRecorder:
 
 @contextmanager
 def record_signals(env: Environment = os.environ) -> Iterator[None]:
-    """In a job, record the preemption signals that come while a run makes ready."""
+    """In a job, record the preemption signals that come during a run's setup."""
     if not in_job(env):
         yield
         return

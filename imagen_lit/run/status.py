@@ -1,4 +1,4 @@
-"""status.json: how a run stands, since a scheduler's word is not enough.
+"""status.json: the state of a run, since a scheduler's own record is not enough.
 
     {"state": "running"}     also after a kill that left no time to write more
     {"state": "finished"}
@@ -6,8 +6,8 @@
     {"state": "stopped"}     by Ctrl-C
     {"state": "preempted"}   saved, and waiting to be killed and started again
 
-SLURM calls a member of a sweep COMPLETED whatever became of it. In a job the file also names the
-job, its restarts and its host.
+SLURM calls a member of a sweep COMPLETED however it ended. In a job the file also names the job,
+its restarts and its host.
 """
 
 import json
@@ -27,12 +27,12 @@ FILE = "status.json"
 
 @contextmanager
 def tracked(folder: Path, sentence: Callable[[Exception], str]) -> Iterator[None]:
-    """Keep the file true while a run is trained; `sentence` puts an error into words."""
+    """Keep the file up to date while a run is trained; `sentence` puts an error into words."""
     write(folder, "running")
     try:
         yield
     except Exception as error:
-        # From all ranks: the first to fail knows why, the others only that a peer is gone.
+        # From all ranks: the first to fail knows why, the others only know that a peer is gone.
         if read(folder).get("state") != "failed":
             _write(folder, "failed", error=sentence(error))
         raise
@@ -43,12 +43,12 @@ def tracked(folder: Path, sentence: Callable[[Exception], str]) -> Iterator[None
 
 
 def refuse_beside_a_job(folder: Path) -> None:
-    """Outside SLURM, raise if a SLURM job trains in the folder, or will go on there."""
+    """Outside SLURM, raise if a SLURM job trains in the folder, or will resume there."""
     status = read(folder)
     if not slurm.in_job() and status.get("state") in ("running", "preempted") and "job" in status:
         raise RunError(
             f"job {status['job']} is training in the run folder {folder}, by its status.json. Let "
-            f"it go on, or end it with scancel {status['job']}; if it is gone already, remove "
+            f"it finish, or end it with scancel {status['job']}; if it is already gone, remove "
             f"{folder / FILE} and type the same command again."
         )
 

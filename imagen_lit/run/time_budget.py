@@ -1,7 +1,7 @@
-"""The minutes of `make demo`: what they were spent on, and what they decided. `budget.json` keeps
+"""The time budget of `make demo`: what it was spent on, and what it decided. `budget.json` records
 both, so that a second start agrees with the first.
 
-The minutes that the user gave are for all starts together.
+The minutes that the user gave cover all starts together.
 """
 
 import json
@@ -21,7 +21,7 @@ class TimeBudget:
     """`started_at` is the moment, on time.monotonic(), from which this start is counted.
 
     `record` is the file's content: minutes, images by stage, seconds by step, seconds by start, and
-    what else the demo decides once.
+    whatever else the demo decides once.
     """
 
     def __init__(self, file: Path, minutes: float, started_at: float | None = None) -> None:
@@ -36,7 +36,7 @@ class TimeBudget:
         if file.exists():
             self.record = json.loads(file.read_text())
             self.record.setdefault("starts", [sum(self.record["seconds"].values())])
-        if self.record["minutes"] != minutes:  # more time: every stage goes on from where it is
+        if self.record["minutes"] != minutes:  # more time: every stage continues from where it is
             self.record |= {"minutes": minutes, "images": {}}
         self.record["starts"].append(0.0)
 
@@ -58,15 +58,15 @@ class TimeBudget:
 
     @property
     def times(self) -> list[tuple[str, float]]:
-        """(what, seconds) of all that was spent."""
+        """(what, seconds) of all time spent."""
         steps = list(self.record["seconds"].items())
         rest = self.spent - sum(seconds for _, seconds in steps)
-        return [*steps, ("between: imports, trials of speed, what was already there, pages", rest)]
+        return [*steps, ("between: imports, speed trials, reused results, pages", rest)]
 
     @contextmanager
     def step(self, name: str, command: str) -> Iterator[Callable[[object], None]]:
-        """Announce a step, and record how long it took. It receives a function to call when its
-        result is already there; then the step keeps the time that it took originally."""
+        """Announce a step, and record how long it took. The block receives a function to call when
+        the result already exists; then the step keeps its original time."""
         left, minutes = max(0.0, self.left) / 60, self.record["minutes"]
         print(f"\n── {name}; about {left:.0f} min of {minutes:g} left\n   {command}", flush=True)
         start, is_reused = time.monotonic(), False
@@ -90,12 +90,12 @@ class TimeBudget:
         write_json(self.file, self.record)
 
     def warn_if_short(self, seconds: float) -> None:
-        """Say before the training that there is too little time, not afterwards by its images."""
+        """Warn before the training that time is too short, rather than let its images show it."""
         minutes = self.record["minutes"]
         if seconds < TOO_LITTLE:
             more = 5 * math.ceil((minutes + (ENOUGH - seconds) / 60) / 5)
             print(
                 f"\n   {max(0.0, seconds):.0f} s of {minutes:g} minutes are left for training: too "
                 "few for images that match their captions. To give it more, type make demo "
-                f"MINUTES={more}, now or when this has ended: it goes on from here"
+                f"MINUTES={more}, now or when this has ended: it continues from here"
             )

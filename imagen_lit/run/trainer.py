@@ -1,4 +1,4 @@
-"""The trainer of a run, built from its config; in a SLURM job it has to be as large as the job."""
+"""The trainer of a run, built from its config; in a SLURM job it must match the job's size."""
 
 from lightning import Trainer
 from omegaconf import DictConfig, open_dict
@@ -10,7 +10,7 @@ ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
 
 
 def build_trainer(node: DictConfig) -> Trainer:
-    """Lightning's own requeueing is switched off: callbacks.preemption does that."""
+    """Build it. Lightning's own requeueing is switched off: callbacks.preemption does that."""
     if not slurm.in_job():
         return config.build(node)
     if type(node.devices) is int:  # Lightning refuses it too, but does not say what to type

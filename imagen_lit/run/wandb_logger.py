@@ -1,12 +1,12 @@
 """W&B logging: every row of metrics.jsonl, copied to W&B.
 
-metrics.jsonl is the truth. Its line n is W&B's step n and `images` is the axis, so steps never
-collide and never run backwards; W&B knows a run by its name. Online, a resumed run sends what the
-server does not have yet. Offline it begins its file anew and logs everything: there is always one
-file, and it holds the whole run.
+metrics.jsonl is the source of truth. Its line n is W&B's step n and `images` is the axis, so steps
+never collide and never run backwards; W&B identifies a run by its name. Online, a resumed run sends
+what the server does not have yet. Offline it starts a new file and logs everything: there is always
+one file, and it holds the whole run.
 
-When W&B breaks, one warning says so and the run goes on; hence W&B is imported where it is first
-used, inside what is caught. With WANDB_MODE=disabled it is not imported at all.
+When W&B breaks, one warning says so and the run continues; hence W&B is imported where it is first
+used, inside the code whose errors are caught. With WANDB_MODE=disabled it is not imported at all.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ TIMEOUT = 30  # seconds: for the server to answer at the start, and to take the 
 
 
 class WandbLogger(JsonlLogger):
-    """Offline unless the user is logged in; WANDB_MODE has the last word. `run` is its name."""
+    """Offline unless the user is logged in; WANDB_MODE overrides this. `run` is the run's name."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class WandbLogger(JsonlLogger):
 
     @property
     def experiment(self) -> Any:
-        """Lightning asks for it where a fit begins."""
+        """Requested by Lightning when a fit begins."""
         self._open()
         return self._wandb_run
 
@@ -59,15 +59,15 @@ class WandbLogger(JsonlLogger):
         """One row into the file, then to W&B."""
         super().write(row)
         if self._wandb_run is None:
-            self._open()  # which logs all rows, this one among them
+            self._open()  # which logs all rows, including this one
         else:
             with self._forgiving():
                 self._log(row)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """At the end of every fit, also of one that failed: the next member of a sweep, in the same
-        process, is a run of its own."""
+        """Close the run at the end of every fit, even a failed one: the next member of a sweep, in
+        the same process, is a separate run."""
         wandb_run, self._wandb_run = self._wandb_run, None
         if wandb_run is not None:
             with self._forgiving():
@@ -90,7 +90,7 @@ class WandbLogger(JsonlLogger):
         """W&B's run in that mode, or offline if the server does not answer."""
         import wandb
 
-        (self.folder / "wandb").mkdir(parents=True, exist_ok=True)  # or W&B goes elsewhere
+        (self.folder / "wandb").mkdir(parents=True, exist_ok=True)  # or W&B writes elsewhere
         settings = run_folder.read_settings(self.folder)
         try:
             return wandb.init(
@@ -122,7 +122,7 @@ class WandbLogger(JsonlLogger):
                 f"({_in_words(error)})",
                 stacklevel=2,
             )
-            wandb.teardown()  # its other process still holds on to the run
+            wandb.teardown()  # its other process still holds the run
             return self._init("offline")
 
     def _log(self, row: Mapping[str, Any]) -> None:
@@ -148,8 +148,8 @@ class WandbLogger(JsonlLogger):
         except Exception as error:
             self._wandb_run, self._is_broken = None, True
             warnings.warn(
-                f"W&B is left out until the next start ({_in_words(error)}); training goes on, and "
-                f"{self.file} has every row",
+                f"W&B is not used until the next start ({_in_words(error)}); training continues, "
+                f"and {self.file} has every row",
                 stacklevel=2,
             )
 

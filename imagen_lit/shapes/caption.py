@@ -6,7 +6,7 @@
     many      = ( "two" | "three" | "four" ) [size] colour shapes
     word      = 'the word "' letters '"'
 
-What a caption says is its expectation: a scene without positions, where a size that the caption
+What a caption says is its expectation: a scene without positions, in which a size that the caption
 does not mention is None. Law: the expectation of a scene's caption is true of the scene.
 """
 
@@ -72,5 +72,5 @@ def describe(determiner: str, properties: dict) -> str:
 
 
 def plural(shape: str) -> str:
-    """The ending of several shapes."""
+    """A shape's name in the plural."""
     return "es" if shape.endswith("s") else "s"

@@ -1,13 +1,13 @@
 """Scenes described in words: the text that the demo's tiny encoder is pretrained on.
 
 A document is a caption and several descriptions of the same imagined scene, as text only. Each
-description words part of the scene differently, so what is hidden of one can only be inferred from
+description words part of the scene differently, so a hidden part of one can only be inferred from
 the rest by a reader who understands which colour belongs to which shape and which object is on top.
 No image is involved, and no description is ever paired with one: this is what a text corpus would
 say about such scenes.
 
 Law: what is held out of the demo's images is held out here too. No document puts a kind of object
-at a place where training never shows it, or uses a held-out word, so pretraining never reads an
+in a place where training never shows it, or uses a held-out word, so pretraining never reads an
 evaluation prompt.
 """
 

@@ -1,10 +1,10 @@
 """What the shapes world holds out of training: combinations of a kind and a place, and words.
 
-Each object of a scene stands in a *place*: alone, above, below, left, right (of the other one of a
-pair) or many (one of a group). At each place four of the forty kinds (colour and shape) are held
+Each object of a scene is in a *place*: alone, above, below, left, right (of the other one of a
+pair) or many (one of a group). In each place four of the forty kinds (colour and shape) are held
 out: no training scene contains them there, however it is worded, while each of these kinds occurs
-at every other place. Eight words are held out too, whose letters all occur in the same position of
-some training word.
+in every other place. Eight words are held out too; each of their letters occurs in the same
+position of some training word.
 """
 
 from imagen_lit.shapes import scene
@@ -16,7 +16,7 @@ HELD_OUT_WORDS = "bat cap hen mug pan cot bun den".split()
 
 
 def held_out_kinds(place: str) -> list[tuple[str, str]]:
-    """The four kinds that never stand in this place: colour 2 j + p mod 8, shape j - p mod 5."""
+    """The four kinds that never occur in this place: colour 2 j + p mod 8, shape j - p mod 5."""
     p, colours, shapes = PLACES.index(place), list(scene.COLOURS), list(scene.SHAPES)
     return [(colours[(2 * j + p) % 8], shapes[(j - p) % 5]) for j in range(4)]
 

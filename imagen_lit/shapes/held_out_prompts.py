@@ -1,4 +1,4 @@
-"""Held-out prompts of the shapes world, which training never showed, and the judgement of their
+"""Held-out prompts of the shapes world, which training never showed, and the judge of their
 images."""
 
 from typing import Any
@@ -24,7 +24,7 @@ class HeldOutPrompts:
         self.seeds = list(range(seed, seed + count))
 
     def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
-        """What of prompt `number` is true of an image, uint8 [H, W, 3], with prompt and
+        """Which properties of prompt `number` an image shows, uint8 [H, W, 3], with prompt and
         category."""
         question = self.questions[number]
         matches = reader.matches(reader.read(image), question["expectation"])

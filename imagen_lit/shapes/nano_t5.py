@@ -1,13 +1,13 @@
-"""`t5_nano`: a real, tiny T5 in Hugging Face format, pretrained on the spot without the network.
+"""`t5_nano`: a real, tiny T5 in Hugging Face format, pretrained on the spot, with no download.
 
 Law: the folder is a pure function of this file, the grammar, the seed and the number of documents;
 it is loaded by the same code as T5-XXL. It learns from text alone, by T5's own objective, span
 corruption (Raffel et al. 2020, § 3.1.4), on scenes described several times over (`grammar`).
 
-Two choices give roles a large share of the token vectors' variance, where an image network can use
-them: most of the time the hidden span is a whole description, and the decoder is one shallow layer,
-which must find by attention alone the token whose vector says "I am the colour of the thing on
-top"; and noise is added to the encoder's output during pretraining, so what matters must have a
+Two choices give roles a large share of the token vectors' variance, so that an image network can
+use them: most of the time the hidden span is a whole description, and the decoder is one shallow
+layer, which must find by attention alone the token whose vector says "I am the colour of the thing
+on top"; and noise is added to the encoder's output during pretraining, so what matters must have a
 larger amplitude than the noise.
 """
 
@@ -36,7 +36,7 @@ PAD, EOS = 0, 1
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One piece per word of the grammar, single characters for all else, T5's special tokens."""
+    """One token per word of the grammar, characters for anything else, T5's special tokens."""
     words = [(f"▁{word}", -2.0) for word in vocabulary()]
     letters = [(c, -8.0) for c in "▁abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"-()"]
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -20.0), *words]
@@ -82,7 +82,7 @@ def initialise_for_word_order(model: FullT5) -> None:
     """Start with small word embeddings, a third of the heads looking ahead and a third looking
     back.
 
-    Which thing is on top depends on the side of the word "above" it is mentioned on. T5 starts with
+    Which thing is on top depends on which side of the word "above" it is mentioned. T5 starts with
     no sense of direction, and with word embeddings far larger than what attention adds to them:
     that makes it a parity problem, on which learning stalls.
     """
@@ -98,8 +98,8 @@ def initialise_for_word_order(model: FullT5) -> None:
 def corrupt(caption: str, descriptions: list[str], rng: random.Random) -> tuple[str, str]:
     """Span corruption (Raffel et al. 2020, fig. 2): (text with sentinels, what they hide).
 
-    Three times in four every description is hidden whole; otherwise short spans are hidden
-    everywhere.
+    Three times in four every description is hidden entirely; otherwise short spans are hidden
+    throughout.
     """
     order = rng.sample(descriptions, len(descriptions))
     if rng.random() < 0.75:
@@ -128,8 +128,8 @@ def pretrain(
     peak_rate: float = 7e-4,
     state_file: Path | None = None,
 ) -> Iterator[tuple[int, float, FullT5, PreTrainedTokenizerFast]]:
-    """Yields (documents read, loss, model, tokenizer) after every batch; the caller watches or
-    stops. With a `state_file`, a pretraining that was interrupted resumes from it."""
+    """Yield (documents read, loss, model, tokenizer) after every batch; the caller may stop at any
+    time. With a `state_file`, an interrupted pretraining resumes from it."""
     torch.manual_seed(seed)
     tokenizer = make_tokenizer()
     model = FullT5(make_config(len(tokenizer), width, layers, heads))
@@ -185,7 +185,7 @@ def _loss(
 
 
 def save(model: FullT5, tokenizer: PreTrainedTokenizerFast, folder: str) -> None:
-    """Write the encoder alone, in Hugging Face format; under its name it is complete or absent."""
+    """Write only the encoder, in Hugging Face format; the folder is either complete or absent."""
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     encoder = T5EncoderModel(model.config)

@@ -1,7 +1,7 @@
-"""The state of a pretraining that was interrupted: all that its next step depends on, in a file.
+"""The state of an interrupted pretraining: everything its next step depends on, in a file.
 
 Law: interrupted and resumed, it makes the same encoder, bit for bit. The state of a pretraining
-with other settings is of no use to this one, and is overwritten.
+with other settings cannot be used, and is overwritten.
 """
 
 import pickle
@@ -16,7 +16,7 @@ from imagen_lit.basics.atomic import atomic_write
 
 
 class PretrainingState:
-    """`settings` tell one pretraining from another; `parts` have a state_dict."""
+    """`settings` identify a pretraining; `parts` have a state_dict."""
 
     def __init__(
         self, file: Path, settings: list[float], parts: dict[str, Any], rng: random.Random
@@ -32,11 +32,11 @@ class PretrainingState:
             torch.save(state, handle)
 
     def resume(self) -> int:
-        """Put everything back as it was; how many steps are done, 0 without a usable file."""
+        """Restore everything; return how many steps are done, 0 without a usable file."""
         try:
             state = torch.load(self.file, weights_only=True)
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile):
-            return 0  # no file, or not ours: it only saves time
+            return 0  # no file, or not ours; the state only saves time
         if state.get("settings") != self.settings:
             return 0
         for name, part in self.parts.items():

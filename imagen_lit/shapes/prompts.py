@@ -33,7 +33,7 @@ def draw(
 ) -> list[dict]:
     """`count` distinct `{prompt, category, expectation}`, in the shares of `MIX`.
 
-    The categories take turns, so that any beginning of the list is balanced as well.
+    The categories alternate, so that any prefix of the list is balanced as well.
     """
     rng = np.random.default_rng([seed, len(words)])
     chosen: dict[str, dict] = {}

@@ -7,7 +7,7 @@ A reading is a dictionary:
     relation    of objects[0] to objects[1], if there are two and one axis dominates
     word        the text of a word, or None
     stray       how many cells of a 16 × 16 grid show something that is neither object nor word
-    ground      whether there is a light neutral ground at all; without it nothing is read
+    ground      whether there is a light neutral ground at all; without one nothing is read
 
 It reads by synthesis: each patch of pixels unlike the ground is compared with all shapes rendered
 at the image's own resolution, so five pixels are enough. Blur and noise raise every shape's misfit;
@@ -25,15 +25,15 @@ from imagen_lit.shapes.scene import FONT, RELATIONS, word_share
 from imagen_lit.shapes.shape_fit import NAMES, PALETTE, identify
 
 MAX_EDGE = 64  # larger images are averaged down to this edge: nothing in the world is finer
-MIN_SHARE = 0.45  # of full colour, from which a pixel belongs to an object
+MIN_SHARE = 0.45  # of full colour, at which a pixel belongs to an object
 MAX_MIX_DISTANCE = 0.35  # from every mixture of ground and palette; beyond it, an object too
-STRAY_DISTANCE = 0.30  # from the ground's colour, averaged over a cell, from which it is stray
-MIN_CELLS = 1.5  # anything smaller is no object, but may be stray
+STRAY_DISTANCE = 0.30  # from the ground's colour, averaged over a cell, at which it is stray
+MIN_CELLS = 1.5  # anything smaller is not an object, but may be stray
 MAX_INK_MISFIT = 0.15  # share of the ink's energy that the best word may leave unexplained
 
 
 def read(image: np.ndarray) -> dict:
-    """Read an image: uint8, or float in [-1, 1]; [H, W, 3] or [3, H, W]; square, 16 and up."""
+    """Read an image: uint8, or float in [-1, 1]; [H, W, 3] or [3, H, W]; square, at least 16."""
     small = shrink(image, MAX_EDGE)
     size = len(small)
     ground = fit_ground(small)
@@ -192,10 +192,10 @@ def relation(first: dict, second: dict) -> str | None:
 
 
 def matches(reading: dict, expectation: dict) -> dict[str, bool | None]:
-    """What of a caption is true of an image; None for what the caption does not mention.
+    """Which parts of a caption are true of an image; None for what the caption does not mention.
 
     colour and shape compare the objects regardless of order, relation asks which of the two is
-    where, and exact requires all of it at once of the same objects. Sizes do not count in exact.
+    where, and exact requires everything at once of the same objects. Sizes do not count in exact.
     """
     objects, expected = reading["objects"], expectation["objects"]
     word = expectation["word"]

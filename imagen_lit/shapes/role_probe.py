@@ -1,9 +1,9 @@
 """How clearly token vectors say which thing is where: what an image network needs to place two
 things.
 
-Of the colour words of two-object captions, normalised as the networks do it: the share of all their
-variance that is explained by whether the colour stands above, below, left or right. In vectors of
-random weights that is a percent or two, and mostly the order of the words.
+For the colour words of two-object captions, normalised as the networks do it: the share of their
+total variance that is explained by whether the colour is above, below, left or right. With random
+weights that is a percent or two, mostly due to word order.
 """
 
 from typing import Any, Protocol

@@ -1,6 +1,6 @@
 """A scene of the shapes world: coloured shapes, or a word, on a light ground; and its image.
 
-A scene is a plain dictionary, which is both the description that is rendered and the ground truth:
+A scene is a plain dictionary, both the description that is rendered and the ground truth:
 
     category    "one", "two", "count" or "word"
     objects     list of {colour, shape, size, centre: [x, y], extent}; lengths are fractions of the
@@ -45,7 +45,7 @@ ARM = 0.36  # half the width of the cross's arms
 RELATIONS = {"above": (0, -1), "below": (0, 1), "left": (-1, 0), "right": (1, 0)}
 CONVERSE = {"above": "below", "below": "above", "left": "right", "right": "left"}
 
-# Nominal extents in cells. Between small and large lies a gap that no object falls into.
+# Nominal extents in cells. Between small and large there is a gap that no object falls into.
 SMALL, LARGE_ALONE, LARGE_TOGETHER = (4.2, 4.8), (7.0, 8.6), (5.8, 6.1)
 SIZE_BORDER = 5.3
 MARGIN, GAP = 0.3, 1.3  # cells to the frame and between objects; a gap survives at 16 x 16
@@ -93,7 +93,7 @@ def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def coverage(
     shape: str, centre: Sequence[float] | np.ndarray, extent: float, size: int, fineness: int = 256
 ) -> tuple[slice, slice, np.ndarray]:
-    """Rows, columns and how much of each pixel there is covered, in an image of `size` pixels.
+    """Rows, columns, and how much of each of their pixels is covered, in an image of `size` pixels.
 
     The share is integrated on a grid of at least `fineness` samples per edge.
     """
@@ -119,7 +119,7 @@ def word_share(word: dict, size: int) -> np.ndarray:
     column, row = word["corner"]
     for slot, letter in enumerate(word["text"]):
         cells[row : row + 5, column + 4 * slot : column + 4 * slot + 3] = FONT[letter]
-    parts = 16 // math.gcd(16, size)  # the least refinement on which cells are whole samples
+    parts = 16 // math.gcd(16, size)  # the coarsest refinement in which cells are whole samples
     fine = np.kron(cells, np.ones((size * parts // 16,) * 2, dtype=np.float32))
     return fine.reshape(size, parts, size, parts).mean((1, 3))
 

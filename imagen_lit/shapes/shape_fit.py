@@ -22,7 +22,7 @@ def identify(
     """Name one patch: the shape that explains most of its zone, and the colour it then has.
 
     The zone is the core and the rim where it fades into the ground. Outside the frame there is
-    ground too, so that no shape is fitted to the part of itself that a frame would leave.
+    ground too, so that no shape is fitted as if the frame had cut it off.
     """
     rows, columns = np.nonzero(zone)
     edge = int(max(np.ptp(rows), np.ptp(columns))) + 3  # a square window is itself a small image

@@ -1,5 +1,5 @@
-"""Noise-conditioning augmentation: a low-resolution image gets noise, and the network its level
-(Imagen § 2.4, fig. A.32)."""
+"""Noise-conditioning augmentation: noise is added to the low-resolution image, and the network gets
+the noise level (Imagen § 2.4, fig. A.32)."""
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """The forward process at time `aug_level` [B]: the noisy images and their log-SNR.
 
-    Level 0 is the image itself, 1 is nothing but noise. The noise is added at low resolution, as in
-    Cascaded Diffusion § 4; the paper does not say.
+    Level 0 is the image itself, 1 is pure noise. The noise is added at low resolution, as in
+    Cascaded Diffusion § 4; the Imagen paper does not say.
     """
     logsnr = schedule(aug_level)
     noisy = diffuse(lowres, eps, logsnr)

@@ -1,4 +1,4 @@
-"""What an image is conditioned on, and how a batch of training data becomes that.
+"""What an image is conditioned on, and how it is made from a batch of training data.
 
 A `Condition` holds tensors only. A *condition maker* has `for_training(batch, seed) -> Condition`:
 what `batch["image"]` is conditioned on during training, a function of (seed, position) of each
@@ -65,7 +65,7 @@ class TextAndLowRes:
     """Text, and a smaller image made from the large one with noise of a random level in it.
 
     `factor` is how many times smaller. The paper draws augmentation levels from 0 to 1;
-    `max_aug_level` keeps a short training to those that sampling uses.
+    `max_aug_level` restricts a short run to those that sampling uses.
     """
 
     schedule: Schedule

@@ -1,6 +1,6 @@
 """A network together with the meaning of its output.
 
-`Denoiser(network, schedule, prediction)` is called `(z, t, condition)` and returns the clean
+`Denoiser(network, schedule, prediction)` is called as `(z, t, condition)` and returns the clean
 estimate. `bind(condition)` gives the plain `(z, t)` function that samplers need, and `bind_pair`
 the one that also gives the estimate without text, both from one batched forward pass.
 """

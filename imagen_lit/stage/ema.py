@@ -1,7 +1,7 @@
 """EMA: the exponential moving average of a network's weights, with a half-life in images.
 
-The average lives in a second, frozen network that is never swapped for anything.
-Law: the average of a network that stands still becomes that network.
+The average lives in a second, frozen network that is never swapped with the trained one.
+Law: the average of a network that does not change converges to that network.
 """
 
 import torch

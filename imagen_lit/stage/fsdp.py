@@ -27,7 +27,7 @@ class FullySharded(ModelParallelStrategy):
 
 
 def shard_network(network: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
-    """In place. `bf16`: gathered and computed in bf16, while shards and sums stay fp32."""
+    """Shard in place. `bf16`: gather and compute in bf16, while shards and sums stay fp32."""
     # The only memory format that FSDP2 can shard.
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if bf16 else MixedPrecisionPolicy()
@@ -38,7 +38,7 @@ def shard_network(network: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
 
 
 def blocks(network: nn.Module) -> Iterator[nn.Module]:
-    """The modules in a network's lists and dictionaries of modules, the outermost ones."""
+    """The outermost modules in a network's lists and dictionaries of modules."""
     for child in network.children():
         if isinstance(child, nn.ModuleList | nn.ModuleDict):
             yield from child.children()

@@ -1,5 +1,5 @@
-"""Gradient clipping: the norm of an update's gradients, over all ranks and shards; clipped to a
-maximum, or dropped."""
+"""Gradient clipping: the norm of an update's gradients, over all ranks and shards, is clipped to a
+maximum, or the gradients are dropped."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ def norm(parameters: Iterable[nn.Parameter]) -> Tensor:
 
 
 def clip(parameters: Iterable[nn.Parameter], max_norm: float, norm: Tensor) -> None:
-    """Scale all gradients so that their norm is `max_norm` at most (Pascanu et al. 2013)."""
+    """Scale all gradients so that their norm is at most `max_norm` (Pascanu et al. 2013)."""
     torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
 
 
 def drop(parameters: Iterable[nn.Parameter]) -> None:
-    """Without gradients an optimiser leaves weights and its own state as they are."""
+    """Remove all gradients; without them an optimiser changes neither weights nor its state."""
     for parameter in parameters:
         parameter.grad = None

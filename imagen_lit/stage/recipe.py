@@ -1,7 +1,7 @@
-"""How a trained stage is turned into images: where all exchangeable parts meet.
+"""How a trained stage draws images: where all exchangeable parts meet.
 
-Bind the condition, alone and beside its null; guide; threshold; hand the resulting `(z, t) -> x` to
-the sampler. An image depends on its seed and its condition, never on its batch.
+Bind the condition, with and without its null condition; guide; threshold; pass the resulting
+`(z, t) -> x` to the sampler. An image depends on its seed and its condition, never on its batch.
 """
 
 from collections import deque
@@ -38,7 +38,7 @@ class Recipe:
         if not 0 <= self.aug_level <= 1:
             raise InputError(
                 f"aug_level={self.aug_level} is not between 0, the low-resolution image itself, "
-                "and 1, nothing but noise. Set aug_level=0.2, for example."
+                "and 1, pure noise. Set aug_level=0.2, for example."
             )
 
     def trajectory(

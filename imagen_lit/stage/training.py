@@ -27,14 +27,14 @@ TIME_BINS = 10
 
 
 class ConditionMaker(Protocol):
-    """What training needs of a condition maker. For the reader; nothing inherits it."""
+    """What training needs from a condition maker. For the reader; nothing inherits from it."""
 
     def for_training(self, batch: Batch, seed: int) -> Condition:
         """The condition of `batch["image"]`, a function of (seed, position) of each image."""
 
 
 class Stage(LightningModule):
-    """Trains until `images` images were seen. The learning rate rises over the first `warmup`
+    """Trains until it has seen `images` images. The learning rate rises over the first `warmup`
     images and falls linearly to zero over the last share `cooldown` of them.
 
     An update whose gradients are not finite is skipped and counted; `max_skipped_in_a_row` of them
@@ -65,18 +65,18 @@ class Stage(LightningModule):
         self.max_skipped_in_a_row = max_skipped_in_a_row
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
         self.flops: float | None = None  # of an image, forward and backward, if counted
-        self.skipped_updates = 0  # in all
+        self.skipped_updates = 0  # in total
         self.skipped_in_a_row = 0
         self.waiting_since = 0.0  # for the next batch, by time.perf_counter
         self._resumed_at = 0  # images of the checkpoint that it resumes from
         self._pending_images = 0  # of all ranks, since the last update
-        self._losses: list[Tensor] = []  # of these, the mean of each micro-batch
-        self._loss_by_time: Tensor  # validation: sums of losses, and how many, by time
+        self._losses: list[Tensor] = []  # their mean in each micro-batch
+        self._loss_by_time: Tensor  # validation: sums of losses, and counts, by time
 
     def compile_networks(self, backend: str | None) -> None:
-        """With torch.compile, in place, so that weights keep their names; None: not at all."""
+        """Use torch.compile, in place, so that weights keep their names; None: do not compile."""
         if backend is None:
-            return  # and the compiler is not even imported
+            return  # without even importing the compiler
         backends = torch.compiler.list_backends(exclude_tags=())
         if backend not in backends:
             raise InputError(
@@ -88,7 +88,7 @@ class Stage(LightningModule):
 
     @property
     def between_updates(self) -> bool:
-        """No micro-batch waits for its update: the moment to save."""
+        """Whether no micro-batch waits for its update: the moment to save."""
         return self._pending_images == 0
 
     def loss(self, denoiser: Denoiser, batch: Batch, t: Tensor, seed: int) -> Tensor:
@@ -135,7 +135,7 @@ class Stage(LightningModule):
     def on_train_batch_start(self, batch: Batch, index: int) -> int | None:
         """Set the learning rate of the update that the batch belongs to; -1 ends training."""
         if self.trainer.should_stop:
-            return -1  # between two batches: at once, without another validation
+            return -1  # between two batches: stop at once, without another validation
         self._pending_images += len(batch["position"]) * self.trainer.world_size
         factor = self.lr_factor(int(self.images_seen) + self._pending_images)
         for group in self.trainer.optimizers[0].param_groups:
@@ -143,12 +143,12 @@ class Stage(LightningModule):
         return None
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The mean loss; logged is the mean over the update so far."""
+        """The mean loss; the mean over the update so far is logged."""
         t = noise.times(self.seed, batch["position"]).to(batch["image"])
         loss = self.loss(self.denoiser, batch, t, self.seed).mean()
         self._losses.append(loss.detach())
         self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
-        images = (self.images_seen + self._pending_images).double()  # a float counts to 2^24
+        images = (self.images_seen + self._pending_images).double()  # float32 only counts to 2^24
         self.log("images", images)
         return loss
 
@@ -173,7 +173,7 @@ class Stage(LightningModule):
         self.log("train/skipped_updates", float(self.skipped_updates))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The step, and with it the clock and the EMA: none is ever visible without the others."""
+        """Update weights, clock and EMA together: none is ever visible without the others."""
         super().optimizer_step(*args, **kwargs)
         self.images_seen += self._pending_images
         images_seen = int(self.images_seen)
@@ -184,7 +184,7 @@ class Stage(LightningModule):
             self.trainer.should_stop = True
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        """After all callbacks, which have written down what was skipped."""
+        """Runs after all callbacks, which have logged what was skipped."""
         self.waiting_since = time.perf_counter()
         if self.between_updates and self.skipped_in_a_row >= self.max_skipped_in_a_row:
             raise RunError(
@@ -221,7 +221,7 @@ class Stage(LightningModule):
         return bins, ((bins + 0.5) / TIME_BINS).to(batch["image"])
 
     def on_validation_epoch_end(self) -> None:
-        """In all and by time, over the images of all ranks, so that all log the same."""
+        """Log the loss, overall and by time, over the images of all ranks, so that all agree."""
         total, count = self.trainer.strategy.reduce(self._loss_by_time, reduce_op="sum")
         self.log("val/loss", total.sum() / count.sum(), sync_dist=True)
         for i in count.nonzero().flatten().tolist():
@@ -231,7 +231,7 @@ class Stage(LightningModule):
     # Resuming --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Beside the weights, the clock and the counts of skipped updates."""
+        """Add the clock and the counts of skipped updates to the weights."""
         checkpoint["images_seen"] = int(self.images_seen)
         checkpoint["skipped"] = self.skipped_updates
         checkpoint["skipped_in_a_row"] = self.skipped_in_a_row
@@ -251,13 +251,13 @@ class Stage(LightningModule):
 
     def on_train_start(self) -> None:
         """Check and prepare what was loaded."""
-        if int(self.images_seen) >= self.images:  # only a validation was pending, and it is made
+        if int(self.images_seen) >= self.images:  # only a validation was pending, and it is done
             self.trainer.should_stop = True
         self._check_ranks_agree()
         self._match_memory_formats()
 
     def _check_ranks_agree(self) -> None:
-        """Each rank has looked for the newest checkpoint by itself."""
+        """Raise unless they do: each rank has looked for the newest checkpoint by itself."""
         images = torch.tensor([self._resumed_at, -self._resumed_at], device=self.device)
         most, least = self.trainer.strategy.reduce(images, reduce_op="max").tolist()
         if most != -least:

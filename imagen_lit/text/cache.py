@@ -1,10 +1,10 @@
 """The text cache: the embeddings of every caption of a folder of shards, computed once.
 
-`fill` writes one sidecar (`data.sidecar`) per shard, skips those that exist and fit, and may be
-stopped at any moment: running it again is the recovery. With the same `token_budget` on the same
-device the files come out the same, byte for byte; another `token_budget` sums in another order, and
-so rounds differently. Several processes can share the work by taking every `tasks`-th shard. A
-sidecar of another encoder or of other samples, or a file that is no sidecar, is an error and stays
+`fill` writes one sidecar (`data.sidecar`) per shard, skips those that exist and match, and may be
+stopped at any moment: run it again to recover. With the same `token_budget` on the same device the
+files are identical, byte for byte; another `token_budget` sums in another order, and so rounds
+differently. Several processes can share the work by taking every `tasks`-th shard. A sidecar of
+another encoder or of other samples, or a file that is not a sidecar, is an error and stays
 untouched; a sidecar that was cut short is made again.
 """
 
@@ -45,7 +45,7 @@ def fill(
     task: int = 0,
     tasks: int = 1,
 ) -> Iterator[tuple[Path, bool]]:
-    """Yield each sidecar of this task and whether it is new (False: it was there already).
+    """Yield each sidecar of this task and whether it is new (False: it already existed).
 
     `token_budget` is the number of tokens, padding included, that are encoded at once.
     """
@@ -97,12 +97,12 @@ def _exists(path: Path, expected: Mapping[str, str]) -> bool:
     if not difference:
         return True
     if expected.keys() - fields.keys():
-        difference += ". What is absent, earlier versions did not record"
-    # Other captions concern this file alone; another encoder made every file beside it.
+        difference += " (earlier versions did not record the absent fields)"
+    # Other captions concern only this file; another encoder made every file in its folder.
     is_same_kind = not sidecar.differences(fields, sidecar.kind(expected))
     raise InputError(
-        f"{path} was made differently: {difference}. Nothing was overwritten. To replace it, "
-        f"delete {path if is_same_kind else path.parent}, then repeat this command."
+        f"{path} was made differently: {difference}. Nothing was overwritten. Delete "
+        f"{path if is_same_kind else path.parent} to replace it, then repeat this command."
     )
 
 
@@ -118,7 +118,7 @@ def embed(
             if not torch.isfinite(row).all():
                 raise InputError(
                     f"the encoder {encoder.name} returned numbers that are not finite for "
-                    f"{caption!r}. T5 does so in float16: set text.dtype=bfloat16 or "
+                    f"{caption!r}. T5 does so in float16. Set text.dtype=bfloat16 or "
                     "text.dtype=float32."
                 )
             rows[caption] = row.to(dtype).cpu()
@@ -131,7 +131,7 @@ def batches(
     """The distinct captions, longest first, in lists of `token_budget` tokens, padding included."""
     distinct = sorted(set(captions))
     length = dict(zip(distinct, lengths(distinct) if distinct else [], strict=True))
-    # Longest first, so that a lack of memory shows at once; ties are broken by the text.
+    # Longest first, so that running out of memory shows at once; ties are broken by the text.
     queue = sorted(distinct, key=lambda caption: (-length[caption], caption))
     while queue:
         size = max(1, token_budget // max(1, length[queue[0]]))

@@ -12,8 +12,8 @@ def check_cache(
 ) -> None:
     """Raise unless the fingerprint `cache` is the encoder's.
 
-    Training reads the cache alone, so the encoder's files may be on another machine. If they are
-    here and `hash_files`, they count too, which takes a while.
+    Training reads only the cache, so the encoder's files may be on another machine. If they are
+    here and `hash_files` is set, they are compared too, which takes a while.
     """
     read_files = hash_files and not encoder.missing_files()
     expected = encoder.fingerprint() if read_files else encoder.settings()

@@ -1,8 +1,8 @@
-"""What a text cache will cost, estimated before it is made: disk, hours, and whether it pays.
+"""What a text cache will cost, estimated before it is made: disk, hours, and whether it pays off.
 
 The encoder is tried on some captions of the collection for a few seconds, on this machine. Disk
 follows from the number of tokens. Hours on another device follow from that device's peak, at the
-share of the peak that was reached here: a scaled measurement, and reported as one. Without weights
+share of the peak that was reached here: a scaled measurement, and reported as such. Without weights
 only disk can be estimated, and without a tokenizer only bounds on it.
 """
 
@@ -26,12 +26,12 @@ class Disk:
 
     @property
     def bytes_per_caption(self) -> float:
-        """Of embeddings, scales and offset."""
+        """Bytes of embeddings, scales and offset."""
         return sidecar.row_bytes(self.tokens, self.width, self.storage)
 
     @property
     def size(self) -> str:
-        """Of the whole cache, with its unit."""
+        """The size of the whole cache, with its unit."""
         return _size(self.bytes_per_caption * self.captions)
 
     def lines(self, name: str) -> Iterator[str]:
@@ -45,10 +45,10 @@ class Disk:
 class CacheCost(Disk):
     """The size of a cache and the time to make it."""
 
-    distinct: float  # share of the captions tried that differ
+    distinct: float  # share of the sampled captions that are distinct
     parameters: int  # of matrix products, so without the token embeddings
     rate: float  # distinct captions per second, here
-    share: float  # of this device's peak, that the encoder reached
+    share: float  # share of this device's peak that the encoder reached
 
     @property
     def flops_per_caption(self) -> float:
@@ -56,12 +56,12 @@ class CacheCost(Disk):
         return 2 * self.parameters * self.tokens
 
     def hours(self, peak: float) -> float:
-        """For all captions, on a device of this peak, at the share reached here."""
+        """Hours for all captions, on a device of this peak, at the share reached here."""
         flops = self.captions * self.distinct * self.flops_per_caption
         return flops / (peak * self.share) / 3600
 
     def report(self, name: str, gpu: str, peak: float, train_gflops: float) -> Iterator[str]:
-        """Disk, hours here and on another device, and whether the cache pays, in words."""
+        """Disk, hours here and on another device, and whether the cache pays off, in words."""
         yield from self.lines(name)
         hours = self.captions * self.distinct / self.rate / 3600
         yield (
@@ -87,7 +87,7 @@ class CacheCost(Disk):
 def without_weights(
     encoder: HuggingFace, captions: list[str], count: int, storage: str
 ) -> Iterator[str]:
-    """Disk, from the encoder's tokenizer if it is there; otherwise bounds, from the words."""
+    """Disk, from the encoder's tokenizer if it is there; otherwise bounds, from the word count."""
 
     def disk(tokens: float) -> Disk:
         return Disk(count, tokens, encoder.width, storage)
@@ -96,7 +96,7 @@ def without_weights(
         lengths = encoder.lengths(captions)
         yield from disk(sum(lengths) / len(lengths)).lines(encoder.name)
         return
-    # A word is one token or more, and the end is one.
+    # A word is one token or more, and the end token is one.
     tokens = [min(len(caption.split()) + 1, encoder.max_length) for caption in captions]
     least, most = disk(sum(tokens) / len(tokens)), disk(encoder.max_length)
     yield f"{encoder.name}, {count:,} captions of {least.tokens - 1:.1f} words on average"
@@ -138,7 +138,7 @@ def probe(
 
 
 def _is_matrix(name: str) -> bool:
-    """Whether a parameter is multiplied; tables of tokens and positions are looked up."""
+    """Whether a parameter is a matrix factor; tables of tokens and positions are only looked up."""
     return "shared" not in name and "embed" not in name
 
 

@@ -2,7 +2,7 @@
 
 Contract: `encode(captions) -> (tokens [B, L, D] float32, mask [B, L] bool)`: the mask is True where
 a token is real, and tokens are zero where it is not. Any Hugging Face directory works: T5, BERT and
-CLIP differ only in the class that loads them and in the layer that is read, and the YAML file names
+CLIP differ only in the class that loads them and in the layer that is used, and the YAML file names
 both. The demo's tiny encoder is loaded the same way.
 """
 
@@ -25,8 +25,8 @@ DTYPES = ("float32", "bfloat16")
 
 class HuggingFace:
     """`load` is a class's `from_pretrained`; `layer` indexes the hidden states, -1 being the
-    encoder's own output. `dtype` is what it computes in: float32 or bfloat16; T5 overflows in
-    float16, so that is refused. `device` auto is the accelerator if there is one."""
+    encoder's own output. `dtype` is the compute precision: float32 or bfloat16; T5 overflows in
+    float16, which is refused. `device` auto is the accelerator if there is one."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class HuggingFace:
             raise InputError(
                 f"text encoder {self.name!r}: the weights in {self.path} do not fit "
                 f"{type(model).__name__}: {unset[0]} is missing or of another size, one of "
-                f"{len(unset)}. Bring the weights that belong to config.json, or set another "
+                f"{len(unset)}. Fetch the weights that belong to config.json, or set another "
                 "text.load."
             )
         if model.config.hidden_size != self.width:
@@ -97,7 +97,7 @@ class HuggingFace:
 
     @contextmanager
     def _loading(self, part: str) -> Iterator[None]:
-        """Each format fails in its own way on a broken file; all of them mean the same."""
+        """Each format fails in its own way on a broken file; all become the same error."""
         try:
             yield
         except Exception as error:
@@ -105,7 +105,7 @@ class HuggingFace:
             source = f"with: {self.make_command}" if self.make_command else "from its source."
             raise InputError(
                 f"text encoder {self.name!r}: its {part} in {self.path} cannot be read ({reason}). "
-                f"If a file was cut short, delete it, then get it again {source}"
+                f"Delete a file that was cut short, then fetch it again {source}"
             ) from error
 
     def lengths(self, captions: list[str]) -> list[int]:
@@ -138,7 +138,7 @@ class HuggingFace:
         return tokens.float() * mask.unsqueeze(-1), mask
 
     def settings(self) -> dict[str, str]:
-        """The part of the fingerprint that does not need the files."""
+        """The part of the fingerprint that does not depend on the files."""
         load = getattr(self.load, "func", self.load)  # the class, of a partial or a bound method
         return {
             "encoder": self.name,

@@ -1,8 +1,8 @@
 """Digests of all that decides the output of a Hugging Face directory: weights, settings, tokenizer.
 
 Two directories with equal digests give equal embeddings. Settings are compared by their content:
-the order of keys, whitespace, and notes on who wrote the file and where are ignored. All other
-files count byte by byte, under their names.
+the order of keys, whitespace, and metadata on who wrote the file and where are ignored. All other
+files are compared byte by byte, under their names.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def _sha256(files: list[Path]) -> str:
-    """Of a single file, what `sha256sum` prints, unless it holds settings."""
+    """For a single file, what `sha256sum` prints, unless it holds settings."""
     digests = {file.name: _file_sha256(file, *_size_and_time(file)) for file in files}
     if len(digests) == 1:
         return digests[files[0].name]

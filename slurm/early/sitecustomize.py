@@ -1,9 +1,9 @@
-"""Signals that come while Python still imports do not end a job.
+"""Signals that come while Python is still importing do not end a job.
 
 A task without handlers dies of USR1, USR2 or TERM, and SLURM calls that FAILED and requeues
 nothing. So in a job they are ignored until handlers are installed (imagen_lit/run/slurm.py).
-Python runs this file before all else if its folder is on PYTHONPATH; a sitecustomize that this one
-hides runs after it.
+Python runs this file before anything else if its folder is on PYTHONPATH; a sitecustomize that this
+one shadows runs after it.
 """
 
 import os

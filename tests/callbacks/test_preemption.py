@@ -159,7 +159,7 @@ def test_after_a_refused_requeue_training_goes_on(
     (job / "no").touch()
     events = fit(job, Send(signal.SIGUSR2, step=1)).events
     assert "saved" in events and events[-1] == "validation 1"
-    assert "is not requeued (scontrol ended with 1): it goes on" in capfd.readouterr().err
+    assert "is not requeued (scontrol ended with 1): it continues" in capfd.readouterr().err
     assert status.read(job) == {}
 
 

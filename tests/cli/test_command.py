@@ -107,7 +107,7 @@ def run(package: Path, *words: str, **environment: str) -> subprocess.CompletedP
         ("trainer.max_step=4", ["'trainer.max_step'", "did you mean trainer.max_steps"]),
         ("max_steps=4", ["'max_steps'", "did you mean trainer.max_steps"]),
         ("+sweep=pear", ["'sweep' has no option 'pear'", "+sweep=pair"]),
-        ("+experiment=x", ["no group", "The groups are"]),
+        ("+experiment=x", ["no group", "Choose from"]),
         ("+sweeps=pair", ["+sweeps= names no group", "did you mean sweep?"]),
         ("+trainr.max_steps=4", ["to trainr, which is not there", "did you mean trainer?"]),
         ("+pain/blue=x", ["to pain, which is not there", "++pain/blue="]),

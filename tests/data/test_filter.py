@@ -167,7 +167,7 @@ def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
     ids=str,
 )
 def test_a_malformed_bound_is_an_error_in_words(settings: dict[str, Any]) -> None:
-    allowed = r"is not \[lowest, highest\]|is not a number|Set fields=|set it to true or false"
+    allowed = r"is not \[lowest, highest\]|is not a number|Set fields=|neither true nor false. Set"
     with pytest.raises(ValueError, match=allowed) as error:
         Filter(**settings)
     assert next(iter(settings)) in str(error.value) or "aesthetic" in str(error.value)
@@ -204,11 +204,11 @@ def test_a_hash_set_takes_eight_bytes_a_hash() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"shards": "x", "wieght": 0.2}, "'wieght'. Allowed are shards, text, weight, filter"),
-        ({"shards": "x", "fitler": {"min_side": 9}}, "'fitler'. Allowed are shards, text"),
+        ({"shards": "x", "wieght": 0.2}, "'wieght'. Choose from shards, text, weight, filter"),
+        ({"shards": "x", "fitler": {"min_side": 9}}, "'fitler'. Choose from shards, text"),
         (
             {"shards": "x", "filter": {"min_sied": 9}},
-            "'min_sied'. Allowed are min_side, max_aspect",
+            "'min_sied'. Choose from min_side, max_aspect",
         ),
         ({"shards": "x", "filter": {"min_side": "a"}}, "min_side='a' is not a number"),
         ({"shards": "x", "filter": [1]}, r"filter=\[1\]. Set filter: {min_side"),

@@ -164,7 +164,7 @@ def test_a_member_larger_than_any_image_is_refused(tmp_path: Path, code: str) ->
     data[148:156] = b"%06o\0 " % sum(data[:512])
     path.write_bytes(bytes(data))
     output, growth = run_and_measure(code, path)
-    assert "bytes; a member may have" in output and growth < 200
+    assert f"bytes; at most {1 << 30} are allowed" in output and growth < 200
 
 
 def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -207,7 +207,7 @@ def test_a_header_that_lies_about_its_size_is_refused(
     path.write_bytes(data[:last] + lie + bytes(10_240))
     with (
         path.open("rb") as file,
-        pytest.raises(ValueError, match=r"short|bytes; a member|plain"),
+        pytest.raises(ValueError, match=r"short|bytes; at most \d+ are|plain"),
     ):
         list(tar.members(path, file, mode))
 

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny_world import add_text, sample
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.data import quantisation, sidecar, sidecar_header
 from imagen_lit.data.loader import Data
 from imagen_lit.data.shard_files import shard
@@ -93,6 +94,20 @@ LIES = {
 }
 
 
+def test_a_sidecar_of_an_earlier_version_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "0.safetensors"
+    sidecar.write(path, rows(3, 2), FIELDS)
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    fields = header["__metadata__"] | {"format": "imagen_lit sidecar 1"}
+    fields["stored"] = fields.pop("storage")
+    with_header(path, header | {"__metadata__": fields}, whole[8 + length :])
+    advice = rf"sidecar 1', not .*sidecar 2'\)\. Delete {tmp_path}, then embed the captions again"
+    with pytest.raises(InputError, match=advice):
+        sidecar.Sidecar(path)
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_a_false_header_is_refused_in_words(tmp_path: Path, lie: str) -> None:
     names_us = lie not in ("a list", "deep", "not utf-8", "no fields", "fields that are no words")
@@ -102,8 +117,8 @@ def test_a_false_header_is_refused_in_words(tmp_path: Path, lie: str) -> None:
     length = int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8 : 8 + length])
     with_header(path, LIES[lie](header) or header, whole[8 + length :])
-    message = "contradicts itself" if names_us else "not a file of text embeddings of ours"
-    with pytest.raises(ValueError, match=f"{message}: move it elsewhere or delete it") as error:
+    message = "contradicts itself" if names_us else "not a text embedding file of imagen_lit"
+    with pytest.raises(ValueError, match=f"{message}\\. Move it elsewhere or delete it") as error:
         sidecar.Sidecar(path)
     assert not isinstance(error.value, sidecar_header.CutShort)
 
@@ -116,7 +131,7 @@ def test_false_offsets_are_refused_in_words(tmp_path: Path, offsets: list[int]) 
     start = 8 + int.from_bytes(whole[:8], "little")
     lie = np.array(offsets, dtype=np.int64).tobytes()
     path.write_bytes(whole[:start] + lie + whole[start + len(lie) :])
-    with pytest.raises(ValueError, match="rows that lie outside it"):
+    with pytest.raises(ValueError, match="rows outside the file"):
         sidecar.Sidecar(path)
 
 
@@ -179,7 +194,7 @@ class TestWrongText:
         folder = make(2)
         path = folder.with_name("tiny.text") / "fake" / "00000.safetensors"
         sidecar.write(path, rows(1, 1), {**FIELDS, "format": "something"})
-        with pytest.raises(ValueError, match="not a file of text embeddings of ours"):
+        with pytest.raises(ValueError, match="not a text embedding file of imagen_lit"):
             self.opened(folder)
 
 

@@ -129,7 +129,7 @@ def test_a_table_of_bytes_needs_no_files(tmp_path: Path, nested: bool) -> None:
     [
         ("nowhere.csv", {}, "There is no table"),
         ("table.csv", {"caption": "text"}, "has no column 'text', it has image, caption, score"),
-        ("a.jpeg", {}, "none of .csv, .jsonl and .parquet"),
+        ("a.jpeg", {}, "not a .csv, .jsonl or .parquet file"),
         ("cut.parquet", {}, "cannot be read as Parquet"),
         ("addresses.csv", {}, "img2dataset, then set data/source=shards source.path="),
     ],

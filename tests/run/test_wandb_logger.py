@@ -101,11 +101,11 @@ def test_two_members_in_one_process_are_two_finished_runs(tmp_path: Path) -> Non
 
 
 def all_rows_are_written(folder: Path, logger: WandbLogger) -> None:
-    with pytest.warns(UserWarning, match="W&B is left out until the next start") as warned:
+    with pytest.warns(UserWarning, match="W&B is not used until the next start") as warned:
         assert logger.experiment is None or logger.experiment
         write(logger, 16, 32, 48)
         logger.finalize("success")
-    assert len([w for w in warned if "left out" in str(w.message)]) == 1
+    assert len([w for w in warned if "not used" in str(w.message)]) == 1
     assert [row["images"] for row in jsonl_rows(folder)] == [16, 32, 48]
 
 

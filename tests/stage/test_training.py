@@ -350,7 +350,7 @@ def test_a_checkpoint_is_saved_between_two_updates_only(shards: Path, tmp_path: 
             if not pl_module.between_updates:
                 trainer.checkpoint_callback.save(trainer)
 
-    with pytest.raises(RunError, match="between two updates only"):
+    with pytest.raises(RunError, match="can only be saved between two updates"):
         fit(shards, tmp_path, Hasty(), micro_batch_size=4)
 
 

@@ -187,7 +187,7 @@ def test_a_file_that_is_no_sidecar_is_left_alone(
         other = {"damaged": whole + b"more", "words": b"precious", "zeros": bytes(100)}
         path.write_bytes(other[foreign])
     before = contents(tmp_path / "text")
-    with pytest.raises(ValueError, match=f"{path.name} .*move it elsewhere or delete it"):
+    with pytest.raises(ValueError, match=f"{path.name} .*Move it elsewhere or delete it"):
         fill(shards, tmp_path / "text")
     assert contents(tmp_path / "text") == before
 
@@ -207,7 +207,7 @@ def test_the_cache_of_another_encoder_is_refused_and_left_alone(
     before = contents(tmp_path / "text")
     with pytest.raises(ValueError) as error:
         fill(shards, tmp_path / "text", Letters(**change), **options)
-    assert difference in str(error.value) and f"delete {tmp_path / 'text'}" in str(error.value)
+    assert difference in str(error.value) and f"Delete {tmp_path / 'text'}" in str(error.value)
     assert "layer" not in str(error.value)
     assert ("earlier versions did not" in str(error.value)) == ("absent" in difference)
     assert contents(tmp_path / "text") == before
@@ -219,7 +219,7 @@ def test_the_cache_of_other_captions_is_refused(shards: Collection, tmp_path: Pa
     shard.write(shards.paths[0], [other])
     with pytest.raises(ValueError, match="captions_sha256") as error:
         fill(Collection(shards.folder), tmp_path / "text")
-    advice = f"To replace it, delete {tmp_path / 'text' / '00000.safetensors'}, then"
+    advice = f"Delete {tmp_path / 'text' / '00000.safetensors'} to replace it, then"
     assert advice in str(error.value), "and not what was encoded for the other shards"
 
 

@@ -184,7 +184,7 @@ def test_an_error_starts_on_a_line_of_its_own(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     (place / "laion.text/t5_nano").mkdir(parents=True)
     (place / "laion.text/t5_nano/00001.safetensors").write_bytes(b"precious")
-    with pytest.raises(ValueError, match="not a file of text embeddings of ours"):
+    with pytest.raises(ValueError, match="not a text embedding file of imagen_lit"):
         embed()
     ProgressLine.end()  # as every command does at its end, however that comes
     assert capsys.readouterr().err.endswith("1/2 sidecars, ? left\n")

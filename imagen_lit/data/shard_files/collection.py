@@ -1,11 +1,11 @@
-"""A collection: a folder of shards, complete or an error.
+"""A collection: a folder of shards; an incomplete one is an error.
 
 `Collection(folder)` lists the shards in the order of their names and opens any of them. If the
 folder was made or surveyed by `python -m imagen_lit.build_shards`, its manifest
 (`<folder>.meta/manifest.json`) says which shards there must be, and how large; it is written before
 the first shard (the plan) and again after the last. Shards made by img2dataset need no manifest:
-their `_stats.json` give their sample counts. No tar is opened, nor an index after the first time
-(`index_summary`).
+their `_stats.json` files give their sample counts. Tars are never opened here, and indexes only the
+first time (`index_summary`).
 """
 
 import os
@@ -45,7 +45,7 @@ class Collection:
 
     @cached_property
     def stamp(self) -> str:
-        """What changes whenever any of the shards does."""
+        """A digest that changes whenever any of the shards does."""
         return index_summary.stamp(self.paths)
 
     def open(self, shard: int) -> Shard:
@@ -70,7 +70,7 @@ def check_names(folder: Path, paths: Sequence[Path], manifest: dict[str, Any]) -
 
 
 def reindex_command(folder: Path) -> str:
-    """How to turn the shards that are there now into a collection."""
+    """How to turn the shards that exist now into a collection."""
     return (
         f"delete {meta_folder(folder) / 'manifest.json'}, then type: "
         f"{COMMAND} data/source=shards source.path={folder}"
@@ -78,7 +78,7 @@ def reindex_command(folder: Path) -> str:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder of shards, None where there is none."""
+    """The manifest of a folder of shards; None if there is none."""
     path = meta_folder(folder) / "manifest.json"
     match metadata.parse(path.read_bytes()) if path.is_file() else None:
         case {"shards": {**shards}} as manifest if all(
@@ -87,13 +87,13 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
             return manifest
         case None:
             return None
-    raise InputError(f"{path} is damaged. Bring back a copy of it, or {reindex_command(folder)}")
+    raise InputError(f"{path} is damaged. Restore a copy of it, or {reindex_command(folder)}")
 
 
 def plan_manifest(
     folder: Path, entries: int, per_shard: int, source: Any, state: Any
 ) -> dict[str, Any]:
-    """The manifest of shards still to be made; an existing one must be of the same entries."""
+    """The manifest of shards still to be made; an existing one must have the same entries."""
     starts = range(0, entries, whole_number("per_shard", per_shard, 1))
     manifest = {
         "entries": entries,
@@ -127,7 +127,7 @@ def plan_manifest(
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """Raise an error in words before the work, and not after it, if no manifest can be written."""
+    """Raise before the work, and not after it, if no manifest can be written."""
     meta = meta_folder(folder)
     if not os.access(meta if meta.exists() else meta.parent, os.W_OK):
         raise PermissionError(
@@ -173,7 +173,7 @@ def check_download(path: Path, samples: int, left_out: int) -> None:
     expected = metadata.parse(stats.read_bytes()).get("successes")
     if type(expected) is not int:
         raise InputError(
-            f"{stats} does not say how many samples there are in {path.name}. Bring back what "
+            f"{stats} does not say how many samples there are in {path.name}. Restore what "
             "img2dataset wrote, or delete it."
         )
     if not samples <= expected <= samples + left_out:

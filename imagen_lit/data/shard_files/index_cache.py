@@ -1,8 +1,8 @@
-"""What was computed about files, kept beside them for as long as it holds.
+"""What was computed about files, cached beside them for as long as it is valid.
 
-`write(path, stamp, arrays, texts)` keeps named arrays and texts; the stamp describes the state of
-the files that they were computed from. `read(path, stamp, names)` returns them, or None if nothing
-is there, or it is of another state, damaged, or not ours: the files are the truth, and can be read
+`write(path, stamp, arrays, texts)` stores named arrays and texts; the stamp describes the state of
+the files that they were computed from. `read(path, stamp, names)` returns them, or None if the
+cache is missing, outdated, damaged, or not ours: the files are the source of truth, and can be read
 again.
 
 The format is safetensors: nothing in it is ever executed. It is not `.npz`, whose headers numpy
@@ -38,18 +38,18 @@ def meta_folder(folder: Path) -> Path:
     named = folder if folder.name.strip(".") else folder.resolve()  # "." and ".." have no name
     if not named.name:
         raise InputError(
-            f"{folder} cannot be a folder of shards, because nothing can lie beside it. "
-            "Name another folder."
+            f"{folder} cannot be a folder of shards, because its index would have to lie beside "
+            "it. Name another folder."
         )
     return named.with_name(named.name + ".meta")
 
 
 def file_stamp(path: Path) -> list[int]:
-    """What changes whenever a file does: size and time."""
+    """A stamp that changes whenever a file does: size and time."""
     try:
         stat = os.stat(path)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path} is missing. Bring it back.") from error
+        raise FileNotFoundError(f"{path} is missing. Restore it.") from error
     return [stat.st_size, stat.st_mtime_ns]
 
 
@@ -61,7 +61,7 @@ def digest(value: Any) -> str:
 def write(
     path: Path, stamp: object, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]
 ) -> None:
-    """On a read-only disk this warns once and keeps nothing."""
+    """Write atomically; on a read-only disk, warn once and store nothing."""
     try:
         with atomic_write(path) as file:
             _write(file, stamp, arrays, texts)
@@ -72,7 +72,7 @@ def write(
 
 
 def link_command(meta: Path) -> str:
-    """What to type where nothing can be written into `laion.meta`, beside `laion`."""
+    """What to type if nothing can be written into `laion.meta`, beside `laion`."""
     folder = meta.with_name(meta.name.removesuffix(".meta"))
     return f"type ln -s {folder.resolve()} {folder.name} in a folder of your own, and name the link"
 
@@ -90,8 +90,8 @@ def _warn_read_only(meta: Path) -> None:
 def _write(
     file: BinaryIO, stamp: object, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]
 ) -> None:
-    """One array after the other, as they lie in memory: they may be most of it."""
-    # Wide dtypes first, so that each array begins on a boundary of its own.
+    """Write one array after the other, straight from memory: they may fill most of it."""
+    # Wide dtypes first, so that each array is aligned.
     names = sorted(arrays, key=lambda name: -arrays[name].itemsize)
     contiguous = {name: np.ascontiguousarray(arrays[name]) for name in names}
     tensors, end = {}, 0

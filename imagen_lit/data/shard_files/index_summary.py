@@ -2,8 +2,8 @@
 the `hashes` of the keys, a row per sample.
 
 Gathered from the indexes once and cached beside the folder, in `datasets/laion.meta`; gathered
-again when a tar has come, gone or changed. So forty thousand shards cost forty thousand looks at a
-size and a time, and one file.
+again when a tar was added, removed or changed. So forty thousand shards cost forty thousand stat
+calls and reading one file.
 """
 
 import json
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 def stamp(paths: Sequence[Path]) -> str:
-    """What changes whenever any of the tars does."""
+    """A digest that changes whenever any of the tars does."""
     return index_cache.digest([VERSION, [[path.name, *file_stamp(path)] for path in paths]])
 
 
@@ -30,7 +30,7 @@ def columns(paths: Sequence[Path], names: Sequence[str]) -> dict[str, np.ndarray
     file, state = meta_folder(paths[0].parent) / "summary.safetensors", stamp(paths)
     if (cached := index_cache.read(file, state, names)) is not None:
         return cached[0]
-    counts, left_out, hashes = [], [], bytearray()  # which grows without a second copy
+    counts, left_out, hashes = [], [], bytearray()  # a bytearray grows without a second copy
     for path in paths:
         shard = index(path)
         counts.append(len(shard.keys))

@@ -1,4 +1,4 @@
-"""A sample's .json, which may come from anyone: nothing in it is trusted, and one that cannot be
+"""A sample's .json, which may come from anywhere: nothing in it is trusted, and one that cannot be
 parsed counts as empty."""
 
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def parse(text: bytes | str) -> dict[str, Any]:
-    """The object that a text holds, or an empty one."""
+    """The JSON object in a text, or an empty one."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, an endless number, too deep

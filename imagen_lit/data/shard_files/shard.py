@@ -49,7 +49,7 @@ class Shard:
         return self._member(row, CAPTION).decode()
 
     def orientation(self, row: int) -> int:
-        """EXIF's, of an image that has lost its own; 1 where nothing is recorded."""
+        """The EXIF orientation of an image that has lost its own; 1 if none is recorded."""
         return int(self.index.orientations[row])
 
     def metadata(self, row: int) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Shard:
 def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
     """Write samples {key, image (bytes), extension, caption, metadata}; the same samples give the
     same tar, byte for byte."""
-    from webdataset import TarWriter  # here, because reading must not need it
+    from webdataset import TarWriter  # here, so that reading does not need it
 
     keys = set()
     with atomic_write(path) as file, TarWriter(file, encoder=False, mtime=0.0) as writer:
@@ -80,12 +80,12 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
             if not KEY.fullmatch(key) or key in keys:
                 raise InputError(
                     f"key {key!r} cannot be written to {path}. A key is unique and made of at most "
-                    "80 letters, digits, '_' and '-'; rename it."
+                    "80 letters, digits, '_' and '-'. Rename it."
                 )
             if extension not in tar.IMAGES:
                 raise InputError(
-                    f"sample {key} is a .{extension}. Allowed are {', '.join(tar.IMAGES)}; "
-                    "convert it."
+                    f"sample {key} is a .{extension}. Allowed are {', '.join(tar.IMAGES)}. "
+                    "Convert it."
                 )
             keys.add(key)
             json_text = json.dumps(sample["metadata"], sort_keys=True).encode()
@@ -95,6 +95,6 @@ def write(path: Path, samples: Iterable[dict[str, Any]]) -> None:
                 if len(data) > tar.LIMIT[kind]:
                     raise InputError(
                         f"'{key}.{kind}' for {path} has {len(data)} bytes. A .{kind} may have "
-                        f"{tar.LIMIT[kind]}; make it smaller, or leave it out."
+                        f"{tar.LIMIT[kind]}. Make it smaller, or leave it out."
                     )
             writer.write({"__key__": key, **members})

@@ -1,6 +1,6 @@
-"""The index of one shard: where each member of its tar lies, and which keys are samples.
+"""The index of one shard: where each member of its tar is, and which keys are samples.
 
-It is scanned once and kept beside the folder: `datasets/demo/00000.tar` is indexed by
+The tar is scanned once and its index kept beside the folder: that of `datasets/demo/00000.tar` is
 `datasets/demo.meta/00000.index.safetensors`, made again whenever the tar's size or time changes.
 
 A tar may come from anywhere: it is read with the caution of `shard_files.tar`; a key is a name,
@@ -25,13 +25,13 @@ HASHES = 1 << 62  # key hashes are spread evenly over [0, HASHES)
 
 
 class Index(NamedTuple):
-    """Where everything lies in one tar; n rows."""
+    """Where everything is in one tar; n rows."""
 
     keys: np.ndarray  # [n] bytes
     offsets: np.ndarray  # [n, 3] image, caption, json
     sizes: np.ndarray  # [n, 3]; -1 where there is no json
     hashes: np.ndarray  # [n] of the keys, for choices that must not depend on the order of rows
-    orientations: np.ndarray  # [n] EXIF's, as the .json records it; 1 where it does not
+    orientations: np.ndarray  # [n] EXIF's, as the .json records it; 1 if it does not
     keys_sha256: str
     captions_sha256: str
     left_out: str  # how many keys are not a sample, by reason: a JSON object
@@ -41,7 +41,7 @@ ARRAYS, TEXTS = Index._fields[:5], Index._fields[5:]
 
 
 def index(path: Path) -> Index:
-    """The index of a tar: read, or made and kept if none fits the file as it is now."""
+    """The index of a tar: read, or made and kept if none matches the file's current state."""
     stamp = [VERSION, *index_cache.file_stamp(path)]
     file = index_cache.meta_folder(path.parent) / f"{path.stem}.index.safetensors"
     if (cached := index_cache.read(file, stamp, ARRAYS)) is not None:
@@ -52,7 +52,7 @@ def index(path: Path) -> Index:
 
 
 def _to_cache(index: Index) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Byte strings of one length become numbers, since the format has no strings."""
+    """Fixed-length byte strings become numbers, since the format has no strings."""
     fields = index._asdict()
     keys = fields.pop("keys")
     texts = {name: fields.pop(name) for name in TEXTS}
@@ -71,7 +71,7 @@ def _scan(path: Path) -> Index:
     """Read every header once, and every caption for its hash."""
     rows: dict[str, list[tuple[int, int]]] = {}
     left_out: Counter[str] = Counter()
-    unusable: dict[str, str] = {}  # keys that are not a sample whatever else they have
+    unusable: dict[str, str] = {}  # keys that are not a sample, whatever other members they have
     with open(path, "rb") as file:
         for member in tar.members(path, file, "r:"):
             row = rows.setdefault(member.key, [(-1, -1)] * 3)
@@ -142,5 +142,5 @@ class Digest:
         self._total.update(len(text).to_bytes(8, "little") + text)
 
     def hex(self) -> str:
-        """Of all texts so far."""
+        """The hash of all texts so far."""
         return self._total.hexdigest()

@@ -1,10 +1,10 @@
 """The statistics of every sample of a shard: the columns that filters put bounds on.
 
-`width`, `height` (before any resizing, where a .json records them as `original_width` and
-`original_height`; else the image's own, and 0 where it cannot be decoded), `caption_length` in
+`width`, `height` (before any resizing, if a .json records them as `original_width` and
+`original_height`; else the image's own, and 0 if it cannot be decoded), `caption_length` in
 characters, `caption_hash`, `contrast` (the standard deviation of its grey levels, 0 to 127; images
 of one colour are broken downloads), and the numbers of the .json under their own names: at most
-`MAX_NAMES` in a shard, and none of a .json that has more.
+`MAX_NAMES` in a shard, and none from a .json that has more.
 
 Cached beside the folder, `datasets/laion.meta/00000.statistics.safetensors`, until the tar changes.
 """
@@ -24,14 +24,14 @@ from imagen_lit.data.shard_files import index_cache, shard, shard_index
 VERSION = 2
 OWN = ("width", "height", "caption_length", "caption_hash", "contrast")
 MAX_NAMES = 256
-MAX_SIDE = 1 << 31  # pixels; a .json that records more is not believed
+MAX_SIDE = 1 << 31  # pixels; a larger number in a .json is ignored
 THUMBNAIL = 32
 
 Statistics = dict[str, np.ndarray]
 
 
 def of_shard(path: Path) -> Statistics:
-    """The columns of a tar, from the cache where it fits the file as it is now."""
+    """The columns of a tar, from the cache if it matches the file's current state."""
     file = index_cache.meta_folder(path.parent) / f"{path.stem}.statistics.safetensors"
     stamp = [VERSION, *index_cache.file_stamp(path)]
     if (cached := index_cache.read(file, stamp, [*OWN, "numbers"])) is not None:
@@ -99,7 +99,7 @@ def _measure(data: bytes) -> tuple[int, int, float]:
 
 
 def _number(value: Any) -> float | None:
-    """Numbers, and a CSV file's text of them."""
+    """A number, or a CSV file's text of one; else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

@@ -1,8 +1,8 @@
 """The members of a tar from anywhere, one by one; none is unpacked, and no header is trusted.
 
-Plain regular files only, with a name of bounded length; a tar that is cut short is an error even
-where the cut falls between two members, and so is one with another behind its end. Whatever else is
-wrong with one is an error in words too. A member too large for its kind is reported and not read.
+Only regular files, with a name of bounded length; a truncated tar is an error even if the cut falls
+between two members, and so is one with another appended. Any other fault is reported in words too.
+A member too large for its kind is reported and not read.
 """
 
 import tarfile
@@ -20,10 +20,10 @@ TOO_LARGE = ("its file is too large", "its caption is too long", "its metadata i
 TWICE = "it has two images, captions or .json"
 MAX_SIZE = 1 << 30  # bytes of any member
 MAX_NAME = 1000  # characters
-EXTENSIONS = (b"L", b"K", b"x", b"g", b"X")  # types of headers that hold a name or the like …
-MAX_EXTENSION = 1 << 16  # … and their bytes
-BLOCK = 512  # a tar is made of such blocks, and ends with two of zeros …
-PADDING = 1 << 20  # … or some more
+EXTENSIONS = (b"L", b"K", b"x", b"g", b"X")  # types of headers that hold a long name etc. …
+MAX_EXTENSION = 1 << 16  # … and the most bytes of one
+BLOCK = 512  # bytes; a tar is made of such blocks, and ends with two of zeros …
+PADDING = 1 << 20  # … or more, up to this many bytes
 
 
 class Member(NamedTuple):
@@ -46,7 +46,7 @@ def members(path: str | Path, file: Any, mode: Literal["r:", "r|"]) -> Iterator[
     while True:
         with _errors_in_words(path):
             header = tar.next()
-        tar.members.clear()  # type: ignore[attr-defined]  # the library would keep every one
+        tar.members.clear()  # type: ignore[attr-defined]  # the library would keep them all
         if header is None:
             break
         member = _member(path, tar, header)
@@ -60,7 +60,7 @@ def members(path: str | Path, file: Any, mode: Literal["r:", "r|"]) -> Iterator[
 
 
 class _Header(tarfile.TarInfo):
-    """An error where the library would continue or end in silence."""
+    """Raises where the library would silently continue or stop."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
@@ -80,15 +80,22 @@ class _Header(tarfile.TarInfo):
 def _member(path: str | Path, tar: tarfile.TarFile, header: tarfile.TarInfo) -> Member:
     """By webdataset's rule: a key ends at the first dot of the name."""
     if len(header.name) > MAX_NAME:
-        raise InputError(f"{path} holds a name of {len(header.name)} characters, of {MAX_NAME}.")
+        raise InputError(
+            f"{path} holds a name of {len(header.name)} characters; at most {MAX_NAME} are "
+            "allowed. Make the tar again with shorter names."
+        )
     if not (header.isreg() or header.isdir()) or header.issparse():
-        raise InputError(f"{path} holds {header.name!r}, which is not a plain file.")
+        raise InputError(
+            f"{path} holds {header.name!r}, which is not a plain file. "
+            "Make the tar again without it."
+        )
     folder, slash, name = header.name.rpartition("/")
     stem, _, kind = name.partition(".")
     kind = kind.lower()
     if not 0 <= header.size <= MAX_SIZE:
         raise InputError(
-            f"{path} holds {header.name!r} of {header.size} bytes; a member may have {MAX_SIZE}."
+            f"{path} holds {header.name!r} of {header.size} bytes; at most {MAX_SIZE} are allowed. "
+            "Make the tar again without it."
         )
     column = COLUMN.get(kind)
     too_large = TOO_LARGE[column] if column is not None and header.size > LIMIT[kind] else None
@@ -107,7 +114,7 @@ def _errors_in_words(path: str | Path) -> Iterator[None]:
         yield
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # a strange tar makes tarfile raise a dozen kinds
+    except Exception as error:  # a malformed tar makes tarfile raise a dozen kinds
         raise InputError(
             f"{path} is cut short or is not a plain tar ({error}). Make or copy it again."
         ) from error

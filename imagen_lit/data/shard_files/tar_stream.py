@@ -11,8 +11,8 @@ from imagen_lit.data.shard_files import shard_index, tar
 
 
 def read_samples(url: str) -> Iterator[dict[str, Any]]:
-    """{key, image, caption (bytes), orientation, shard} of each sample; what is not a sample is
-    left out, as in `shard_index.index`."""
+    """{key, image, caption (bytes), orientation, shard} of each sample; anything else is left out,
+    as in `shard_index.index`."""
     with _open(url) as file:
         parts: dict[int, bytes] = {}
         key, is_bad = None, False
@@ -35,7 +35,7 @@ def _sample(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict
 
 
 class _StoreFile:
-    """A file in a store, whose faults are never taken for the tar's."""
+    """A file in a store, whose errors are never mistaken for the tar's."""
 
     def __init__(self, url: str, file: BinaryIO) -> None:
         self.url, self.file = url, file
@@ -59,7 +59,7 @@ def _store_errors(url: str, action: str) -> Iterator[None]:
         yield
     except MemoryError:
         raise
-    except Exception as error:  # each store has errors of its own
+    except Exception as error:  # each store has its own errors
         reason = "nothing is there" if isinstance(error, FileNotFoundError) else repr(error)
         raise ConnectionError(
             f"{url} cannot be {action} ({reason}). Check the address, the network and your "

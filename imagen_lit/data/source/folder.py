@@ -27,7 +27,10 @@ class Folder:
             if file.suffix.lower() in SUFFIXES and file.is_file()
         )
         if not self.files:
-            raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) below {path}.")
+            raise FileNotFoundError(
+                f"there are no images ({', '.join(SUFFIXES)}) below {path}. "
+                "Set source.path=... to a folder of them."
+            )
 
     def __len__(self) -> int:
         return len(self.files)

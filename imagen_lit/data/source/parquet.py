@@ -1,4 +1,4 @@
-"""The rows of a Parquet file, a few in memory at once: one group of them can be gigabytes."""
+"""The rows of a Parquet file, a few in memory at once: one row group can be gigabytes."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from typing import Any
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.transform import Unusable
 
-ROWS = 16  # of a batch; rows are read mostly in order
-CELLS = 1024  # of a batch where only one column is read
+ROWS = 16  # in a batch; rows are read mostly in order
+CELLS = 1024  # in a batch when only one column is read
 
 
 class Parquet:
@@ -48,11 +48,11 @@ class Parquet:
                 self._batch = next(self._batches)
         try:
             return self._batch.slice(number - self._first, 1).to_pylist()[0]
-        except (ValueError, OverflowError) as error:  # not UTF-8, a date beyond all years
+        except (ValueError, OverflowError) as error:  # not UTF-8, a date out of range
             raise Unusable("its row cannot be read") from error
 
     def texts(self, column: str) -> Iterator[str | None]:
-        """The cells of a column of texts, None for one that is not UTF-8; of other columns none."""
+        """The cells of a text column, None for one that is not UTF-8; nothing for other columns."""
         from pyarrow import types
 
         kind = self._file.schema_arrow.field(column).type

@@ -1,5 +1,5 @@
 """An entry of a folder or a table becomes a sample `{key, image, extension, caption, metadata}`, or
-is `Unusable` for one of a few reasons, by which it is counted."""
+is `Unusable` for one of a few reasons, which are counted."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
 def extension(image: bytes) -> str:
-    """By its first bytes, whatever the file was called."""
+    """Determined by the first bytes, whatever the file was called."""
     if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
         return "webp"
     for magic, kind in MAGIC.items():
@@ -22,14 +22,14 @@ def extension(image: bytes) -> str:
 
 
 def read(file: Path, kind: str) -> bytes:
-    """A file's bytes; nothing is read of one larger than a member of its kind may be."""
+    """A file's bytes; a file larger than a member of its kind may be is not read."""
     if file.stat().st_size > LIMIT[kind]:
         raise Unusable(TOO_LARGE[COLUMN[kind]])
     return file.read_bytes()
 
 
 def sample(number: int, image: bytes, caption: Any, metadata: dict[str, Any]) -> dict[str, Any]:
-    """The sample with this number; of the metadata, numbers, texts and truth values remain."""
+    """The sample with this number; only numbers, texts and booleans of the metadata remain."""
     if not isinstance(caption, str) or not caption.strip():
         raise Unusable("it has no caption")
     try:

@@ -10,7 +10,7 @@ from imagen_lit.shapes import scene, world
 
 
 class Shapes:
-    """`count` scenes at `size` pixels, with nothing held out among them; scene i is a function of
+    """`count` scenes at `size` pixels, none of which is held out; scene i is a function of
     (seed, i)."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Shapes:
         """Scenes never change: they follow from the config alone."""
 
     def describe(self, number: int) -> tuple[dict, str]:
-        """The scene of a number and its caption, without rendering it."""
+        """The scene with this number and its caption, without rendering it."""
         if not 0 <= number < self.count:
             raise IndexError(f"scene number {number} is not in 0 to {self.count - 1}")
         return world.training_scene(self.seed, number, self.mix)

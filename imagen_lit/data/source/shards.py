@@ -1,10 +1,10 @@
-"""Shards that exist already, as a source: nothing is written, they are indexed where they lie."""
+"""Existing shards as a source: nothing is written, they are indexed where they are."""
 
 from pathlib import Path
 
 
 class Shards:
-    """Tars made by img2dataset, or by anyone, in one folder."""
+    """Tars made by img2dataset, or by another program, in one folder."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)

@@ -1,5 +1,5 @@
-"""The rows of a table, as a source. Nothing is fetched from the network: that is img2dataset's
-work, whose shards are read as they are."""
+"""The rows of a table, as a source. Nothing is fetched from the network: that is img2dataset's job,
+and its shards are read as they are."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ class Table:
         if not self.path.is_file():
             raise FileNotFoundError(f"There is no table {path}. Set source.path=... to one.")
         if self.path.suffix not in (".csv", ".jsonl", ".parquet"):
-            raise InputError(f"{path} is none of .csv, .jsonl and .parquet. Convert it.")
+            raise InputError(f"{path} is not a .csv, .jsonl or .parquet file. Convert it to one.")
         for column in (image, caption):
             if column not in self._columns:
                 names = ", ".join(self._columns) or "none"
@@ -69,8 +69,8 @@ class Table:
         ]
 
     def _names(self) -> Iterator[str | None]:
-        """The path of each row's image, None where it has none; nothing where the images themselves
-        are in a Parquet file, which would have to be read for that."""
+        """The path of each row's image, None if it has none; nothing if the images themselves are
+        in a Parquet file, which would have to be read for that."""
         if self.path.suffix == ".parquet":
             yield from self._parquet.texts(self.image)
             return
@@ -85,7 +85,7 @@ class Table:
         try:
             file = (root / name).resolve()
             missing = not file.is_file()
-        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, circular links
             raise Unusable("its path is not possible") from error
         if not file.is_relative_to(root):
             raise Unusable("its path leads out of the table's folder")
@@ -101,7 +101,7 @@ class Table:
 
     @cached_property
     def _rows(self) -> list[dict[str, Any] | None]:
-        """None for a row that cannot be read; bytes that are not UTF-8 stay for `sample` to see."""
+        """None for a row that cannot be read; bytes that are not UTF-8 are left for `sample`."""
         parse = _csv if self.path.suffix == ".csv" else _jsonl
         with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             return list(parse(file))
@@ -138,7 +138,7 @@ def _csv(file: TextIO) -> Iterator[dict[str, Any] | None]:
             yield next(rows)
         except StopIteration:
             return
-        except csv.Error:  # an endless cell; the next line begins a row again
+        except csv.Error:  # an endless cell; the next line begins a new row
             yield None
 
 
