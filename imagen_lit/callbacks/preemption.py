@@ -139,11 +139,6 @@ class Preemption(Callback):
         refusal = None
         if wants_requeue and trainer.is_global_zero:
             refusal = self._requeue()
-            outcome = "is requeued"
-            if refusal is not None:
-                outcome = f"is not requeued ({refusal}): it continues"
-            message = f"saved after a signal; job {slurm.job_id()} {outcome}"
-            print(message, file=sys.stderr, flush=True)
         if trainer.strategy.broadcast(refusal) is not None:
             return
         status.write(self.folder, "preempted")
@@ -153,9 +148,17 @@ class Preemption(Callback):
         status.write(self.folder, "running")
 
     def _requeue(self) -> str | None:
+        """None if the job will be run again, or the reason why not."""
+        refusal: str | None
         if slurm.restarts() >= self.max_requeues:
-            return f"it was requeued {slurm.restarts()} times, and max_requeues={self.max_requeues}"
-        return requeue()
+            refusal = f"it was requeued {slurm.restarts()} times; max_requeues={self.max_requeues}"
+        else:
+            # Printed before: once the requeue is granted, srun may lose the line.
+            _print(f"saved after a signal; job {slurm.job_id()} asks to be requeued")
+            refusal = requeue()
+        if refusal is not None:
+            _print(f"job {slurm.job_id()} is not requeued ({refusal}): it continues")
+        return refusal
 
     @staticmethod
     def _any_rank(trainer: Trainer, flag: bool) -> bool:
@@ -174,6 +177,10 @@ class Preemption(Callback):
     ) -> None:
         """Read it back."""
         self._validation_pending = checkpoint.get(VALIDATION_PENDING, False)
+
+
+def _print(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 def _leave_ours() -> None:

@@ -78,7 +78,7 @@ def race(jobs: Jobs, rank: int) -> None:
         wait_until(lambda n=number: jobs.status(name)["restarts"] == n + 1, lambda: jobs.log(name))
     fields = jobs.wait_for_end(job, name)
     assert (fields["JobState"], fields["Restarts"]) == ("COMPLETED", str(ROUNDS)), jobs.log(name)
-    assert jobs.log(name).count("is requeued") == ROUNDS
+    assert jobs.log(name).count("asks to be requeued") == ROUNDS
     assert_complete(jobs, name, images)
 
 

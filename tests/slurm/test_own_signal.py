@@ -21,4 +21,4 @@ def test_a_run_preempted_by_its_own_signal_is_requeued_once(
         images = jobs.wait_for_training("own", after=64)
         preempt(jobs)
         assert_resumed(jobs, job, "own", IMAGES, after=images)
-        assert f"job {job} is requeued" in jobs.log("own"), "it received USR2, not TERM"
+        assert f"job {job} asks to be requeued" in jobs.log("own"), "it received USR2, not TERM"

@@ -25,4 +25,4 @@ def test_preempted_runs_resume(jobs: Jobs, partition: str, every: int) -> None:
     preempt(jobs)
     for name, job in ids.items():
         assert_resumed(jobs, job, name, images[name], after=min(before[name], every))
-        assert "is requeued" not in jobs.log(name), "SLURM requeues it, not the run"
+        assert "asks to be requeued" not in jobs.log(name), "SLURM requeues it, not the run"

@@ -26,6 +26,6 @@ def test_a_run_out_of_time_is_requeued_or_trains_on_if_it_may_not_be(jobs: Jobs)
     assert_complete(jobs, "once", IMAGES)
     fields = jobs.wait_for_end(job, "time")
     assert (fields["JobState"], fields["Restarts"]) == ("COMPLETED", "1"), jobs.log("time")
-    assert f"job {job} is requeued" in jobs.log("time")
+    assert f"job {job} asks to be requeued" in jobs.log("time")
     assert_complete(jobs, "time", IMAGES)
     assert jobs.status("time")["restarts"] == 1
