@@ -70,6 +70,8 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
                 return _one_line(innermost)
             text = _one_line(error.msg or error)
             return f"{error.full_key}: {text}" if error.full_key else _one_line(error)
+        case ValueError() if str(error).startswith("Only one of --"):  # Hydra's own flags
+            return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
         case OSError():  # after MissingConfigException, which is an OSError too
             return _one_line(_message(error))
         case Exception() if type(error).__name__ in SUBMITIT and re.search(NO_SLURM, str(error)):
@@ -83,7 +85,8 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """` (did you mean a or b?)` for a misspelt name, or nothing when none is close."""
     last = {name: name.rpartition(".")[2] for name in names}
-    close = difflib.get_close_matches(word, last, n=3)
+    close = [name for name in last if name.partition("@")[0] == word]  # where a group is used
+    close += difflib.get_close_matches(word, last, n=3)
     ends = difflib.get_close_matches(word.rpartition(".")[2], last.values(), n=3, cutoff=0.8)
     close += [name for name in last if last[name] in ends and name not in close]
     return f" (did you mean {' or '.join(close[:3])}?)" if close else ""

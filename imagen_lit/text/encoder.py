@@ -75,18 +75,27 @@ class HuggingFace:
                 f"{len(unset)}. Fetch the weights that belong to config.json, or set another "
                 "text.load."
             )
-        if model.config.hidden_size != self.width:
+        self._check_settings(model.config)
+        return model.eval().requires_grad_(False).to(self.device)
+
+    def _check_settings(self, config: Any) -> None:
+        if config.hidden_size != self.width:
             raise InputError(
-                f"text encoder {self.name!r} in {self.path} has width {model.config.hidden_size}, "
-                f"but text.width={self.width}. Set text.width={model.config.hidden_size}."
+                f"text encoder {self.name!r} in {self.path} has width {config.hidden_size}, "
+                f"but text.width={self.width}. Set text.width={config.hidden_size}."
             )
-        longest = getattr(model.config, "max_position_embeddings", self.max_length)
+        longest = getattr(config, "max_position_embeddings", self.max_length)
         if self.max_length > longest:
             raise InputError(
                 f"text encoder {self.name!r} has positions for {longest} tokens, but "
                 f"text.max_length={self.max_length}. Set text.max_length={longest} or less."
             )
-        return model.eval().requires_grad_(False).to(self.device)
+        states = config.num_hidden_layers + 1  # the embedding, then one after each layer
+        if not -states <= self.layer < states:
+            raise InputError(
+                f"text encoder {self.name!r} has {states} hidden states, but "
+                f"text.layer={self.layer}. Set text.layer to {-states} … {states - 1}."
+            )
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:

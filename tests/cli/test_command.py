@@ -65,12 +65,13 @@ if __name__ == "__main__":
 FILES = {
     "tiny.py": COMMAND,
     "conf/tiny.yaml": """
-defaults: [_self_, paint: red]
+defaults: [_self_, paint: red, frame@wall.left: oak]
 fault: none
 needed: ???
 trainer: {max_steps: 3}
 hydra: {run: {dir: out}, sweep: {dir: out}, output_subdir: null}
 """,
+    "conf/frame/oak.yaml": "width: 1\n",
     "conf/paint/red.yaml": "colour: red\n",
     "conf/paint/blue.yaml": "colour: blue\nshade: 2\n",
     "conf/paint/broken.yaml": "colour: [red\n",
@@ -104,6 +105,7 @@ def run(package: Path, *words: str, **environment: str) -> subprocess.CompletedP
     [
         ("paint=bleu", ["'paint' has no option 'bleu'", "did you mean paint=blue?", "red"]),
         ("pain=blue", ["no key or group 'pain'", "did you mean paint?"]),
+        ("frame=oak", ["no key or group 'frame'", "did you mean frame@wall.left?"]),
         ("trainer.max_step=4", ["'trainer.max_step'", "did you mean trainer.max_steps"]),
         ("max_steps=4", ["'max_steps'", "did you mean trainer.max_steps"]),
         ("+sweep=pear", ["'sweep' has no option 'pear'", "+sweep=pair"]),
@@ -136,6 +138,11 @@ def test_a_key_of_another_option_is_suggested_if_that_one_is_chosen(
 ) -> None:
     assert "did you mean paint.shade?" in run(package, "paint=blue", "paint.shadow=1").stderr
     assert "paint.shade" not in run(package, "paint.shadow=1").stderr
+
+
+def test_to_show_every_point_at_once_is_refused(package: Path) -> None:
+    answer = run(package, "--multirun", "--cfg", "job", "paint=red,blue")
+    assert answer.stderr.count("\n") == 1 and "leave --multirun out" in answer.stderr
 
 
 def test_a_bug_keeps_its_traceback(package: Path) -> None:

@@ -127,7 +127,9 @@ def test_a_group_is_a_room(option: Path) -> None:
 def test_an_option_is_named_after_the_thing(option: Path) -> None:
     target = OmegaConf.create(text_of(option))["_target_"]
     thing = target.rpartition(".")[2].lower().replace("_", "")
-    assert thing in option.name.replace("_", "")
+    assert thing in option.name.replace("_", ""), (
+        f"{option}: the option of class {thing} needs a name with {thing} in it"
+    )
 
 
 # Rule 5 -----------------------------------------------------------------------------------------
@@ -191,9 +193,13 @@ def test_every_point_of_a_study_composes(path: Path, compose: Any) -> None:
         for axis in grid
     ]
     assert bool(axes) == (group == "sweep"), f"{path.name}: a sweep has parameters"
+    names = []
     for point in itertools.product(*axes):
         cfg = compose(line[1], choice, *point)
         config.check(OmegaConf.to_container(cfg, resolve=True))
+        names.append(cfg.get("name"))
+    if None not in names:  # the folder of a run
+        assert len(set(names)) == len(names), f"{path.name}: two points share a folder: {names}"
 
 
 @pytest.mark.parametrize(

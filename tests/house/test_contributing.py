@@ -30,7 +30,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(recipes) == 4, "a class, its option, an encoder and a sweep"
     for path, is_appended, code in recipes:
         before = (copy / path).read_text() + "\n\n" if is_appended else ""
-        assert (copy / path).exists() == bool(is_appended), f"{path} is there already"
+        assert (copy / path).exists() == bool(is_appended), (
+            f"{path} exists: rename yours, the name is that of an example in CONTRIBUTING.md"
+        )
         (copy / path).write_text(before + code)
     return copy
 

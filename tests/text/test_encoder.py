@@ -13,6 +13,7 @@ from sentencepiece import SentencePieceTrainer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets, config
 from imagen_lit.text.encoder import HuggingFace
 
@@ -99,6 +100,14 @@ def test_the_layer_that_is_set_is_read(tmp_path: Path) -> None:
     tokens, mask = clip.encode(CAPTIONS)
     torch.testing.assert_close(tokens[mask], every.hidden_states[-2][mask])
     assert (tokens[mask] - every.last_hidden_state[mask]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("layer", [3, -4])
+def test_a_layer_that_the_encoder_lacks_is_refused(tmp_path: Path, layer: int) -> None:
+    encoder = make("t5_small", tmp_path)  # of two layers: three hidden states with the embedding
+    encoder.layer = layer
+    with pytest.raises(InputError, match=r"has 3 hidden states.*Set text\.layer to -3 … 2\."):
+        encoder.encode(CAPTIONS)
 
 
 def test_float16_is_refused(tmp_path: Path) -> None:
