@@ -47,9 +47,10 @@ def evaluate(
         for each, paths in zip(requests, files, strict=True)
         if not all(path.exists() for path in paths.values())
     ]
-    drawn = image_files.draw(cascade, encoder, to_draw, images, batch)
-    for done, _ in enumerate(drawn, len(requests) - len(to_draw) + 1):
-        report(done, len(requests))
+    before = len(requests) - len(to_draw)
+    for drawn, _ in enumerate(image_files.draw(cascade, encoder, to_draw, images, batch), 1):
+        if drawn % batch == 0 or drawn == len(to_draw):  # the images of a batch appear together
+            report(before + drawn, len(requests))
     results = {
         stage: [
             prompts.judge(number, pixels.load_png(paths[stage]))

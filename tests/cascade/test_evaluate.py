@@ -11,11 +11,11 @@ from imagen_lit.cli import config
 from imagen_lit.evaluate import evaluate, main, request
 
 
-def run(runs: Path, *words: str) -> dict[str, Any]:
+def run(runs: Path, *words: str, report: Any = print) -> dict[str, Any]:
     usual = ["cascade=demo_base", "cascade.base.recipe.steps=1", "prompts.count=4"]
     cfg = config.compose("evaluate", [*usual, f"runs={runs}", *words])
     cascade, prompts = config.build(cfg.cascade), config.build(cfg.prompts)
-    return evaluate(cascade, Encoder(), prompts, Path(cfg.out), 4, request(cfg), print)
+    return evaluate(cascade, Encoder(), prompts, Path(cfg.out), 4, request(cfg), report)
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -46,6 +46,19 @@ def test_the_same_weights_are_not_drawn_twice(tmp_path: Path) -> None:
     drawn = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
     run(tmp_path)
     assert drawn and drawn == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+
+
+def test_progress_is_counted_by_whole_batches(tmp_path: Path) -> None:
+    """The images of a batch appear at once: counted one by one, the time left would jump."""
+    leave_run(tmp_path, "base")
+    counted: list[tuple[int, int]] = []
+    run(tmp_path, "prompts.count=12", report=lambda *count: counted.append(count))
+    assert counted == [(4, 12), (8, 12), (12, 12)]
+    for image in sorted((tmp_path / "demo/evaluation/images").rglob("*.png"))[:6]:
+        image.unlink()
+    counted.clear()
+    run(tmp_path, "prompts.count=12", report=lambda *count: counted.append(count))
+    assert counted == [(10, 12), (12, 12)]
 
 
 @pytest.mark.parametrize("word", ["cascade.base.recipe.steps=2", "prompts.count=8"])
