@@ -71,7 +71,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
         "<h2>Do the images match their captions?</h2><p>Share of held-out prompts whose "
         "image shows every colour, shape, count and relation named, and nothing else, as read "
         "by the exact reader; with 95 % intervals (Wilson). Words are reported for interest.</p>"
-        "<table><tr><th>stage</th><th>category</th><th>exact</th>"
+        "<table class='scores'><tr><th>stage</th><th>category</th><th>exact</th>"
         f"<th>interval</th><th>n</th><th></th><th></th></tr>{''.join(rows)}</table>"
     )
 
@@ -113,7 +113,7 @@ def _guidance(guidance: Mapping[str, Any], folder: Path) -> str:
         f"<h2>Guidance and thresholding</h2><p>“{escape(guidance['prompt'])}”, the same seed "
         "throughout, base stage guided with weight w and its clean estimates bounded in two ways "
         "(Imagen § 2.3, figs. A.9 and A.10).</p>"
-        f"<table class='grid'><tr><th></th>{head}</tr>{rows}</table>"
+        f"<div class='wide'><table class='grid'><tr><th></th>{head}</tr>{rows}</table></div>"
     )
 
 
