@@ -26,7 +26,8 @@ class Eta:
 
     def remaining(self, total: int) -> str:
         """Time until `total` are done, as a clock shows it, or `?`."""
-        return clock((total - self._history[-1][1]) / self.speed) if self.speed else "?"
+        left = max(0, total - self._history[-1][1])  # the last batch may go beyond the total
+        return clock(left / self.speed) if self.speed else "?"
 
 
 def clock(seconds: float) -> str:

@@ -65,8 +65,9 @@ class Tally:
         if bad > self.max_bad_fraction * max(total, 1000):
             raise InputError(
                 f"{reason}. {bad} of {total} images could not be used, more than "
-                f"data.max_bad_fraction={self.max_bad_fraction:g} allows. Build the shards again, "
-                "or set data.max_bad_fraction=0.1 to continue without these images."
+                f"data.max_bad_fraction={self.max_bad_fraction:g} allows. Set data.filter.min_side "
+                "or a smaller data.size if images are too small; build the shards again if they "
+                "are broken; or set a larger data.max_bad_fraction."
             )
 
 

@@ -74,13 +74,13 @@ class CacheCost(Disk):
         )
         extra = self.flops_per_caption / (train_gflops * 1e9)
         yield (
-            f"fly      encoding during training would add {extra:.1%} to the work of a stage that "
+            f"no cache encoding during training would add {extra:.1%} to the work of a stage that "
             f"takes {train_gflops:,.0f} GFLOP an image (train_gflops=...)"
         )
         yield (
-            "verdict  encode on the fly: it costs less than a twentieth of training"
+            "verdict  the cache saves less than a twentieth of each pass over the data"
             if extra < 0.05
-            else "verdict  cache: encoding would be a noticeable part of every pass over the data"
+            else "verdict  the cache pays: encoding would be a noticeable part of every pass"
         )
 
 

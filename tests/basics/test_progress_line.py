@@ -27,6 +27,7 @@ def test_the_time_left_follows_the_speed_of_the_last_minute(clock: list[float]) 
         clock[0] += 10
         eta.update(int(20 + clock[0] - 110))
     assert (eta.speed, eta.remaining(380)) == (1, "1:00"), "the speed at first no longer counts"
+    assert eta.remaining(319) == "0:00", "a last batch beyond the total is no negative time"
 
 
 def test_a_counter_shows_a_line_now_and_then_and_at_the_end(

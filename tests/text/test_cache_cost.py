@@ -29,9 +29,9 @@ def test_hours_are_the_work_over_the_speed() -> None:
     )
 
 
-def test_a_small_encoder_is_run_on_the_fly_and_a_large_one_is_cached() -> None:
+def test_a_cache_saves_little_for_a_small_encoder_and_pays_for_a_large_one() -> None:
     large = "\n".join(CacheCost(**SETTINGS).report("t5_xxl", "h100", 989e12, 1000))
     few = SETTINGS | {"parameters": 19_000_000}
     small = "\n".join(CacheCost(**few).report("s", "h100", 989e12, 1000))
-    assert "verdict  cache" in large and "163.8 kB a caption" in large
-    assert "on the fly" in small.split("verdict")[1]
+    assert "verdict  the cache pays" in large and "163.8 kB a caption" in large
+    assert "less than a twentieth" in small.split("verdict")[1]
