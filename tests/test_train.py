@@ -225,5 +225,5 @@ def test_on_a_login_node_the_run_of_a_job_is_left_alone(
 ) -> None:
     job = {"state": "running", "job": "17", "restarts": 0, "host": "n1"}
     (uninterrupted / "status.json").write_text(json.dumps(job))
-    with pytest.raises(RuntimeError, match=r"scancel 17; if it is gone already, remove .*status"):
+    with pytest.raises(RuntimeError, match=r"scancel 17; if it is already gone, remove .*status"):
         train.train(configure("uninterrupted", "stage.images=128"))

@@ -110,7 +110,7 @@ def test_the_counts_of_a_shard_are_written_before_it_has_its_name(
     list(survey(folder, 1))
     assert read_manifest(folder)["shards"]["00000"]["left_out"] == {"it is odd": 2}
     (index_cache.meta_folder(folder) / "00000.left_out.json").unlink()
-    with pytest.raises(ValueError, match=r"2 samples of 4 entries, and 0 .* left out\. Delete it"):
+    with pytest.raises(ValueError, match=r"2 samples of 4 entries, but 0 .* left out\. Delete it"):
         list(survey(folder, 1))
 
 
