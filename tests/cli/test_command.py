@@ -325,9 +325,9 @@ def test_a_cluster_that_accepts_no_job_gives_a_sentence() -> None:
 
 
 def run_console(*words: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from imagen_lit.cli import console; sys.argv = sys.argv[:1] + sys.argv[1:]"
+    code = "from imagen_lit.cli import console; console.main()"
     return subprocess.run(
-        [sys.executable, "-c", f"{code}; console.main()", *words],
+        [sys.executable, "-c", code, *words],
         env=os.environ | {"PYTHONPATH": str(assets.PACKAGE.parent)},
         capture_output=True,
         text=True,
