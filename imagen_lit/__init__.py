@@ -15,4 +15,4 @@ __version__ = "0.1.0"
 if sys.argv[:1] == ["-m"]:  # Python is about to run a command, whose imports take seconds
     from imagen_lit.cli import bootstrap
 
-    bootstrap.handle_interrupts()
+    bootstrap.begin()

@@ -1,31 +1,24 @@
-"""The start of a command, before its imports, which take seconds: its clock starts here, and Ctrl-C
-gives a readable message.
+"""The start of a command, before its imports, which take seconds: its clock starts here, Ctrl-C
+gives a readable message, and what needs no imports is answered at once.
 
-`imagen_lit/__init__.py` calls this when Python was started as `python -m imagen_lit.<command>`.
+`imagen_lit/__init__.py` calls `begin` when Python was started as `python -m imagen_lit.<command>`.
 """
 
 import sys
 import time
-from types import TracebackType
-from typing import NoReturn
+
+from imagen_lit.cli import interrupt
 
 STARTED_AT = time.monotonic()
 
 
-def exit_interrupted() -> NoReturn:
-    """Say how to continue, and exit with the status of an interrupted process."""
-    print("stopped; type the same command to continue", file=sys.stderr)
-    sys.exit(130)
+def begin() -> None:
+    """Handle Ctrl-C, and exit if the command line asks for help or cannot be meant."""
+    interrupt.handle()
+    after = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else []
+    if after[:1] and after[0].startswith("imagen_lit."):
+        from imagen_lit.cli import console, early_answer  # Hydra: Ctrl-C is handled by now
 
-
-def handle_interrupts() -> None:
-    """Handle a Ctrl-C that comes during the imports; every other exception is left alone."""
-    sys.excepthook = _excepthook
-
-
-def _excepthook(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        exit_interrupted()
-    sys.__excepthook__(kind, error, trace)
+        name, words = console.resolve([after[0].removeprefix("imagen_lit."), *after[1:]])
+        if name in console.commands():
+            early_answer.answer(name, words)

@@ -12,12 +12,11 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -25,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.progress_line import ProgressLine
-from imagen_lit.cli import assets, bootstrap, config, user_error
+from imagen_lit.cli import assets, config, flags, help_text, interrupt, user_error
 from imagen_lit.cli.user_error import did_you_mean
 
 Task = Callable[[DictConfig], Any]
@@ -48,21 +47,19 @@ def main(config_name: str) -> Callable[[Task], Callable[..., Any]]:
 
 def _run(task: Task, config_name: str) -> None:
     full_error = os.environ.get(FULL_ERROR)
-    sys.argv = ["dry_run=true" if word == "--dry-run" else word for word in sys.argv]
-
-    def in_words(error: BaseException, keys: user_error.Keys) -> str | None:
-        return None if full_error == "1" else user_error.sentence(error, keys)
 
     @functools.wraps(task)
     def member(cfg: DictConfig) -> Any:
         with _environment(FULL_ERROR, full_error):
             try:
                 _silence_hints()
-                _refuse_unknown_additions()
+                job = HydraConfig.get()
+                name: Any = job.job.config_name  # a command always names one
+                refuse_unknown_additions(name, job.overrides.task, job.runtime.choices)
                 return task(cfg)
             except Exception as error:
                 # Read it here: a joblib worker sends an exception home without its traceback.
-                sentence = in_words(error, list)
+                sentence = _in_words(error, list)
                 if sentence is None:
                     raise
                 if HydraConfig.get().mode == RunMode.RUN:
@@ -72,21 +69,41 @@ def _run(task: Task, config_name: str) -> None:
             finally:
                 ProgressLine.end()
 
+    with errors_in_words(config_name):
+        if flags.parse(sys.argv[1:]).help:
+            print(help_text.render(config_name, flags.parse(sys.argv[1:]).overrides))
+            return
+        sys.argv = flags.expand(sys.argv)
+        start_hydra(config_name, member)
+
+
+def start_hydra(config_name: str, task: Task) -> None:
+    """Let Hydra read the command line and call the task, for every member of a sweep."""
+    with _environment(FULL_ERROR, "1"):  # Hydra then raises what it would print
+        assets.register_sweeps()
+        hydra.main(assets.conf(), config_name, version_base="1.3")(task)()
+
+
+@contextmanager
+def errors_in_words(config_name: str) -> Iterator[None]:
+    """End the command with one line for an error of the input; a bug keeps its traceback."""
     try:
-        with _environment(FULL_ERROR, "1"):  # Hydra then raises what it would print
-            assets.register_sweeps()
-            hydra.main(assets.conf(), config_name, version_base="1.3")(member)()
+        yield
     except KeyboardInterrupt:
-        bootstrap.exit_interrupted()
+        interrupt.exit_interrupted()
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's way to end a fit
-            bootstrap.exit_interrupted()
+            interrupt.exit_interrupted()
         raise
     except Exception as error:
-        sentence = in_words(error, functools.partial(_keys, config_name))
+        sentence = _in_words(error, functools.partial(_keys, config_name))
         if sentence is None:
             raise
         sys.exit(f"error: {sentence}")
+
+
+def _in_words(error: BaseException, keys: user_error.Keys) -> str | None:
+    return None if os.environ.get(FULL_ERROR) == "1" else user_error.sentence(error, keys)
 
 
 def _silence_hints() -> None:
@@ -97,15 +114,17 @@ def _silence_hints() -> None:
         warnings.filterwarnings("ignore", hint)
 
 
-def _refuse_unknown_additions() -> None:
+def refuse_unknown_additions(
+    config_name: str, overrides: Sequence[str], choices: Container[str]
+) -> None:
     """Refuse misspelt additions: Hydra adds a key of any name for `+name=value`, so `+sweeep=` or
-    `+stagee.images=` would go unnoticed."""
-    hydra_config = HydraConfig.get()
-    overrides = hydra_config.overrides.task
-    groups = GlobalHydra.instance().config_loader().list_groups("")
+    `+stagee.images=` would go unnoticed. `choices` are the groups that the config chooses from."""
     additions = {w: w[1:].partition("=")[0] for w in overrides if re.match(r"\+[^+]", w)}
+    if not additions:
+        return
+    groups = config.groups()
     for name in additions.values():
-        if name.isidentifier() and name not in hydra_config.runtime.choices:
+        if name.isidentifier() and name not in choices:
             raise InputError(
                 f"+{name}= names no group{did_you_mean(name, groups)}. "
                 f"Choose from {', '.join(groups)}; ++{name}=... adds a plain key."
@@ -114,8 +133,7 @@ def _refuse_unknown_additions() -> None:
     if not deep:
         return
     others = [word for word in overrides if word not in deep]
-    root: Any = hydra_config.job.config_name  # a command always names one
-    top_level = {*groups, *map(str, config.compose(root, others))}
+    top_level = {*groups, *map(str, config.compose(config_name, others))}
     for name in deep.values():
         first = re.split("[./@]", name)[0]
         if first not in top_level:

@@ -4,6 +4,7 @@ object that a config node describes, and `check` reports what in a node cannot b
 
 import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, get_origin
 
 import hydra
@@ -32,15 +33,34 @@ def compose(
 
     Safe inside a running command: Hydra's global state is put back as it was.
     """
+    with hydra_started(config_name):
+        return hydra.compose(config_name, list(overrides), return_hydra_config=with_hydra)
+
+
+@contextmanager
+def hydra_started(job_name: str = "app") -> Iterator[None]:
+    """Hydra over `conf/`, whose state is put back as it was."""
     running, name = GlobalHydra.instance().hydra, JobRuntime.instance().get("name")
     GlobalHydra.instance().clear()
     try:
         assets.register_sweeps()
-        with hydra.initialize_config_dir(assets.conf(), config_name, version_base="1.3"):
-            return hydra.compose(config_name, list(overrides), return_hydra_config=with_hydra)
+        with hydra.initialize_config_dir(assets.conf(), job_name, version_base="1.3"):
+            yield
     finally:
         GlobalHydra.instance().hydra = running
         JobRuntime.instance().set("name", name)
+
+
+def groups(parent: str = "") -> list[str]:
+    """The names of all groups in `conf/`, and that of the sweeps."""
+    with hydra_started():
+        return GlobalHydra.instance().config_loader().list_groups(parent)
+
+
+def options(group: str) -> list[str]:
+    """The names of a group's options."""
+    with hydra_started():
+        return GlobalHydra.instance().config_loader().get_group_options(group)
 
 
 def keys(node: Any, prefix: str = "") -> Iterator[str]:

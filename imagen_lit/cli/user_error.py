@@ -86,10 +86,17 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     """` (did you mean a or b?)` for a misspelt name, or nothing when none is close."""
     last = {name: name.rpartition(".")[2] for name in names}
     close = [name for name in last if name.partition("@")[0] == word]  # where a group is used
-    close += difflib.get_close_matches(word, last, n=3)
+    close += _closest(word, last)
     ends = difflib.get_close_matches(word.rpartition(".")[2], last.values(), n=3, cutoff=0.8)
     close += [name for name in last if last[name] in ends and name not in close]
     return f" (did you mean {' or '.join(close[:3])}?)" if close else ""
+
+
+def _closest(word: str, names: Iterable[str]) -> list[str]:
+    """The close names; if one is much closer than the others, that one alone."""
+    close = difflib.get_close_matches(word, names, n=3)
+    ratio = {name: difflib.SequenceMatcher(None, word, name).ratio() for name in close}
+    return [name for name in close if ratio[name] > max(ratio.values()) - 0.1]
 
 
 def _missing_option(error: MissingConfigException) -> str:
@@ -108,10 +115,11 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
     unknown = re.match(r"Could not (?:override|delete from config\.) '(\S+?)'", text)
     if unknown:
         key = unknown[1].partition("@")[0]
-        add = f"; +{key}=... adds it" if "." in key else ""
+        near = did_you_mean(key, keys())
+        add = f"; +{key}=... adds it" if "." in key and not near else ""
         return (
-            f"there is no key or group {key!r} here{did_you_mean(key, keys())}; "
-            f"--cfg job lists the keys, --help the groups{add}"
+            f"there is no key or group {key!r} here{near}. "
+            f"Type --help for the settings, --cfg job for all of them{add}"
         )
     cause = error.__cause__
     return _one_line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)

@@ -1,0 +1,45 @@
+"""What a command answers before its own imports, which take seconds: help, the config, and that a
+flag, a key or an option does not exist.
+
+`bootstrap` calls this for `python -m imagen_lit.<command>`; then the command itself is imported.
+"""
+
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from imagen_lit.cli import assets, command, config, flags, help_text, interrupt
+
+
+def answer(config_name: str, words: Sequence[str]) -> None:
+    """Exit if the words ask for an answer or cannot be meant; otherwise return."""
+    with command.errors_in_words(config_name):
+        typed = flags.parse(words)
+        if typed.help or flags.is_answered_by_hydra(typed):
+            with interrupt.until_unread():
+                if typed.help:
+                    print(help_text.render(config_name, typed.overrides))
+                else:
+                    command.start_hydra(config_name, _never)
+            raise SystemExit
+        if typed.config_name or typed.config_path or typed.config_dir or typed.experimental_rerun:
+            return  # another config than ours: Hydra knows
+        overrides = _first_point(typed.overrides) if typed.multirun else typed.overrides
+        assets.register_sweeps()
+        choices = config.compose(config_name, overrides, with_hydra=True).hydra.runtime.choices
+        command.refuse_unknown_additions(config_name, overrides, choices)
+
+
+def _never(cfg: object) -> None:
+    raise AssertionError("Hydra only prints here")
+
+
+def _first_point(overrides: Sequence[str]) -> list[str]:
+    """The overrides of the first point of a sweep."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [
+        f"{each.get_key_element()}={next(each.sweep_string_iterator())}"
+        if each.is_sweep_override()
+        else str(each.input_line)
+        for each in parsed
+    ]

@@ -1,0 +1,119 @@
+"""What needs no training is answered before the imports that training needs."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import assets, config, console, flags, help_text
+
+COMMANDS = console.commands()
+HEAVY = ("torch", "lightning", "transformers", "wandb", "numpy", "matplotlib", "PIL")
+
+
+def start(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def imported(stderr: str) -> set[str]:
+    """The packages in Python's report on imports."""
+    names = re.findall(r"^import time:.*\| +([\w.]+)$", stderr, flags=re.MULTILINE)
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("train --help", "Train one stage"),
+        ("train --cfg job", "stage:"),
+        ("train stage.imags=3", "did you mean stage.images?"),
+        ("train -m stage.imags=3,4", "did you mean stage.images?"),
+        ("train +sweep=dem", "did you mean +sweep=demo?"),
+        ("train +sweeep=demo", "did you mean sweep?"),
+        ("sample cascade=dem", "did you mean cascade=demo?"),
+        ("bench data count=1 roundz=2", "did you mean rounds?"),
+        ("evaluate --dryrun", "did you mean --dry-run"),
+    ],
+)
+def test_an_answer_comes_before_the_imports_that_take_seconds(words: str, answer: str) -> None:
+    name, *rest = words.split()
+    done = start("-m", f"imagen_lit.{name}", *rest, PYTHONPROFILEIMPORTTIME="1")
+    assert answer in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hydra" in imported(done.stderr), "the report on imports is there"
+    assert imported(done.stderr).isdisjoint(HEAVY)
+
+
+def test_the_console_script_answers_as_early() -> None:
+    script = "import sys; from imagen_lit.cli import console; sys.argv[1:] = ['train', '--help']; "
+    done = start("-c", script + "console.main()", PYTHONPROFILEIMPORTTIME="1")
+    assert done.stdout == start("-m", "imagen_lit.train", "--help").stdout
+    assert imported(done.stderr).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("words", ["train --help", "train --cfg job"])
+def test_a_reader_that_has_seen_enough_ends_an_answer_quietly(words: str) -> None:
+    line = f"{sys.executable} -u -m imagen_lit.{words} | head -n 1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
+    assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_opens_with_what_the_command_does(name: str) -> None:
+    text = help_text.render(name, [])
+    assert text.startswith(help_text.summary(name)) and len(help_text.summary(name)) > 10
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_three_examples_that_compose(name: str) -> None:
+    typed = name.replace("bench_", "bench ")
+    examples = re.findall(r"^  python -m imagen_lit\.(.*)$", help_text.render(name, []), flags=re.M)
+    assert len(examples) >= 3
+    for example in examples:
+        words = shlex.split(example.removeprefix(typed))
+        assert example.startswith(typed)
+        words = [re.sub(r"=([^\[{,]+),.*", r"=\1", word) for word in words if word != "-m"]
+        config.compose(name, flags.expand(words))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_explains_every_setting_and_choice_of_a_root_config(name: str) -> None:
+    text = help_text.render(name, [])
+    root = OmegaConf.load(Path(assets.conf()) / f"{name}.yaml")
+    own = [key for key in root if key not in ("defaults", "hydra", "_target_")]
+    own = [key for key in own if not OmegaConf.is_config(OmegaConf.to_container(root)[key])]
+    for key in own:
+        if not isinstance(OmegaConf.to_container(root)[key], dict):
+            assert re.search(rf"^  {key}=.*\n? +\S", text, flags=re.M), f"{name}: {key}"
+    for entry in root.get("defaults", []):
+        if isinstance(entry, str) or "override" in next(iter(entry)):
+            continue
+        (group, _) = next(iter(entry.items()))
+        if "@" not in group:
+            assert re.search(rf"^  {group}=\S+\s+[^:]+: ", text, flags=re.M), f"{name}: {group}"
+
+
+def test_help_is_about_the_option_that_is_chosen() -> None:
+    assert "stage.images=100000 " in help_text.render("train", [])
+    assert "stage.images=5120000000" in help_text.render("train", ["stage=base64"])
+    assert "data.shards=???" in help_text.render("train", ["stage=base64"])
+
+
+@pytest.mark.parametrize("word", ["--dryrun", "--helpp", "-x", "--stage=demo_sr"])
+def test_a_flag_that_does_not_exist_is_refused_in_a_sentence(word: str) -> None:
+    flag = word.partition("=")[0]
+    with pytest.raises(InputError, match=rf"there is no flag {flag}.*Type --help"):
+        flags.parse(["stage=demo_sr", word])
