@@ -85,7 +85,7 @@ def flops(cfg: DictConfig) -> int:
     with torch.device("meta"):
         stage: Stage = config.build(cfg.stage)
     edge = cfg.data.crop or cfg.data.size
-    return estimate.estimate(stage, cfg.data.batch_size, edge, cfg.text.width).flops
+    return estimate.work(stage, cfg.data.batch_size, edge, cfg.text.width).flops
 
 
 @torch.inference_mode()

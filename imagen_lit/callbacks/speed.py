@@ -18,6 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit.basics import hardware
 
+PEAK_SECONDS = 0.2  # before the first update: some dozen products
 MAX_WAIT = 0.2  # a larger share of waiting gives a warning
 
 
@@ -36,7 +37,8 @@ class Speed(Callback):
         if pl_module.flops is not None:
             bf16 = str(trainer.precision).startswith("bf16")
             dtype = torch.bfloat16 if bf16 else torch.float32
-            self._peak = hardware.matrix_peak(dtype, pl_module.device) * trainer.world_size
+            peak = hardware.matrix_peak(dtype, pl_module.device, seconds=PEAK_SECONDS)
+            self._peak = peak * trainer.world_size
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int

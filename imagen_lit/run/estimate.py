@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.basics.errors import InputError
+from imagen_lit.basics import arguments
 from imagen_lit.data import sidecar
 from imagen_lit.data.shard_files import collection
 from imagen_lit.run import meta_device
@@ -38,21 +38,13 @@ class Devices:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Of one stage; bytes are those of one device that holds all of it."""
+class Work:
+    """Of one stage."""
 
     parameters: int
     flops: int  # of one image, forward and backward
     images: int
     batch_size: int
-    weights: int  # bytes; the EMA's and the gradients' are as many
-    optimizer: int  # bytes
-
-    def memory(self, peak: int, devices: Devices) -> int:
-        """Bytes on each device. Gradients are sharded, activations are not."""
-        gradients = min(self.weights, peak)
-        state = 2 * self.weights + self.optimizer + gradients
-        return state // (devices.count if devices.sharded else 1) + peak - gradients
 
     @property
     def updates(self) -> int:
@@ -66,6 +58,20 @@ class Estimate:
             f"forward and backward; {self.images:,} images in {self.updates:,} updates of "
             f"{self.batch_size:,}"
         )
+
+
+@dataclass(frozen=True)
+class Estimate(Work):
+    """The work, and the bytes of one device that holds all of it."""
+
+    weights: int  # the EMA's and the gradients' are as many
+    optimizer: int
+
+    def memory(self, peak: int, devices: Devices) -> int:
+        """Bytes on each device. Gradients are sharded, activations are not."""
+        gradients = min(self.weights, peak)
+        state = 2 * self.weights + self.optimizer + gradients
+        return state // (devices.count if devices.sharded else 1) + peak - gradients
 
     def lines(
         self,
@@ -116,19 +122,21 @@ class Estimate:
         ]
 
 
-def estimate(stage: Stage, batch_size: int, edge: int, text_width: int) -> Estimate:
+def work(stage: Stage, batch_size: int, edge: int, text_width: int) -> Work:
     """`stage` is on the meta device; `edge` is that of the images it is trained on."""
-    if batch_size < 1:
-        raise InputError(
-            f"data.batch_size={batch_size} is less than one image. Set data.batch_size=64, "
-            "for example."
-        )
-    flops = meta_device.count_flops(stage, edge, text_width)
-    return Estimate(
+    arguments.whole_number("data.batch_size", batch_size, 1)
+    return Work(
         parameters=sum(p.numel() for p in stage.denoiser.network.parameters()),
-        flops=flops,
+        flops=meta_device.count_flops(stage, edge, text_width),
         images=stage.images,
         batch_size=batch_size,
+    )
+
+
+def estimate(stage: Stage, batch_size: int, edge: int, text_width: int) -> Estimate:
+    """The same with the bytes, which take as long to count again."""
+    return Estimate(
+        **vars(work(stage, batch_size, edge, text_width)),
         weights=sum(p.nbytes for p in stage.denoiser.network.parameters()),
         optimizer=meta_device.optimizer_bytes(stage),
     )

@@ -24,7 +24,7 @@ SMALLER = 32  # the micro-batch that the screen gives as an example
 _print = rank_zero_only(print)
 
 
-def require(cfg: DictConfig) -> estimate.Estimate:
+def require(cfg: DictConfig) -> estimate.Work:
     """Print what this run will take, and raise if something is missing."""
     result, missing = inspect(cfg, full=cfg.trainer.accelerator != "cpu")
     if missing:
@@ -33,19 +33,22 @@ def require(cfg: DictConfig) -> estimate.Estimate:
     return result
 
 
-def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Estimate, list[str]]:
-    """Print the whole screen, or one line; the estimate, and a sentence for each missing thing."""
+def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
+    """Print the whole screen, or one line; the work, and a sentence for each missing thing."""
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
     with torch.device("meta"):
         stage: Stage = config.build(cfg.stage)
     edge = cfg.data.crop or cfg.data.size
-    result = estimate.estimate(stage, cfg.data.batch_size, edge, cfg.text.width)
+    facts = stage, cfg.data.batch_size, edge, cfg.text.width
+    result: estimate.Work
     title = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
     if full:
+        result = estimate.estimate(*facts)
         probe = estimate.read_probe(Path(cfg.runs) / cfg.name)
         captions, devices = estimate.count_captions(shards), _devices(cfg, stage, edge)
         lines = [title, *result.lines(cfg.text.width, probe, captions, devices)]
     else:
+        result = estimate.work(*facts)
         lines = [f"{title}; {result.brief()}"]
     if cfg.notice:
         lines.append(cfg.notice)

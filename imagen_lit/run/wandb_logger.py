@@ -50,8 +50,8 @@ class WandbLogger(JsonlLogger):
 
     @property
     def experiment(self) -> Any:
-        """Requested by Lightning when a fit begins."""
-        self._open()
+        """W&B's run. None before the first row: opening it takes seconds, and Lightning asks for it
+        before the first update."""
         return self._wandb_run
 
     @rank_zero_only

@@ -17,7 +17,7 @@ PEAK, FLOPS = 1e9, 2e6
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     now = SimpleNamespace(seconds=100.0)
     monkeypatch.setattr(speed.time, "perf_counter", lambda: now.seconds)
-    monkeypatch.setattr(speed.hardware, "matrix_peak", lambda dtype, device: PEAK)
+    monkeypatch.setattr(speed.hardware, "matrix_peak", lambda dtype, device, seconds: PEAK)
     return now
 
 

@@ -103,7 +103,8 @@ def test_updates_of_no_images_are_refused() -> None:
     with torch.device("meta"):
         stage = config.build(config.compose("train", TINY).stage)
     with pytest.raises(
-        ValueError, match=r"data\.batch_size=0 is less than one image\. Set data\.batch_size="
+        ValueError,
+        match=r"data\.batch_size=0 is not a whole number of 1 or more\. Set data\.batch_size=",
     ):
         estimate.estimate(stage, 0, 16, 8)
 
