@@ -10,19 +10,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 
-from imagen_lit.basics import hardware
+from imagen_lit.basics import arguments, hardware
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command, config, console
 from imagen_lit.diffusion import noise
-from imagen_lit.run import estimate, preflight
+from imagen_lit.run import estimate, preflight, run_folder
 from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
 
@@ -112,6 +111,7 @@ def _seconds(work: Callable[[], object]) -> float:
 @command.main("bench")
 def main(cfg: DictConfig) -> None:
     """Print what was measured; with save=true save the speed in the run's folder."""
+    arguments.whole_number("batches", cfg.batches, 1)
     if missing := preflight.missing_for(cfg):
         raise InputError(" ".join(missing))
     precision = str(cfg.trainer.precision)
@@ -133,7 +133,8 @@ def main(cfg: DictConfig) -> None:
     print(f"memory             {memory:.2f} GiB at most, {owner}")
     if cfg.save:
         probe = {"device": _name(device), "images_per_second": rate, "batch_size": batch}
-        write_json(Path(cfg.runs) / cfg.name / estimate.PROBE, probe | {"flops": flops_per_image})
+        folder = run_folder.locate(cfg.runs, cfg.name)
+        write_json(folder / estimate.PROBE, probe | {"flops": flops_per_image})
 
 
 def _name(device: torch.device) -> str:

@@ -27,9 +27,9 @@ _print = rank_zero_only(print)
 
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` images have been seen; return the run folder."""
-    folder = Path(cfg.runs) / cfg.name
+    folder = run_folder.locate(cfg.runs, cfg.name)
     with attempt(folder, cfg):
-        stage, data = _build(cfg, folder, preflight.require(cfg).flops)
+        stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops)
         point = resume.find(folder)
         if point.images >= stage.images and not point.validation_pending:
             _print(f"{cfg.name}: already trained on {point.images:,} images; nothing to do")
@@ -39,11 +39,13 @@ def train(cfg: DictConfig) -> Path:
         elif cfg.start_from is not None:
             run_folder.start_from(stage, Path(cfg.start_from))
         resume.rewind(folder, point)
-        _fit(cfg, stage, data, point.checkpoint)
+        trainer.fit(stage, datamodule=data, ckpt_path=point.checkpoint, weights_only=True)
+        if int(stage.images_seen) < stage.images:
+            raise KeyboardInterrupt
     return folder
 
 
-def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data]:
+def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Trainer]:
     torch.manual_seed(cfg.seed)  # for initial weights; all else is a function of (seed, position)
     stage: Stage = config.build(cfg.stage)
     stage.flops = flops
@@ -53,20 +55,14 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data]:
     # The encoder's files are hashed at a run's first start only, and where previews need them.
     hash_files = preflight.draws_previews(cfg) or not (folder / "text.json").exists()
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
-    lock.check(folder)
-    run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
-    run_folder.record_text_encoder(folder, data.encoder)
-    return stage, data
-
-
-def _fit(cfg: DictConfig, stage: Stage, data: Data, checkpoint: Path | None) -> None:
     trainer = build_trainer(cfg.trainer)
     _require_checkpoints_and_logger(trainer)
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # batches; the config's updates
-    trainer.fit(stage, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    if int(stage.images_seen) < stage.images:
-        raise KeyboardInterrupt
+    lock.check(folder)
+    run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
+    run_folder.record_text_encoder(folder, data.encoder)
+    return stage, data, trainer
 
 
 def _require_checkpoints_and_logger(trainer: Trainer) -> None:

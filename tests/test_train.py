@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from tiny_world import sample
 
 from imagen_lit import embed_text, pretrain_text, train
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cli import config
+from imagen_lit.cli import config, user_error
 from imagen_lit.data.loader import Data
 from imagen_lit.data.shard_files import collection, shard
 from imagen_lit.run import checkpoint, run_folder, status
@@ -190,9 +191,53 @@ def test_a_run_without_checkpoints_or_metrics_is_refused(
     train.train(configure("bare"))
 
 
-def test_what_is_missing_stands_in_the_status_too(
-    configure: Callable[..., DictConfig], tmp_path: Path
+REFUSED = [
+    ("data.text=nowhere", "embed_text"),
+    ("network.channels=[8,16]", r"network\.channels has 2.*network\.blocks has 3"),
+    ("optimizer.lr=-1", r"optimizer\.lr=-1 is not a number of 0 or more"),
+    ("trainer.devices=0", "Trainer does not take these settings: .*devices=0"),
+    ("trainer.gradient_clip_val=-1", r"trainer\.gradient_clip_val=-1 is not a number of 0"),
+    ("callbacks.checkpoint.every=0", r"callbacks\.checkpoint\.every=0 is not a whole number of 1"),
+    ("data.micro_batch_size=0", r"data\.micro_batch_size=0 is less than one image"),
+]
+
+
+@pytest.mark.parametrize(("word", "message"), REFUSED)
+def test_at_a_desk_a_refused_start_leaves_nothing(
+    configure: Callable[..., DictConfig], tmp_path: Path, word: str, message: str
 ) -> None:
+    cfg = configure("group/refused", word)
+    with pytest.raises(Exception) as refusal:
+        train.train(cfg)
+    sentence = user_error.sentence(refusal.value, list)
+    assert sentence and re.search(message, sentence), sentence
+    assert not (tmp_path / "group").exists()
+
+
+def test_a_refused_start_takes_nothing_from_a_run(
+    configure: Callable[..., DictConfig], uninterrupted: Path
+) -> None:
+    before = {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.is_file()}
+    with pytest.raises(ValueError, match="embed_text"):
+        train.train(configure("uninterrupted", "data.text=nowhere", "stage.images=128"))
+    after = {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.is_file()}
+    changed = {file.name for file in after if after[file] != before.get(file)}
+    assert after.keys() == before.keys() and changed <= {"status.json"}
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/tmp/x", "", ".", "a//b", "a/."])
+def test_a_name_that_leads_out_of_the_runs_is_refused(
+    configure: Callable[..., DictConfig], tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match=r"is not the name of a folder in .*Set name=mine"):
+        train.train(configure(f"'{name}'"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_a_job_what_is_missing_stands_in_the_status(
+    configure: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_job(monkeypatch)
     with pytest.raises(ValueError, match="embed_text"):
         train.train(configure("bare", "data.text=nowhere"))
     written = status.read(tmp_path / "bare")

@@ -1,7 +1,7 @@
 """Numbers that a person typed: each function returns the number, or raises an `InputError`."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imagen_lit.basics.errors import InputError
@@ -28,6 +28,28 @@ def positive_number(name: str, value: Any) -> float:
     if type(value) not in (int, float) or not 0 < value < math.inf:
         raise InputError(f"{name}={value!r} is not a number above 0. Set {name}=1, for example.")
     return float(value)
+
+
+def number(name: str, value: Any, at_least: float, below: float = math.inf) -> float:
+    """A finite int or float in [at_least, below)."""
+    if type(value) not in (int, float) or not at_least <= value < below:
+        limit = "" if below == math.inf else f" and less than {below:g}"
+        raise InputError(
+            f"{name}={value!r} is not a number of {at_least:g} or more{limit}. "
+            f"Set {name}={at_least:g}, for example."
+        )
+    return float(value)
+
+
+def equal_lengths(owner: str, **lists: Sequence[Any] | None) -> None:
+    """Check that lists with an entry for each level have the same number of them."""
+    lengths = {name: len(values) for name, values in lists.items() if values is not None}
+    if len({*lengths.values()}) > 1 or 0 in lengths.values():
+        counted = ", ".join(f"{owner}.{name} has {length}" for name, length in lengths.items())
+        raise InputError(
+            f"{counted}: each needs one entry for every level of the network. Set them to lists "
+            "of the same length."
+        )
 
 
 def fraction(name: str, value: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.run import checkpoint
 
@@ -21,6 +22,9 @@ class Checkpoints(Checkpoint):
     def __init__(
         self, folder: str, every: int, keep_last: int = 2, keep_every: int | None = None
     ) -> None:
+        arguments.whole_number("callbacks.checkpoint.every", every, 1)
+        if keep_every is not None:
+            arguments.whole_number("callbacks.checkpoint.keep_every", keep_every, 1)
         if keep_last < 1:
             raise InputError(
                 f"callbacks.checkpoint.keep_last={keep_last} keeps no checkpoint to resume from. "

@@ -19,6 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
+from imagen_lit.basics import arguments
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.training import Stage
 
@@ -62,7 +63,8 @@ class Health(Callback):
     """Measured on the first `batches` of a validation; warns once `after` images have been seen."""
 
     def __init__(self, after: int, batches: int = 4) -> None:
-        self.after, self.batches = after, batches
+        self.after = arguments.whole_number("callbacks.health.after", after, 0)
+        self.batches = arguments.whole_number("callbacks.health.batches", batches, 1)
         self._lowest: dict[str, float] = {}  # of the losses by noise level, so far
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from imagen_lit.basics import arguments
 from imagen_lit.run import slurm, status
 from imagen_lit.run.checkpoint import VALIDATION_PENDING
 from imagen_lit.run.requeue import requeue
@@ -36,6 +37,8 @@ class Preemption(Callback):
 
     def __init__(self, folder: str, grace_seconds: float = 900.0, max_requeues: int = 100) -> None:
         self.folder = Path(folder)
+        arguments.number("callbacks.preemption.grace_seconds", grace_seconds, 0)
+        arguments.whole_number("callbacks.preemption.max_requeues", max_requeues, 0)
         self.grace_seconds, self.max_requeues = grace_seconds, max_requeues
         self.stop_requested = False
         self._received: set[int] = set()  # preemption signals of a SLURM job

@@ -16,7 +16,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from imagen_lit.basics import hardware
+from imagen_lit.basics import arguments, hardware
 
 PEAK_SECONDS = 0.2  # before the first update: some dozen products
 MAX_WAIT = 0.2  # a larger share of waiting gives a warning
@@ -26,7 +26,7 @@ class Speed(Callback):
     """`window`: seconds to look back. Without `stage.flops` there is no share of the peak."""
 
     def __init__(self, window: float = 60.0) -> None:
-        self.window = window
+        self.window = arguments.positive_number("callbacks.speed.window", window)
         self._peak: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:

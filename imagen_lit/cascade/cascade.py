@@ -40,6 +40,15 @@ class TrainedStage:
         """The edge of the images it draws: the full image's, whatever the crop in training."""
         return run_folder.read_config(Path(self.run)).data.size
 
+    @property
+    def size_in(self) -> int | None:
+        """The edge of the images that it enlarges, if it does."""
+        return (
+            self.size // self.condition.factor
+            if isinstance(self.condition, TextAndLowRes)
+            else None
+        )
+
     def draw(self, condition: Condition, lowres: Tensor | None, seeds: Sequence[int]) -> Tensor:
         """Images [B, 3, size, size] in [-1, 1]."""
         if lowres is not None:
@@ -69,6 +78,7 @@ class Cascade:
     def check(self, fingerprint: dict[str, str]) -> None:
         """Refuse a text encoder other than the one that a stage was trained with, and stages that
         do not fit their place in the cascade."""
+        before = None
         for place, (name, stage) in enumerate(self.stages.items()):
             is_sr = isinstance(stage.condition, TextAndLowRes)
             if is_sr != (place > 0):
@@ -78,6 +88,13 @@ class Cascade:
                     f"cascade needs one that {kinds[place > 0]}. Set cascade.{name}.run=... to "
                     "the folder of such a run."
                 )
+            if before is not None and stage.size_in != before.size:
+                raise InputError(
+                    f"stage {name!r} ({stage.run}) enlarges images of {stage.size_in} x "
+                    f"{stage.size_in}, and the stage before it ({before.run}) draws {before.size} "
+                    f"x {before.size}. Set cascade.{name}.run=... to a run that fits."
+                )
+            before = stage
             highest = stage.condition.max_aug_level if is_sr else 0.0  # type: ignore[union-attr]
             if stage.recipe.aug_level > highest:
                 reason = f"was trained up to {highest:g}" if is_sr else "has no smaller image"

@@ -5,7 +5,8 @@ object that a config node describes, and `check` reports what in a node cannot b
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -22,7 +23,7 @@ ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")
 
 # The YAML types that a signature's annotation accepts.
 PLAIN: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
-PLAIN |= {kind: (list,) for kind in (list, tuple, Sequence)}
+PLAIN |= {NoneType: (NoneType,)} | {kind: (list,) for kind in (list, tuple, Sequence)}
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
 
@@ -126,11 +127,13 @@ def _check_target(node: dict[str, Any], key: str) -> None:
 
 
 def _check_value(key: str, value: Any, annotation: Any, target: str) -> None:
-    expected = get_origin(annotation) or annotation
-    allowed = PLAIN.get(expected, ())
+    is_union = get_origin(annotation) in (Union, UnionType)
+    kinds = [
+        get_origin(kind) or kind for kind in (get_args(annotation) if is_union else [annotation])
+    ]
+    if not all(kind in PLAIN for kind in kinds):
+        return
     is_built = value == "???" or (isinstance(value, dict) and "_target_" in value)
-    if allowed and not is_built and type(value) not in allowed:
-        raise InputError(
-            f"{key} is {value!r}, but {target} takes {expected.__name__.lower()} there. "
-            f"Set {key} to one."
-        )
+    if not is_built and not any(type(value) in PLAIN[kind] for kind in kinds):
+        names = " or ".join("null" if k is NoneType else k.__name__.lower() for k in kinds)
+        raise InputError(f"{key} is {value!r}, but {target} takes {names} there. Set {key} to one.")

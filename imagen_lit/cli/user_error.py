@@ -56,7 +56,7 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
                 "'key=\"a value\"'."
             )
         case InstantiationException() if error.__cause__ is not None:
-            inner = sentence(error.__cause__, keys)
+            inner = sentence(error.__cause__, keys) or _refusal_of_another_library(error)
             return inner and inner + _location(error)
         case ConfigCompositionException():
             return _composition(error, keys)
@@ -123,6 +123,16 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
         )
     cause = error.__cause__
     return _one_line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)
+
+
+def _refusal_of_another_library(error: InstantiationException) -> str | None:
+    """What Lightning, torch or transformers says of settings that it does not take; an exception
+    from our own code is a bug."""
+    target = re.search(r"target '([\w.]+)'", str(error))
+    if target is None or target[1].startswith("imagen_lit.") or not error.__cause__:
+        return None
+    said = _one_line(error.__cause__).rstrip(".")
+    return f"{target[1].rpartition('.')[2]} does not take these settings: {said}"
 
 
 def _location(error: InstantiationException) -> str:

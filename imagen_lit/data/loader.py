@@ -15,7 +15,7 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.basics.arguments import positive_number
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import loader_worker, sidecar, transform
 from imagen_lit.data.batch_sampler import BatchSlices, count_accumulation_steps, images_per_rank
@@ -64,10 +64,20 @@ class Data(LightningDataModule):
         mixed_with: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
+        arguments.whole_number("data.size", size, 1)
+        arguments.whole_number("data.batch_size", batch_size, 1)
+        arguments.whole_number("data.workers", workers, 0)
+        arguments.whole_number("data.seed", seed, 0)
+        arguments.whole_number("data.window", window, 1)
+        arguments.number("data.validation", validation, 0)
+        arguments.number("data.decoded_cache_mib", decoded_cache_mib, 0)
+        arguments.fraction("data.max_bad_fraction", max_bad_fraction)
         transform.refuse_crop(crop, size)
         self.size, self.crop, self.horizontal_flip = size, crop, horizontal_flip
         self.batch_size, self.micro_batch_size = batch_size, micro_batch_size
-        self.specs = [ShardSetSpec(shards, text, positive_number("weight", weight), filter)]
+        self.specs = [
+            ShardSetSpec(shards, text, arguments.positive_number("weight", weight), filter)
+        ]
         self.specs += [parse_shard_set(entry, text) for entry in mixed_with]
         self.workers, self.seed, self.validation = workers, seed, validation
         self.window, self.decoded_cache_mib = window, decoded_cache_mib

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import exif
 
@@ -121,7 +122,9 @@ def crop(image: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
 
 
 def refuse_crop(edge: int | None, size: int) -> None:
-    """Raise an error if the crop is larger than the images."""
+    """Raise an error if the crop is larger than the images, or no crop at all."""
+    if edge is not None:
+        arguments.whole_number("data.crop", edge, 1)
     if edge is not None and edge > size:
         raise InputError(
             f"data.crop={edge} is larger than data.size={size}. Set data.crop={size} or less, or "

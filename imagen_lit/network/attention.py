@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imagen_lit.basics import arguments
 from imagen_lit.network.layers import group_norm, zero_init
 
 
@@ -132,6 +133,7 @@ def text_projection(text_width: int, channels: int | None) -> nn.Module:
 
 def _hidden(channels: int, head_width: int, heads: int | None) -> tuple[int, int]:
     """The number of heads and their total width: as many heads as fill the channels, by default."""
+    arguments.whole_number("network.head_width", head_width, 1)
     heads = heads if heads is not None else max(1, channels // head_width)
     return heads, heads * (head_width if channels >= head_width else channels)
 

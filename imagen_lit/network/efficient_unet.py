@@ -23,6 +23,8 @@ from imagen_lit.network.layers import (
     LogSNREmbedding,
     ResidualBlock,
     check_divisible,
+    check_levels,
+    check_widths,
     group_norm,
     run_checkpointed,
     upsample_lowres,
@@ -52,6 +54,9 @@ class EfficientUNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_levels(channels, blocks, skips=skips)
+        check_widths(text_width=text_width, first_channels=first_channels, embedding=embedding)
+        check_widths(lowres_channels=lowres_channels, heads=heads)
         embedding = embedding if embedding is not None else 4 * channels[0]
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding)

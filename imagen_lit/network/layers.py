@@ -5,18 +5,22 @@ Shapes: B images, C channels, H W edges, E embedding width.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 
 
 def group_norm(channels: int, group_width: int = 16) -> nn.GroupNorm:
     """32 groups as in ADM, or fewer, so that none has fewer than `group_width` channels, because
     small groups are slow on a CPU."""
+    arguments.whole_number("network.group_width", group_width, 1)
     return nn.GroupNorm(math.gcd(32, max(1, channels // group_width)), channels)
 
 
@@ -91,6 +95,24 @@ class Upsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, 2H, 2W]."""
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def check_levels(
+    channels: Sequence[int], blocks: Sequence[int], **others: Sequence[Any] | None
+) -> None:
+    """Raise unless every list has one entry for each level, and the numbers make sense."""
+    arguments.equal_lengths("network", channels=channels, blocks=blocks, **others)
+    for width in channels:
+        arguments.whole_number("network.channels", width, 1)
+    for count in blocks:
+        arguments.whole_number("network.blocks", count, 0)
+
+
+def check_widths(**widths: int | None) -> None:
+    """Raise unless each number of channels is at least 1, or left out."""
+    for name, width in widths.items():
+        if width is not None:
+            arguments.whole_number(f"network.{name}", width, 1)
 
 
 def check_divisible(z: Tensor, halvings: int) -> None:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imagen_lit.basics import arguments
 from imagen_lit.network.attention import SelfTextAttention, TextPool, mask_text, text_projection
 from imagen_lit.network.layers import (
     Downsample,
@@ -25,6 +26,8 @@ from imagen_lit.network.layers import (
     ResidualBlock,
     Upsample,
     check_divisible,
+    check_levels,
+    check_widths,
     group_norm,
     run_checkpointed,
     upsample_lowres,
@@ -50,6 +53,9 @@ class UNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_levels(channels, blocks, attention=attention)
+        check_widths(text_width=text_width, embedding=embedding, text_channels=text_channels)
+        arguments.whole_number("network.lowres_channels", lowres_channels, 0)
         self.checkpointing, self.halvings = checkpointing, len(channels) - 1
         embedding = embedding if embedding is not None else 4 * channels[0]
         self.embed_logsnr = LogSNREmbedding(embedding)

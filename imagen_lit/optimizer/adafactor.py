@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, Replicate
 from torch.optim import Optimizer
 
+from imagen_lit.basics import arguments
+
 
 def axes(shape: Iterable[int], factor_from: int) -> tuple[int, int] | None:
     """The two longest axes, the longest last; None if the shorter of them is too short."""
@@ -40,6 +42,9 @@ class Adafactor(Optimizer):
         smallest: float = 1e-3,
         factor_from: int = 128,
     ) -> None:
+        arguments.number("optimizer.lr", lr, 0)
+        arguments.positive_number("optimizer.decay", decay)
+        arguments.positive_number("optimizer.clip", clip)
         defaults = {"lr": lr, "decay": decay, "eps": eps, "clip": clip}
         super().__init__(parameters, defaults | {"smallest": smallest, "factor_from": factor_from})
 

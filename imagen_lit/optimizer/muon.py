@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero, and from 0.7 to 1.2 near one (Jordan et al.)
@@ -56,6 +57,13 @@ class Muon(Optimizer):
         steps: int = 3,
         smallest: int = 16,
     ) -> None:
+        arguments.number("optimizer.lr", lr, 0)
+        arguments.number("optimizer.plain_lr", plain_lr, 0)
+        arguments.number("optimizer.weight_decay", weight_decay, 0)
+        for name, share in {"momentum": momentum, "betas": betas[0]}.items():
+            arguments.number(f"optimizer.{name}", share, 0, below=1)
+        arguments.number("optimizer.betas", betas[1], 0, below=1)
+        arguments.whole_number("optimizer.steps", steps, 1)
         matrices: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
         for parameter in parameters:

@@ -1,7 +1,8 @@
 """One attempt at a run, from its start to its end, however it ends.
 
 While the block runs, the folder is locked, status.json is up to date, and the preemption signals of
-a SLURM job are recorded until the training can act on them.
+a SLURM job are recorded until the training can act on them. A start that is refused at a desk
+leaves nothing.
 """
 
 from collections.abc import Iterator
@@ -22,8 +23,13 @@ def attempt(folder: Path, cfg: DictConfig) -> Iterator[None]:
     lock.take(folder)
     with slurm.record_signals(), lock.exclusive(folder):
         run_folder.release_failed_claim(folder)
-        with status.tracked(folder, _in_words):
-            yield
+        try:
+            with status.tracked(folder, _in_words):
+                yield
+        except Exception:
+            if not slurm.in_job():  # where the status may be all that a person gets to see
+                run_folder.remove_unclaimed(folder)
+            raise
 
 
 def _in_words(error: Exception) -> str:

@@ -10,10 +10,11 @@ take the folder.
 import errno
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -41,18 +42,25 @@ def exclusive(folder: Path) -> Iterator[None]:
     if slurm.in_job() or rank_zero_only.rank:  # type: ignore[attr-defined]
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            # Not flock, which forked workers would keep holding after a kill.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise RunError(
-                    f"another process is training in the run folder {folder}. Let it finish, or "
-                    "end it first; for a second run, choose another name=..."
-                ) from error
-        yield
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("w") as file:
+            _lock(file, folder)
+            if os.fstat(file.fileno()).st_nlink:  # or a refused start has just removed it
+                yield
+                return
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        # Not flock, which forked workers would keep holding after a kill.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise RunError(
+                f"another process is training in the run folder {folder}. Let it finish, or "
+                "end it first; for a second run, choose another name=..."
+            ) from error
 
 
 def is_held(folder: Path) -> bool:

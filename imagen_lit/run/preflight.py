@@ -16,7 +16,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.data import sidecar
 from imagen_lit.data.shard_files.index_cache import meta_folder
-from imagen_lit.run import estimate, meta_device
+from imagen_lit.run import estimate, meta_device, run_folder
 from imagen_lit.stage.training import Stage
 
 SMALLER = 32  # the micro-batch that the screen gives as an example
@@ -35,16 +35,18 @@ def require(cfg: DictConfig) -> estimate.Work:
 
 def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
     """Print the whole screen, or one line; the work, and a sentence for each missing thing."""
+    folder = run_folder.locate(cfg.runs, cfg.name)
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
     with torch.device("meta"):
         stage: Stage = config.build(cfg.stage)
+        stage.configure_optimizers()  # which may refuse its settings only now
     edge = cfg.data.crop or cfg.data.size
     facts = stage, cfg.data.batch_size, edge, cfg.text.width
     result: estimate.Work
     title = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
     if full:
         result = estimate.estimate(*facts)
-        probe = estimate.read_probe(Path(cfg.runs) / cfg.name)
+        probe = estimate.read_probe(folder)
         captions, devices = estimate.count_captions(shards), _devices(cfg, stage, edge)
         lines = [title, *result.lines(cfg.text.width, probe, captions, devices)]
     else:

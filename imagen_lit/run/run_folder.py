@@ -23,7 +23,7 @@ from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, metrics, status
+from imagen_lit.run import checkpoint, lock, metrics, status
 from imagen_lit.stage.training import Stage
 
 # What a resumed run may change: how long, on what hardware, and how it is logged. Nothing that
@@ -34,7 +34,19 @@ CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.check
 CHANGEABLE += ("stage.denoiser.network.checkpointing",)
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
+TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
+
+
+def locate(runs: str, name: str) -> Path:
+    """The folder `runs/<name>`; a name that leads out of `runs/` is refused."""
+    words = str(name).split("/")
+    if name is None or str(name).startswith("/") or {"", ".", ".."} & {*words} or "\0" in str(name):
+        raise InputError(
+            f"name={name} is not the name of a folder in {runs}. Set name=mine, or "
+            "name=group/mine, for example; runs=... chooses another place."
+        )
+    return Path(runs) / str(name)
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:
@@ -48,6 +60,20 @@ def release_failed_claim(folder: Path) -> None:
     """Drop the claim of a start that failed before anything was learnt."""
     if _failed_at_once(folder):
         (folder / "config.yaml").unlink(missing_ok=True)
+
+
+@rank_zero_only
+def remove_unclaimed(folder: Path) -> None:
+    """Remove what a refused start has left, with the folders above that it made: a folder that no
+    run has claimed holds nothing but the traces of such starts."""
+    if not folder.is_dir() or {each.name for each in folder.iterdir()} - TRACES:
+        return
+    for name in TRACES:
+        (folder / name).unlink(missing_ok=True)
+    for each in (folder, *folder.parents):
+        if each.exists() and (each.samefile(".") or any(each.iterdir())):
+            return
+        each.rmdir()
 
 
 def _failed_at_once(folder: Path) -> bool:

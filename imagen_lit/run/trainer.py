@@ -3,6 +3,7 @@
 from lightning import Trainer
 from omegaconf import DictConfig, open_dict
 
+from imagen_lit.basics import arguments
 from imagen_lit.cli import config
 from imagen_lit.run import slurm
 
@@ -11,6 +12,11 @@ ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
 
 def build_trainer(node: DictConfig) -> Trainer:
     """Build it. Lightning's own requeueing is switched off: callbacks.preemption does that."""
+    for name in ("val_check_interval", "log_every_n_steps"):
+        if name in node:
+            arguments.whole_number(f"trainer.{name}", node[name], 1)
+    if node.get("gradient_clip_val") is not None:
+        arguments.number("trainer.gradient_clip_val", node.gradient_clip_val, 0)
     if not slurm.in_job():
         return config.build(node)
     if type(node.devices) is int:  # Lightning refuses it too, but does not say what to type

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imagen_lit.basics.arguments import fraction
+from imagen_lit.basics import arguments
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.schedule import Schedule
 from imagen_lit.stage.augmentation import augment
@@ -53,7 +53,7 @@ class TextOnly:
     drop: float = 0.1
 
     def __post_init__(self) -> None:
-        fraction("stage.condition.drop", self.drop)
+        arguments.fraction("stage.condition.drop", self.drop)
 
     def for_training(self, batch: Batch, seed: int) -> Condition:
         """The text, or none for the share `drop` of the images."""
@@ -74,8 +74,9 @@ class TextAndLowRes:
     max_aug_level: float = 1.0
 
     def __post_init__(self) -> None:
-        fraction("stage.condition.drop", self.drop)
-        fraction("stage.condition.max_aug_level", self.max_aug_level)
+        arguments.whole_number("stage.condition.factor", self.factor, 1)
+        arguments.fraction("stage.condition.drop", self.drop)
+        arguments.fraction("stage.condition.max_aug_level", self.max_aug_level)
 
     def for_training(self, batch: Batch, seed: int) -> Condition:
         """The text, the noisy low-resolution image and its log-SNR."""

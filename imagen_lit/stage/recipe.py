@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.guidance import Guidance
@@ -35,6 +36,7 @@ class Recipe:
     aug_level: float = 0.0
 
     def __post_init__(self) -> None:
+        arguments.whole_number("recipe.steps", self.steps, 1)
         if not 0 <= self.aug_level <= 1:
             raise InputError(
                 f"aug_level={self.aug_level} is not between 0, the low-resolution image itself, "

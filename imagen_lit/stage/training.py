@@ -7,14 +7,14 @@ does not encode text, sample, save images, read config, or know which stage it i
 
 import copy
 import time
-from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
 from lightning import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.loss import Weighting, denoising_loss
@@ -22,6 +22,8 @@ from imagen_lit.diffusion.schedule import diffuse
 from imagen_lit.stage import ema, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
+from imagen_lit.stage.learning_rate import LearningRate
+from imagen_lit.stage.optimizer import MakeOptimizer, build_optimizer
 
 TIME_BINS = 10
 
@@ -34,8 +36,7 @@ class ConditionMaker(Protocol):
 
 
 class Stage(LightningModule):
-    """Trains until it has seen `images` images. The learning rate rises over the first `warmup`
-    images and falls linearly to zero over the last share `cooldown` of them.
+    """Trains until it has seen `images` images, with the learning rate of learning_rate.py.
 
     An update whose gradients are not finite is skipped and counted; `max_skipped_in_a_row` of them
     in a row are an error.
@@ -48,7 +49,7 @@ class Stage(LightningModule):
         denoiser: Denoiser,
         condition: ConditionMaker,
         weighting: Weighting,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer: MakeOptimizer,
         images: int,
         warmup: int,
         cooldown: float = 0.0,
@@ -60,9 +61,11 @@ class Stage(LightningModule):
         self.denoiser = denoiser
         self.ema = copy.deepcopy(denoiser).requires_grad_(False)
         self.condition, self.weighting, self.optimizer = condition, weighting, optimizer
-        self.images, self.warmup, self.cooldown = images, warmup, cooldown
-        self.ema_half_life, self.seed = ema_half_life, seed
+        self.images, self.learning_rate = images, LearningRate(images, warmup, cooldown)
+        self.ema_half_life = arguments.positive_number("stage.ema_half_life", ema_half_life)
+        self.seed = arguments.whole_number("stage.seed", seed, 0)
         self.max_skipped_in_a_row = max_skipped_in_a_row
+        arguments.whole_number("stage.max_skipped_in_a_row", max_skipped_in_a_row, 1)
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
         self.flops: float | None = None  # of an image, forward and backward, if counted
         self.skipped_updates = 0  # in total
@@ -130,14 +133,14 @@ class Stage(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """Only the denoiser is trained; the EMA is frozen."""
-        return self.optimizer(self.denoiser.parameters())
+        return build_optimizer(self.optimizer, self.denoiser.parameters())
 
     def on_train_batch_start(self, batch: Batch, index: int) -> int | None:
         """Set the learning rate of the update that the batch belongs to; -1 ends training."""
         if self.trainer.should_stop:
             return -1  # between two batches: stop at once, without another validation
         self._pending_images += len(batch["position"]) * self.trainer.world_size
-        factor = self.lr_factor(int(self.images_seen) + self._pending_images)
+        factor = self.learning_rate.factor(int(self.images_seen) + self._pending_images)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group.setdefault("peak", group["lr"]) * factor
         return None
@@ -193,13 +196,6 @@ class Stage(LightningModule):
                 "images. Lower optimizer.lr or trainer.gradient_clip_val and train under another "
                 "name=..."
             )
-
-    def lr_factor(self, images_seen: int) -> float:
-        """The learning rate as a share of its peak, a function of the one clock."""
-        rise = images_seen / self.warmup if self.warmup else 1.0
-        cooldown = self.cooldown * self.images
-        fall = (self.images - images_seen) / cooldown if cooldown else 1.0
-        return max(0.0, min(1.0, rise, fall))
 
     # Validation ------------------------------------------------------------------------------
 

@@ -28,6 +28,20 @@ def test_what_is_not_a_fraction_is_refused(value: float) -> None:
         arguments.fraction("drop", value)
 
 
+@pytest.mark.parametrize("value", [-0.1, 1, 2, math.nan, math.inf, "0", True, None])
+def test_what_is_not_in_a_range_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"momentum=.* is not a number of 0 or more and less"):
+        arguments.number("momentum", value, 0, below=1)
+
+
+def test_lists_of_unequal_lengths_are_refused_with_their_lengths() -> None:
+    arguments.equal_lengths("network", channels=[1, 2], blocks=[1, 1], skips=None)
+    with pytest.raises(InputError, match=r"network\.channels has 2, network\.blocks has 3: each"):
+        arguments.equal_lengths("network", channels=[1, 2], blocks=[1, 1, 1])
+    with pytest.raises(InputError, match=r"network\.channels has 0"):
+        arguments.equal_lengths("network", channels=[], blocks=[])
+
+
 def test_numbers_in_range_come_back() -> None:
     assert arguments.whole_number("n", 3, 3) == 3
     assert arguments.positive_number("n", 2) == 2.0

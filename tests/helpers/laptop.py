@@ -9,6 +9,7 @@ import warm
 SMALL = [
     "network.channels=[16,32]",
     "network.blocks=[1,1]",
+    "network.attention=[false,true]",
     "network.head_width=16",
     "data.batch_size=16",
     "trainer.val_check_interval=8",

@@ -19,6 +19,7 @@ BATCH = 16
 TINY = [
     "network.channels=[8,16]",
     "network.blocks=[1,1]",
+    "network.attention=[false,true]",
     "network.head_width=8",
     f"data.batch_size={BATCH}",
     "data.validation=16",

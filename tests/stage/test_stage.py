@@ -92,7 +92,7 @@ def test_half_of_an_average_remains_after_the_half_life_for_any_batch() -> None:
 
 def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
     learner = stage(images=1000, warmup=100, cooldown=0.4)
-    rates = [learner.lr_factor(n) for n in (0, 50, 100, 600, 800, 1000)]
+    rates = [learner.learning_rate.factor(n) for n in (0, 50, 100, 600, 800, 1000)]
     assert rates == pytest.approx([0, 0.5, 1, 1, 0.5, 0])
 
 

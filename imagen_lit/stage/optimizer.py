@@ -1,0 +1,27 @@
+"""How a stage gets its optimizer: a function of the weights, with settings that are checked."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from torch import nn
+from torch.optim import Optimizer
+
+from imagen_lit.basics import arguments
+from imagen_lit.basics.errors import InputError, UserError
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+def build_optimizer(make: MakeOptimizer, parameters: Iterator[nn.Parameter]) -> Optimizer:
+    """The optimizer, or what is wrong with its settings, which it may say only when it is built."""
+    try:
+        optimizer = make(parameters)
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:  # torch's
+        raise InputError(
+            f"the optimizer does not take these settings: {error}. Set what it takes, such as "
+            "optimizer.lr=1e-4 or 'optimizer.betas=[0.9,0.99]'."
+        ) from error
+    for group in optimizer.param_groups:
+        arguments.number("optimizer.lr", group["lr"], 0)
+    return optimizer

@@ -1,0 +1,56 @@
+"""Every number of a training's config can be mistyped: the answer is a sentence, never a traceback
+or a training."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from imagen_lit.cli import config, user_error
+from imagen_lit.run.trainer import build_trainer
+
+NETWORKS = {
+    "demo_base": ["network.channels=[8,16,16]", "network.blocks=[1,1,1]", "network.head_width=8"],
+    "demo_sr": ["network.first_channels=8", "network.channels=[8,16,16]", "network.head_width=8"],
+}
+# Any finite number is allowed, or another kind of value means something.
+FREE = ("guidance.weight", "trainer.max_epochs", "trainer.num_sanity_val_steps")
+
+
+def numbers(node: Any, prefix: str = "") -> Iterator[str]:
+    """The keys of a config's own numbers, not of those that refer to others."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if type(value) in (int, float):
+            yield f"{prefix}{name}"
+        yield from numbers(value, f"{prefix}{name}.")
+
+
+def own_numbers(stage: str) -> list[str]:
+    cfg = config.compose("train", [f"stage={stage}", "data.shards=x"])
+    keys = numbers(OmegaConf.to_container(cfg))
+    return [key for key in keys if not key.endswith(FREE)]
+
+
+def start(cfg: Any) -> None:
+    """What a start builds before it trains."""
+    with torch.device("meta"):
+        config.build(cfg.stage).configure_optimizers()
+    config.build(cfg.data)
+    build_trainer(cfg.trainer)
+
+
+@pytest.mark.parametrize("value", [-1, "nan"])
+@pytest.mark.parametrize("stage", list(NETWORKS))
+def test_a_number_that_cannot_be_meant_is_refused_in_a_sentence(stage: str, value: object) -> None:
+    usual = [f"stage={stage}", "data.shards=x", "logger=files", *NETWORKS[stage]]
+    start(config.compose("train", usual))
+    accepted = []
+    for key in own_numbers(stage):
+        try:
+            start(config.compose("train", [*usual, f"{key}={value}"]))
+            accepted.append(key)
+        except Exception as error:
+            assert user_error.sentence(error, list), f"{key}={value}: {error!r}"
+    assert accepted == []
