@@ -68,6 +68,7 @@ def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:
     columns = statistics.of_samples(build.samples(source, 0, len(source), reasons))
     left_out = sum(reasons.values())
     if chosen.is_active:
+        chosen.require_fields(columns)
         reasons.update(chosen.keep(columns, HashSet())[1])
     return len(columns["width"]) + left_out, reasons
 

@@ -22,6 +22,7 @@ from imagen_lit.basics import arguments, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import guidance_sheet
+from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import bootstrap, command, config
 from imagen_lit.data import build, sidecar
 from imagen_lit.embed_text import embed
@@ -137,8 +138,8 @@ def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
         encoder, target = config.build(captions.text), Path(captions.shards)
         folder, counter, new = sidecar.default_folder(target, encoder.name), Counter("sidecars"), 0
         sidecars = embed(encoder, target, folder, captions.storage, captions.token_budget)
-        for done, new, total in sidecars:  # noqa: B007
-            counter(done, total)
+        for done, new, total in sidecars:
+            counter(done, total, made=new)
         if not new:
             already_there(folder)
 
@@ -215,7 +216,7 @@ def _train(
 def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> dict[str, Any]:
     step = "evaluation: held-out prompts through the whole cascade"
     with budget.step(step, _command_line("evaluate", overrides)) as already_there:
-        counter = Counter("prompts drawn")
+        progress = DrawingProgress("prompts drawn")
         scores = evaluate(
             config.build(cfg.cascade),
             config.build(cfg.text),
@@ -223,9 +224,10 @@ def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> 
             Path(cfg.out),
             cfg.batch,
             request(cfg),
-            counter,
+            progress.count,
+            progress.step,
         )
-        if counter.is_empty:
+        if progress.is_empty:
             already_there(cfg.out)
     print(table(scores))
     return scores
@@ -238,7 +240,9 @@ def _guidance(cfg: DictConfig, common: list[str], home: Path, budget: TimeBudget
     first = _command_line("sample", rows["static"][0])
     line = f"{first}  # the first of {len(rows) * len(weights)}"
     with budget.step("guidance and thresholding, side by side", line) as already_there:
-        files, new = guidance_sheet.draw(prompt, rows)
+        drawing = DrawingProgress()
+        files, new = guidance_sheet.draw(prompt, rows, drawing.step)
+        drawing.count(len(rows) * len(weights), len(rows) * len(weights))
         if not new:
             already_there(folder)
     return {"prompt": prompt, "weights": weights, "rows": files}

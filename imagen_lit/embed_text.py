@@ -6,7 +6,7 @@ prints the disk space and time that it would take.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -18,17 +18,19 @@ from imagen_lit.basics import arguments, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config
-from imagen_lit.data import sidecar
+from imagen_lit.data import lost_captions, sidecar
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.text import cache, cache_cost
+from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.lost_text import CountingEncoder
 
 ARRAY = "SLURM_ARRAY_TASK_"
 MIN_COSINE, MAX_ERROR = 0.999, 0.015  # of every token, and of ordinary channels, in int8
 
 
 def embed(
-    encoder: cache.Encoder,
+    encoder: HuggingFace,
     shards: Path,
     folder: Path,
     storage: str,
@@ -39,7 +41,9 @@ def embed(
     """Yield (sidecars done, of these newly written, in all) after each one."""
     collection, written = Collection(shards), 0
     count = len(range(task, len(collection), tasks))
-    sidecars = cache.fill(encoder, collection, folder, storage, token_budget, task, tasks)
+    counting = CountingEncoder(encoder)
+    work = (folder, storage, token_budget, task, tasks)
+    sidecars = cache.fill(counting, collection, *work, notes=counting.lost)
     for done, (_, is_new) in enumerate(sidecars, 1):
         written += is_new
         yield done, written, count
@@ -106,6 +110,11 @@ def _dry_run(cfg: DictConfig) -> None:
         cost = cache_cost.probe(encoder, captions, count, cfg.storage, peak, cfg.trial_seconds)
         gpu_peak = cfg.gpu_tflops[cfg.gpu] * 1e12
         print("\n".join(cost.report(encoder.name, cfg.gpu, gpu_peak, cfg.train_gflops)))
+    if not encoder.missing_files(weights=False):
+        counting = CountingEncoder(encoder)
+        counting.lengths(captions)
+        for line in lost_captions.report(encoder.name, [counting.lost(captions)]):
+            print(f"lost     {line}")
     if new := len({*meta.glob("*")} - before):
         print(f"written  {new} files in {meta}: the shards were new here, and are now indexed")
 
@@ -136,11 +145,19 @@ def main(cfg: DictConfig) -> None:
     task, tasks = share(cfg.task, cfg.tasks, environment())
     sidecars = embed(encoder, shards, folder, cfg.storage, cfg.token_budget, task, tasks)
     progress, new = Counter("sidecars"), 0
-    for done, new, count in sidecars:  # noqa: B007
-        progress(done, count)
+    for done, new, count in sidecars:
+        progress(done, count, made=new)
     print(f"{new} new sidecars are in {folder}")
+    for line in lost(encoder.name, folder, Collection(shards).paths[task::tasks]):
+        print(line)
     if cfg.storage == "int8":
         print(measured_error(folder))
+
+
+def lost(encoder: str, folder: Path, shards: Sequence[Path]) -> list[str]:
+    """What the encoder lost of the captions of these shards, in words."""
+    files = (folder / f"{path.stem}.safetensors" for path in shards)
+    return lost_captions.report(encoder, (sidecar.Sidecar(file).fields for file in files))
 
 
 def measured_error(folder: Path) -> str:

@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.atomic import write_json, write_text
-from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
 from imagen_lit.cli import command, config
 from imagen_lit.run import provenance
 from imagen_lit.shapes.held_out_prompts import HeldOutPrompts
+from imagen_lit.text import lost_text
 from imagen_lit.text.encoder import HuggingFace
 
 
@@ -31,6 +32,7 @@ def evaluate(
     batch: int,
     request: dict[str, Any],
     report: Callable[[int, int], None],
+    each_step: Report = silent,
 ) -> dict[str, Any]:
     """The scores by stage and category, also written into the folder.
 
@@ -48,7 +50,11 @@ def evaluate(
         if not all(path.exists() for path in paths.values())
     ]
     before = len(requests) - len(to_draw)
-    for drawn, _ in enumerate(image_files.draw(cascade, encoder, to_draw, images, batch), 1):
+
+    def step(each: Step) -> None:
+        each_step(each._replace(done=before + each.done, total=len(requests)))
+
+    for drawn, _ in enumerate(image_files.draw(cascade, encoder, to_draw, images, batch, step), 1):
         if drawn % batch == 0 or drawn == len(to_draw):  # the images of a batch appear together
             report(before + drawn, len(requests))
     results = {
@@ -92,14 +98,18 @@ def main(cfg: DictConfig) -> None:
     """Print the scores, and where they are."""
     arguments.whole_numbers(cfg, batch=1)
     folder = Path(cfg.out)
+    encoder, prompts = config.build(cfg.text), config.build(cfg.prompts)
+    lost_text.warn(encoder, prompts.prompts)
+    progress = DrawingProgress("prompts drawn")
     scores = evaluate(
         config.build(cfg.cascade),
-        config.build(cfg.text),
-        config.build(cfg.prompts),
+        encoder,
+        prompts,
         folder,
         cfg.batch,
         request(cfg),
-        Counter("prompts drawn"),
+        progress.count,
+        progress.step,
     )
     print(table(scores))
     print(f"scores are in {folder / 'scores.json'}")

@@ -81,7 +81,7 @@ def require_untrained(name: str, documents: int) -> None:
 def progress(documents: int) -> Callable[[int, float], None]:
     """A progress line with the loss."""
     counter = Counter("documents read")
-    return lambda done, loss: counter(done, documents, f", loss {loss:.3f}")
+    return lambda done, loss: counter(done, documents, f"loss {loss:.3f}")
 
 
 def role_share(cfg: DictConfig, folder: Path) -> str:
@@ -108,7 +108,8 @@ def main(cfg: DictConfig) -> None:
     require_untrained(cfg.text.name, cfg.documents)
     folder = Path(cfg.folder)
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
-    print(f"the encoder {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")
+    what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
+    print(f"{what} {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")
 
 
 if __name__ == "__main__":

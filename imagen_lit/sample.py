@@ -7,7 +7,9 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import image_files
+from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import command, config
+from imagen_lit.text import lost_text
 
 
 @command.main("sample")
@@ -23,8 +25,12 @@ def main(cfg: DictConfig) -> None:
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
     requests = [(p, cfg.seed + i) for p in prompts for i in range(cfg.images)]
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
-    drawn = image_files.draw(cascade, encoder, requests, Path(cfg.out), cfg.batch)
-    for prompt, seed, files in drawn:
+    lost_text.warn(encoder, prompts)
+    progress = DrawingProgress()
+    drawn = image_files.draw(cascade, encoder, requests, Path(cfg.out), cfg.batch, progress.step)
+    for number, (prompt, seed, files) in enumerate(drawn):
+        if number % cfg.batch == 0:  # all images of a batch are there with its first
+            progress.count(number + cfg.batch, len(requests))
         print(f"{prompt} (seed {seed}): {list(files.values())[-1]}")
 
 

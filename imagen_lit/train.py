@@ -5,6 +5,7 @@ another run; or else with new ones.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Trainer
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.callbacks.checkpoint import Checkpoints
+from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import command, config
 from imagen_lit.data.loader import Data
 from imagen_lit.run import lock, preflight, resume, run_folder
@@ -20,6 +22,7 @@ from imagen_lit.run.attempt import attempt
 from imagen_lit.run.jsonl_logger import JsonlLogger
 from imagen_lit.run.trainer import build_trainer
 from imagen_lit.stage.training import Stage
+from imagen_lit.text import lost_text
 from imagen_lit.text.cache_check import check_cache
 
 _print = rank_zero_only(print)
@@ -52,10 +55,13 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     stage.compile_networks(cfg.compile)
     data: Data = config.build(cfg.data)
     data.setup()
+    for line in data.notes:
+        _print(line)
     # The encoder's files are hashed at a run's first start only, and where previews need them.
     hash_files = preflight.draws_previews(cfg) or not (folder / "text.json").exists()
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
     trainer = build_trainer(cfg.trainer)
+    _warn_of_lost_prompts(trainer)
     _require_checkpoints_and_logger(trainer)
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # batches; the config's updates
@@ -63,6 +69,12 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
     run_folder.record_text_encoder(folder, data.encoder)
     return stage, data, trainer
+
+
+@rank_zero_only
+def _warn_of_lost_prompts(trainer: Any) -> None:
+    for preview in (each for each in trainer.callbacks if isinstance(each, Preview)):
+        lost_text.warn(preview.encoder, preview.prompts.prompts)  # type: ignore[arg-type]
 
 
 def _require_checkpoints_and_logger(trainer: Trainer) -> None:

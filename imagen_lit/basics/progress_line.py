@@ -1,70 +1,161 @@
 """The one line on stderr that says how far a command is.
 
-On a terminal the line rewrites itself twice a second; in a log file a new one comes every 15 s.
+On a terminal the line rewrites itself twice a second, and ends before anything else is printed; in
+a log whole lines come now and then: every 15 s at first, and every few minutes later. Not tqdm or
+rich: their bars write carriage returns into logs, know neither pauses nor what was there before,
+and would be a dependency of every command, for fewer lines than this.
 """
 
+import functools
+import io
+import shutil
 import sys
 import time
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 from imagen_lit.basics.eta import Eta
+from imagen_lit.basics.progress_text import progress_text
+
+MOST = 300.0  # seconds between two lines in a log
 
 
 class ProgressLine:
     """`if line.is_due(last): line.show(text, last)`, where `last` marks the final line."""
 
     is_open: ClassVar[bool] = False  # the cursor of the one terminal is at the end of a line
+    current: ClassVar["ProgressLine | None"] = None  # the one shown last, unless it was final
 
     def __init__(self, every: float = 15.0) -> None:
-        self.every = every  # seconds between two lines in a log file
+        self.every = every  # seconds between two lines in a log, at first
+        self.paused = 0.0  # seconds that were spent on something else
+        self.text, self.doing = "", ""  # what it says, and what keeps it from advancing
+        self.started_at = time.monotonic()
         self._shown_at = -float("inf")
 
     @property
     def is_empty(self) -> bool:
         """Nothing has been shown yet."""
-        return self._shown_at == -float("inf")
+        return not self.text
+
+    @property
+    def columns(self) -> int | None:
+        """The width of the terminal; None in a log."""
+        return shutil.get_terminal_size().columns - 1 if sys.stderr.isatty() else None
 
     def is_due(self, last: bool) -> bool:
         """Whether it is time for another line; always for the last one."""
-        interval = 0.5 if sys.stderr.isatty() else self.every
-        return last or time.monotonic() - self._shown_at >= interval
+        now = time.monotonic()
+        in_log = min(max(self.every, (now - self.started_at) / 20), max(self.every, MOST))
+        return last or now - self._shown_at >= (0.5 if sys.stderr.isatty() else in_log)
 
     def show(self, text: str, last: bool) -> None:
         """Print the line, over the one before it on a terminal."""
-        self._shown_at = time.monotonic()
+        self._shown_at, self.text = time.monotonic(), text
+        if self.doing:
+            text = f"{text}, {self.doing}"[: self.columns]
+        ProgressLine.current = None if last else self
         terminal = sys.stderr.isatty()
-        print(
-            f"\r\033[K{text}" if terminal else text,
-            end="" if terminal and not last else "\n",
-            file=sys.stderr,
-            flush=True,
-        )
+        ProgressLine.is_open = False  # what is printed now is the line itself
+        sys.stdout.flush()
+        start, end = ("\r\033[K", "" if not last else "\n") if terminal else ("", "\n")
+        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
         ProgressLine.is_open = terminal and not last
+
+    def repeat(self) -> None:
+        """Show the same line again, if it is time."""
+        if self.text and self.is_due(last=False):
+            self.show(self.text, last=False)
 
     @staticmethod
     def end() -> None:
         """Finish the line that a terminal shows, so that what follows starts on a new one."""
         if ProgressLine.is_open:
-            print(file=sys.stderr, flush=True)
             ProgressLine.is_open = False
+            print(file=sys.stderr, flush=True)
 
 
 class Counter:
-    """Shows `12/40 shards, 0:31 left` on a progress line: `counter(done, total)`."""
+    """Shows `12/40 shards, 0.4 shards/s, 0:31 left` with a bar: `counter(done, total)`."""
 
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
-        self._eta, self._line = Eta(), ProgressLine()
+    def __init__(self, unit: str, label: str = "", every: float = 15.0) -> None:
+        self.unit, self.label = unit, label
+        self._eta, self._line = Eta(), ProgressLine(every)
 
     @property
     def is_empty(self) -> bool:
         """Nothing has been counted yet."""
         return self._line.is_empty
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Count, and show a line if it is time."""
-        self._eta.update(done)
-        last = done == total
+    def start(self, done: int, total: int) -> None:
+        """Show where the count stands before its first step, which may take long."""
+        self._show(done, total, "", last=False)
+
+    def __call__(
+        self,
+        done: int,
+        total: int,
+        note: str = "",
+        made: int | None = None,
+        last: bool | None = None,
+    ) -> None:
+        """Count, and show a line if it is time. Only `made` of those that are done took time.
+
+        The last line is that of `done == total`, unless the caller says which it is.
+        """
+        if total <= 0:
+            return  # nothing to count
+        self._eta.update(done, made, self._line.paused)
+        last = done >= total if last is None else last
         if self._line.is_due(last):
-            left = "" if last else f", {self._eta.remaining(total)} left"
-            self._line.show(f"{done:,}/{total:,} {self.unit}{note}{left}", last)
+            self._show(done, total, note, last)
+
+    def _show(self, done: int, total: int, note: str, last: bool) -> None:
+        text = progress_text(
+            done,
+            total,
+            self.unit,
+            label=self.label,
+            speed=self._eta.speed,
+            left=self._eta.remaining(total),
+            took=time.monotonic() - self._line.started_at if last else None,
+            note=note,
+            columns=self._line.columns,
+        )
+        self._line.show(text, last)
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """While this lasts, the open line says so, and its count is paused."""
+    line, start = ProgressLine.current, time.monotonic()
+    if line is None:
+        yield
+        return
+    line.doing = what
+    try:
+        if line.columns is not None:  # a log says so only if it takes long
+            line.show(line.text, last=False)
+        yield
+    finally:
+        line.doing = ""
+        line.paused += time.monotonic() - start
+
+
+def keep_lines_whole() -> None:
+    """From now on, whatever this process prints starts on a line of its own, and what goes to one
+    file by stdout and by stderr stays in order."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream.write, functools.partial):  # a sweep's first member did it
+            # The stream's own method, because loggers hold on to the stream they began with.
+            stream.write = functools.partial(  # type: ignore[method-assign]
+                _after_the_line, stream.write
+            )
+
+
+def _after_the_line(write: Callable[[str], int], text: str) -> Any:
+    ProgressLine.end()
+    return write(text)

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError, RunError
+from imagen_lit.basics.progress_line import doing
 from imagen_lit.run import checkpoint
 
 
@@ -64,7 +65,8 @@ class Checkpoints(Checkpoint):
 
     def _write(self, trainer: Any) -> None:
         images = int(trainer.lightning_module.images_seen)
-        trainer.save_checkpoint(checkpoint.path(self.folder, images))
+        with doing("saving a checkpoint"):
+            trainer.save_checkpoint(checkpoint.path(self.folder, images))
         self._saved_at = images
         if trainer.is_global_zero:
             checkpoint.prune(self.folder, self.keep_last, self.keep_every)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from imagen_lit.basics import pixels
+from imagen_lit.basics.progress_line import doing
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.recipe import Recipe
 
@@ -69,7 +70,7 @@ class Preview(Callback):
         self._count = images_seen // self.every
         if not trainer.is_global_zero and pl_module.device_mesh is None:
             return  # one rank draws for all, unless each holds a shard of the EMA
-        with trainer.precision_plugin.forward_context():
+        with doing("drawing previews"), trainer.precision_plugin.forward_context():
             x = self.recipe.draw(pl_module.ema, self._condition, self.prompts.seeds, self.size)
         if not trainer.is_global_zero:
             return

@@ -1,39 +1,56 @@
 """One line that says how far training is and how long it will still take."""
 
+from contextlib import ExitStack
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from imagen_lit.basics.eta import Eta
-from imagen_lit.basics.progress_line import ProgressLine
+from imagen_lit.basics.progress_line import Counter, ProgressLine, doing
 
 
 class Progress(Callback):
-    """`every`: seconds between two lines in a log file; on a terminal the line rewrites itself."""
+    """`every`: seconds between two lines in a log; on a terminal the line rewrites itself."""
 
     def __init__(self, label: str = "", every: float = 15.0) -> None:
         self.label, self.every = label, every
+        self._validation = ExitStack()
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock of the estimate."""
-        self._eta, self._line = Eta(), ProgressLine(self.every)
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Show the line; the clock of the estimate starts after the first batch."""
+        self._counter = Counter("images", self.label, self.every)
+        images = int(pl_module.images_seen)
+        if trainer.is_global_zero and images < pl_module.images:
+            self._counter.start(images, pl_module.images)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Show the line, if it is due."""
-        images, total = int(pl_module.images_seen), pl_module.images
-        self._eta.update(images)
-        last = images >= total
-        if trainer.is_global_zero and self._line.is_due(last):
-            loss = trainer.callback_metrics.get("train/loss")
-            self._line.show(self._text(images, total, loss), last)
+        if trainer.is_global_zero:
+            self._count(trainer, pl_module, last=False)
 
-    def _text(self, images: int, total: int, loss: Any) -> str:
-        filled = round(24 * min(1.0, images / total))
-        parts = [f"{self.label} {'█' * filled}{'░' * (24 - filled)} {images:,}/{total:,} images"]
-        if loss is not None:
-            parts.append(f"loss {float(loss):.4f}")
-        parts.append(f"{self._eta.speed:.0f} images/s")
-        parts.append(f"{self._eta.remaining(total)} left")
-        return ", ".join(parts)
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what keeps the line from advancing."""
+        self._validation.enter_context(doing("validating"))
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        """In a log, a validation that takes long is seen to be one."""
+        if ProgressLine.current is not None:
+            ProgressLine.current.repeat()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The time of the validation is no part of the speed."""
+        self._validation.close()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """The last line comes when everything is saved; an interrupted one only ends."""
+        if not trainer.is_global_zero or self._counter.is_empty:
+            return
+        if int(pl_module.images_seen) >= pl_module.images:
+            self._count(trainer, pl_module, last=True)
+        ProgressLine.end()
+
+    def _count(self, trainer: Trainer, pl_module: Any, last: bool) -> None:
+        loss = trainer.callback_metrics.get("train/loss")
+        note = "" if loss is None else f"loss {float(loss):.4f}"
+        self._counter(int(pl_module.images_seen), pl_module.images, note, last=last)

@@ -4,9 +4,9 @@ A cascade is just an ordered list. A trained stage is a run folder and a recipe.
 only on its text and its seed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from torch import Tensor
@@ -49,12 +49,18 @@ class TrainedStage:
             else None
         )
 
-    def draw(self, condition: Condition, lowres: Tensor | None, seeds: Sequence[int]) -> Tensor:
+    def draw(
+        self,
+        condition: Condition,
+        lowres: Tensor | None,
+        seeds: Sequence[int],
+        each_step: Callable[[int], None],
+    ) -> Tensor:
         """Images [B, 3, size, size] in [-1, 1]."""
         if lowres is not None:
             schedule = self.condition.schedule  # type: ignore[union-attr]
             condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
-        return self.recipe.draw(self.stage.ema, condition, seeds, self.size)
+        return self.recipe.draw(self.stage.ema, condition, seeds, self.size, each_step)
 
 
 class Cascade:
@@ -68,11 +74,22 @@ class Cascade:
         """The run folder of each stage."""
         return {name: Path(stage.run) for name, stage in self.stages.items()}
 
-    def draw(self, condition: Condition, seeds: Sequence[int]) -> Iterator[tuple[str, Tensor]]:
-        """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest."""
+    @property
+    def plan(self) -> dict[str, int]:
+        """How many steps each stage makes."""
+        return {name: stage.recipe.steps for name, stage in self.stages.items()}
+
+    def draw(
+        self,
+        condition: Condition,
+        seeds: Sequence[int],
+        each_step: Callable[[str, int], None] = lambda stage, number: None,
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest; `each_step`
+        is called after each step of each stage."""
         images = None
         for name, stage in self.stages.items():
-            images = stage.draw(condition, images, seeds)
+            images = stage.draw(condition, images, seeds, partial(each_step, name))
             yield name, images
 
     def check(self, fingerprint: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cli import config
 from imagen_lit.run import provenance
 
@@ -34,8 +35,11 @@ def overrides(
     }
 
 
-def draw(prompt: str, rows: dict[str, list[list[str]]]) -> tuple[dict[str, list[Path]], int]:
+def draw(
+    prompt: str, rows: dict[str, list[list[str]]], report: Report = silent
+) -> tuple[dict[str, list[Path]], int]:
     """The files of each row, and how many of them were newly drawn."""
+    total = sum(map(len, rows.values()))
     sample = config.compose("sample", next(iter(rows.values()))[0])
     encoder = config.build(sample.text)
     source = provenance.describe(config.build(sample.cascade).runs, encoder.fingerprint(), {})
@@ -50,6 +54,12 @@ def draw(prompt: str, rows: dict[str, list[list[str]]]) -> tuple[dict[str, list[
             cascade: Cascade = config.build(sample.cascade)
             paths = image_files.paths(cascade, folder, prompt, 0)
             if not all(path.exists() for path in paths.values()):
-                new += len(list(image_files.draw(cascade, encoder, [(prompt, 0)], folder, 1)))
+                done = sum(map(len, files.values()))
+
+                def step(each: Step, done: int = done) -> None:
+                    report(each._replace(done=done, total=total))
+
+                drawn = image_files.draw(cascade, encoder, [(prompt, 0)], folder, 1, step)
+                new += len(list(drawn))
             files[threshold].append(list(paths.values())[-1])
     return files, new

@@ -9,6 +9,7 @@ from PIL import Image
 
 from imagen_lit.basics import pixels
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.stage.condition import Condition
 from imagen_lit.text.encoder import HuggingFace
 
@@ -19,13 +20,22 @@ def draw(
     requests: Sequence[tuple[str, int]],
     folder: Path,
     batch: int,
+    report: Report = silent,
 ) -> Iterator[tuple[str, int, dict[str, Path]]]:
     """Draw each (prompt, seed); yield it with {stage: file} as soon as its batch is finished."""
     cascade.check(encoder.fingerprint())
     for start in range(0, len(requests), batch):
         current = requests[start : start + batch]
-        condition = Condition(*encoder.encode([prompt for prompt, _ in current]))
-        for stage, images in cascade.draw(condition, [seed for _, seed in current]):
+        prompts, seeds = [prompt for prompt, _ in current], [seed for _, seed in current]
+
+        def each_step(
+            stage: str, number: int, prompts: list[str] = prompts, start: int = start
+        ) -> None:
+            report(Step(stage, number, cascade.plan, prompts, start, len(requests)))
+
+        each_step(next(iter(cascade.stages)), 0)
+        condition = Condition(*encoder.encode(prompts))
+        for stage, images in cascade.draw(condition, seeds, each_step):
             for image, (prompt, seed) in zip(pixels.to_array(images), current, strict=True):
                 pixels.save_png(Image.fromarray(image), path(folder, stage, prompt, seed))
         for prompt, seed in current:

@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -23,13 +24,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics.errors import InputError, UserError
-from imagen_lit.basics.progress_line import ProgressLine
+from imagen_lit.basics.progress_line import ProgressLine, keep_lines_whole
 from imagen_lit.cli import assets, config, flags, help_text, interrupt, user_error
 from imagen_lit.cli.user_error import did_you_mean
 
 Task = Callable[[DictConfig], Any]
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+FORMAT_WARNING = warnings.formatwarning  # Python's own
 
 
 def main(config_name: str) -> Callable[[Task], Callable[..., Any]]:
@@ -52,6 +54,7 @@ def _run(task: Task, config_name: str) -> None:
     def member(cfg: DictConfig) -> Any:
         with _environment(FULL_ERROR, full_error):
             try:
+                keep_lines_whole()
                 _silence_hints()
                 job = HydraConfig.get()
                 name: Any = job.job.config_name  # a command always names one
@@ -107,11 +110,20 @@ def _in_words(error: BaseException, keys: user_error.Keys) -> str | None:
 
 
 def _silence_hints() -> None:
-    """Show warnings, ours in particular, but not Lightning's hints about the machine."""
+    """Show warnings, ours as a plain sentence, but not Lightning's hints about the machine."""
+    warnings.formatwarning = _format_warning
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for hint in ("The `srun` command is available", r"`isinstance\(treespec, LeafSpec\)`"):
         warnings.filterwarnings("ignore", hint)
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, *others: Any
+) -> str:
+    if Path(filename).is_relative_to(assets.PACKAGE):
+        return f"warning: {message}\n"
+    return FORMAT_WARNING(message, category, filename, *others)
 
 
 def refuse_unknown_additions(

@@ -2,10 +2,11 @@
 
 A sample is left out for the first reason that applies, in the order written here, so the counts of
 the reasons and of what remains add up to the total. A number that is missing from a sample's .json
-is outside all bounds.
+is outside all bounds; one that no sample has is an error.
 """
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from imagen_lit.data.hash_set import HashSet
 from imagen_lit.data.shard_files.statistics import OWN, Statistics
 
 Bounds = Sequence[float | None]  # lowest, highest; None: no bound
+
+NAMED = 20  # fields, in an error
 
 
 class Filter:
@@ -61,6 +64,19 @@ class Filter:
         """All settings: two filters with the same identity select the same samples."""
         return dict(vars(self))
 
+    def require_fields(self, columns: Iterable[str]) -> None:
+        """Refuse bounds on a number that no sample has; `columns` are those of all samples."""
+        names = sorted({*columns} - {*OWN})
+        for name in self.fields:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                hint = f" (did you mean {close[0]}?)" if close else ""
+                listing = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+                raise InputError(
+                    f"no sample's .json has a number named {name!r}{hint}. Its numbers are: "
+                    f"{listing or 'none'}. Name one of them in filter.fields, or leave it out."
+                )
+
     def keep(self, columns: Statistics, captions: HashSet) -> tuple[np.ndarray, dict[str, int]]:
         """Which rows of a shard remain, and how many were left out for each reason.
 
@@ -85,6 +101,8 @@ class Filter:
         for name, (low, high) in {"caption_length": self.caption_length, **self.fields}.items():
             if (low, high) != (None, None):
                 values = columns.get(name, np.full(len(keep), np.nan))
+                if name in self.fields:
+                    leave_out(f"without {name}", np.isnan(values))
                 inside = values >= low if low is not None else ~np.isnan(values)
                 inside &= values <= high if high is not None else ~np.isnan(values)
                 leave_out(f"{name} outside [{_text(low)}, {_text(high)}]", ~inside)

@@ -83,6 +83,7 @@ class Data(LightningDataModule):
         self.window, self.decoded_cache_mib = window, decoded_cache_mib
         self.tally = Tally(max_bad_fraction)  # of the training images
         self.encoder: dict[str, str] = {}  # what the sidecars say of the encoder, after `setup`
+        self.notes: list[str] = []  # what a user should know of the data, after `setup`
         self._images_seen = 0
         self._shard_sets: list[ShardSet] = []
 
@@ -106,7 +107,10 @@ class Data(LightningDataModule):
             validation = 0 if shard_sets else self.validation
             threshold = _shared_threshold(shard_sets, shards)
             selection = select(shards, spec.filter, validation, threshold)
-            self._check_encoder(cached_check(shards, text), text)
+            checked = cached_check(shards, text)
+            self._check_encoder(checked.encoder, text)
+            notes = [selection.summary, *checked.lost]
+            self.notes += [f"{shards.folder}: {note}" for note in notes if note]
             shard_sets.append(ShardSet(shards, text, selection))
         samples = sum(sum(each.shards.counts) for each in shard_sets)
         is_cached = self.decoded_cache_mib > 0 and self.crop is None

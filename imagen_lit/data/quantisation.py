@@ -35,6 +35,11 @@ def dequantise(q: Tensor, token: Tensor, channel: Tensor) -> Tensor:
     return q.float() * token[:, None] * channel
 
 
+def restore(q: Tensor, token: Tensor, channel: Tensor) -> Tensor:
+    """The vectors as a reader gets them, in bfloat16."""
+    return dequantise(q, token, channel).bfloat16()
+
+
 def errors(rows: Sequence[Tensor], restored: Iterable[Tensor]) -> dict[str, float]:
     """Errors of `restored` against `rows`: relative over all channels and over the ordinary ones,
     and the lowest cosine of any token."""

@@ -24,7 +24,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.data import loader_worker, sidecar, transform
+from imagen_lit.data import loader_worker, lost_captions, sidecar, transform
 from imagen_lit.data.batch_sampler import count_accumulation_steps, images_per_rank
 from imagen_lit.data.reader import Tally, collate, pad_text
 from imagen_lit.data.shard_files import shard_index, tar_stream
@@ -61,6 +61,7 @@ class Remote(LightningDataModule):
         self.workers, self.seed = workers, seed
         self.tally = Tally(max_bad_fraction)
         self.encoder: dict[str, str] = {}
+        self.notes: list[str] = []  # what a user should know of the data, after `setup`
         self._images_seen = 0
 
     def accumulation_steps(self, world: int) -> int:
@@ -83,6 +84,7 @@ class Remote(LightningDataModule):
         if self.encoder:
             return
         previous: dict[str, str] = {}
+        lost: list[dict[str, str]] = []
         samples = 0
         for url in self.urls:
             text = self._sidecar(url)
@@ -94,12 +96,14 @@ class Remote(LightningDataModule):
                     "their captions again."
                 )
             previous = kind
+            lost.append(lost_captions.of(text.fields))
         if not samples:
             raise InputError(
                 f"there are no samples in any of {len(self.urls)} shards ({self.urls[0]} …). Set "
                 "data.shards=... to other shards."
             )
         self.encoder = sidecar.encoder_fields(previous)
+        self.notes = lost_captions.report(self.encoder.get("encoder", "the encoder"), lost)
 
     def train_dataloader(self) -> "NumberedBatches":
         """The endless stream of this rank."""

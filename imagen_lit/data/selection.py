@@ -11,6 +11,7 @@ processes of a cluster read one small file.
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.data.shard_files.shard_index import HASHES
 
-VERSION = 3
+VERSION = 4
 MIN_ROWS = 4
 ARRAYS, TEXTS = ("training", "validation", "bits", "starts"), ("threshold", "reasons")
 
@@ -37,6 +38,14 @@ class Selection(NamedTuple):
     bits: np.ndarray  # a bit per row; each shard begins a new byte; empty without a filter
     starts: np.ndarray  # [shards + 1] first byte of each shard
     reasons: dict[str, int]  # how many samples the filter left out, by the first reason
+
+    @property
+    def summary(self) -> str:
+        """What the filter left and left out, in words; empty without a filter."""
+        left, out = int(self.training.sum() + self.validation.sum()), sum(self.reasons.values())
+        if not out:
+            return ""
+        return f"the filter leaves {left:,} of {left + out:,} samples ({_listing(self.reasons)})"
 
     def rows(self, shard: int, hashes: np.ndarray, is_validation: bool) -> np.ndarray:
         """The rows of a shard to train on, or to validate on; `hashes` are those of its keys."""
@@ -82,15 +91,18 @@ def _select(
     columns = index_summary.columns(shards.paths, ("counts", "hashes"))
     hashes = np.split(columns["hashes"], np.cumsum(columns["counts"])[:-1])
     if bounds is not None:
+        names: set[str] = set()
         for path in shards.paths:
-            mask, counts = bounds.keep(statistics.of_shard(path), captions)
+            statistic = statistics.of_shard(path)
+            mask, counts = bounds.keep(statistic, captions)
             masks.append(mask)
             reasons.update(counts)
+            names.update(statistic)
+        bounds.require_fields(names)
         if not any(mask.any() for mask in masks):
-            listing = ", ".join(f"{n} {reason}" for reason, n in reasons.items() if n)
             raise InputError(
                 f"the filter leaves none of the {sum(shards.counts)} samples of {shards.folder}: "
-                f"{listing}. Set wider bounds."
+                f"{_listing(reasons)}. Set wider bounds."
             )
         hashes = [each[mask] for each, mask in zip(hashes, masks, strict=True)]
     if threshold is None:
@@ -105,6 +117,10 @@ def _select(
         starts=np.cumsum([0, *map(len, packed)]),
         reasons=dict(reasons),
     )
+
+
+def _listing(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
 
 
 def _threshold(hashes: list[np.ndarray], validation: float, shards: Collection) -> int:

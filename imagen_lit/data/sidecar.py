@@ -66,7 +66,7 @@ class Sidecar:
         if self._dtype != torch.int8:
             return vectors
         token = torch.from_numpy(self._numbers("token", last - first, np.float32, first))
-        return quantisation.dequantise(vectors, token, self._channel).bfloat16()
+        return quantisation.restore(vectors, token, self._channel)
 
     def _numbers(self, name: str, count: int, dtype: type, first: int = 0) -> np.ndarray:
         size = np.dtype(dtype).itemsize
@@ -154,7 +154,8 @@ def find_folder(shards: Path, text: str) -> Path:
 def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -> dict[str, float]:
     """Write one row [tokens, D] per sample; `fields` are the header's, `storage` among them.
 
-    In int8 the error is measured, written into the header and returned.
+    In int8 the error of the rows as they will be read is measured, written into the header and
+    returned.
     """
     width = rows[0].shape[1] if rows else 0
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
@@ -163,7 +164,7 @@ def write(path: Path, rows: Sequence[torch.Tensor], fields: Mapping[str, str]) -
     if fields["storage"] == "int8" and rows:
         channel = quantisation.channel_rms(rows)
         pairs = [quantisation.quantise(row, channel) for row in rows]
-        restored = (quantisation.dequantise(*pair, channel) for pair in pairs)
+        restored = (quantisation.restore(*pair, channel) for pair in pairs)
         errors = quantisation.errors(rows, restored)
         tensors |= {"channel": [channel], "token": [token for _, token in pairs]}
         rows = [q for q, _ in pairs]

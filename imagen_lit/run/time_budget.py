@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.eta import clock
 
 TOO_LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
 
@@ -67,8 +68,8 @@ class TimeBudget:
     def step(self, name: str, command: str) -> Iterator[Callable[[object], None]]:
         """Announce a step, and record how long it took. The block receives a function to call when
         the result already exists; then the step keeps its original time."""
-        left, minutes = max(0.0, self.left) / 60, self.record["minutes"]
-        print(f"\n── {name}; about {left:.0f} min of {minutes:g} left\n   {command}", flush=True)
+        left, whole = max(0.0, self.left), self.record["minutes"] * 60
+        print(f"\n── {name}, {clock(left)} of {clock(whole)} left\n   {command}", flush=True)
         start, is_reused = time.monotonic(), False
 
         def already_there(what: object) -> None:

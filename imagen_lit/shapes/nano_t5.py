@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 from transformers import T5ForConditionalGeneration as FullT5
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import logging
 
 from imagen_lit.shapes.grammar import documents, vocabulary
 from imagen_lit.shapes.pretraining_state import PretrainingState
@@ -186,6 +187,7 @@ def _loss(
 
 def save(model: FullT5, tokenizer: PreTrainedTokenizerFast, folder: str) -> None:
     """Write only the encoder, in Hugging Face format; the folder is either complete or absent."""
+    logging.disable_progress_bar()  # our own line is the only one
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     encoder = T5EncoderModel(model.config)

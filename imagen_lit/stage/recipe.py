@@ -4,7 +4,6 @@ Bind the condition, with and without its null condition; guide; threshold; pass 
 `(z, t) -> x` to the sampler. An image depends on its seed and its condition, never on its batch.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,10 +66,18 @@ class Recipe:
 
     @torch.no_grad()  # inference mode does not work on weights that FSDP gathers and frees
     def draw(
-        self, denoiser: Denoiser, condition: Condition, seeds: Sequence[int], size: int
+        self,
+        denoiser: Denoiser,
+        condition: Condition,
+        seeds: Sequence[int],
+        size: int,
+        each_step: Callable[[int], None] = lambda number: None,
     ) -> Tensor:
-        """The images [B, 3, size, size] in [-1, 1]."""
-        (images,) = deque(self.trajectory(denoiser, condition, seeds, size), maxlen=1)
+        """The images [B, 3, size, size] in [-1, 1]; `each_step` is called after each, from 1 on."""
+        images = torch.empty(0)
+        for number, z in enumerate(self.trajectory(denoiser, condition, seeds, size), 1):
+            each_step(number)
+            images = z
         return images.clamp(-1, 1)
 
     def with_lowres(

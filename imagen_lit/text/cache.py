@@ -44,10 +44,12 @@ def fill(
     token_budget: int = 8_192,
     task: int = 0,
     tasks: int = 1,
+    notes: Callable[[Sequence[str]], Mapping[str, str]] = lambda captions: {},
 ) -> Iterator[tuple[Path, bool]]:
     """Yield each sidecar of this task and whether it is new (False: it already existed).
 
-    `token_budget` is the number of tokens, padding included, that are encoded at once.
+    `token_budget` is the number of tokens, padding included, that are encoded at once; `notes` are
+    what else a header says of its captions.
     """
     if storage not in sidecar_header.DTYPES:
         raise InputError(
@@ -73,7 +75,7 @@ def fill(
             rows = embed(encoder, captions, token_budget, dtype)
             is_missing = not _exists(path, fields)  # another process may have made it meanwhile
         if is_missing:
-            sidecar.write(path, rows, fields)
+            sidecar.write(path, rows, {**fields, **notes(captions)})
         yield path, is_missing
 
 

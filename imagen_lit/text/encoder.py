@@ -119,8 +119,16 @@ class HuggingFace:
 
     def lengths(self, captions: list[str]) -> list[int]:
         """Tokens of each caption, as `encode` counts them."""
-        ids = self.tokenizer(captions, truncation=True, max_length=self.max_length)["input_ids"]
-        return [len(tokens) for tokens in ids]
+        return [min(len(ids), self.max_length) for ids in self.token_ids(captions)]
+
+    def token_ids(self, captions: list[str]) -> list[list[int]]:
+        """Each caption's tokens, also those beyond `max_length`, which `encode` does not read."""
+        return self.tokenizer(captions, verbose=False)["input_ids"]
+
+    def pieces(self, words: list[str]) -> list[list[str]]:
+        """The tokens of each word as text, without those that only mark an end."""
+        ids = self.tokenizer(words, add_special_tokens=False)["input_ids"]
+        return [list(self.tokenizer.convert_ids_to_tokens(each)) for each in ids]
 
     @torch.inference_mode()
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:

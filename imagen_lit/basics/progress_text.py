@@ -1,0 +1,44 @@
+"""What a progress line says, in one look for every command: a bar, how many of how many, how fast,
+how long it will still take, and one note."""
+
+from imagen_lit.basics.eta import clock
+
+BAR = 24  # characters
+
+
+def progress_text(
+    done: int,
+    total: int,
+    unit: str,
+    *,
+    label: str = "",
+    share: float | None = None,
+    speed: float | None = None,
+    left: float | None = None,
+    took: float | None = None,
+    note: str = "",
+    columns: int | None = None,
+) -> str:
+    """The line; what is None is not known, and left out. `took` makes it the last one.
+
+    `share` is the bar's, if it is finer than the count. The line fits into so many columns, the bar
+    giving way first.
+    """
+    done = max(0, min(done, total))  # the last batch may go beyond the total
+    counts = f"{done:,}/{total:,} {unit}"
+    parts = [counts if took is None else f"{counts} in {clock(took)}"]
+    if took is None and speed is not None:
+        parts.append(f"{_number(speed)} {unit.split()[0]}/s")
+    if took is None and left is not None:
+        parts.append(f"{clock(max(0.0, left))} left")
+    text = ", ".join([*parts, *([note] if note else [])])
+    label = f"{label} " if label else ""
+    width = BAR if columns is None else min(BAR, columns - len(label) - len(text) - 1)
+    share = done / total if share is None else max(0.0, min(share, 1.0))
+    filled = int(share * width)  # full only at the end
+    bar = f"{'█' * filled}{'░' * (width - filled)} " if width > 3 else ""
+    return f"{label}{bar}{text}"[:columns]
+
+
+def _number(speed: float) -> str:
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
