@@ -54,7 +54,7 @@ def test_the_progress_line_ends_before_an_error(
         (home / f"album/{number}.txt").unlink()
     with pytest.raises(ValueError, match=r"own holds no samples\. Left out were: 3 it has no cap"):
         type_(*FOLDER, "folder=own")
-    assert capsys.readouterr().err.endswith("1/1 shards indexed\n")
+    assert capsys.readouterr().err.endswith("1/1 shards indexed in 0:00\n")
 
 
 @pytest.mark.parametrize("change", ["a new shard", "a lost shard"])

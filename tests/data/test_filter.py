@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import jpeg, sample
 
+from imagen_lit import build_shards
+from imagen_lit.cli import config
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.hash_set import HashSet
 from imagen_lit.data.loader import Data
@@ -108,7 +110,8 @@ def test_the_reasons_and_what_remains_add_up(folder: Path) -> None:
         "side < 256": 1,
         "aspect > 3": 1,
         "contrast < 1": 1,
-        "aesthetic outside [5, ]": 2,
+        "without aesthetic": 1,
+        "aesthetic outside [5, ]": 1,
     }
     assert sum(selection.training) == 12 - 6
 
@@ -145,6 +148,39 @@ def test_a_filter_that_leaves_nothing_says_why(folder: Path) -> None:
         ValueError, match=r"leaves none of the 12 samples .*1 unreadable, 11 side < 5000"
     ):
         select(Collection(folder), Filter(min_side=5000), 0)
+
+
+@pytest.mark.parametrize("bounds", [[5, None], [None, None]])
+def test_a_field_that_no_sample_has_is_refused_with_those_there_are(
+    folder: Path, bounds: list
+) -> None:
+    with pytest.raises(ValueError) as error:
+        select(Collection(folder), Filter(fields={"aesthetik": bounds}), 0)
+    assert "named 'aesthetik' (did you mean aesthetic?)" in str(error.value)
+    assert "aesthetic, original_height, original_width" in str(error.value)
+    with pytest.raises(ValueError, match="named 'rank'. Its numbers are: aesthetic"):
+        Data(str(folder), "fake", 16, 12, filter=Filter(fields={"rank": [1, None]})).setup()
+
+
+def test_a_dry_run_refuses_a_field_that_no_sample_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(2):
+        (tmp_path / f"{n}.jpg").write_bytes(jpeg(n))
+        (tmp_path / f"{n}.json").write_text(f'{{"caption": "words", "rank": {n}}}')
+    words = ["data/source=folder", f"source.path={tmp_path}", "dry_run=true", "workers=1"]
+    with pytest.raises(ValueError, match=r"'rnak' \(did you mean rank\?\). Its numbers are: rank"):
+        build_shards.main(config.compose("build_shards", [*words, "filter.fields={rnak: [1,2]}"]))
+    build_shards.main(config.compose("build_shards", [*words, "filter.fields={rank: [1,2]}"]))
+    assert "1  rank outside [1, 2]" in capsys.readouterr().out
+
+
+def test_training_is_told_what_its_filter_leaves(folder: Path) -> None:
+    bounds = Filter(fields={"aesthetic": [5, None]})
+    data = Data(str(folder), "fake", 16, 12, validation=0, filter=bounds)
+    data.setup()
+    left = "the filter leaves 9 of 12 samples (1 unreadable, 1 without aesthetic, 1 aesthetic out"
+    assert [note.partition(": ")[2].startswith(left) for note in data.notes] == [True]
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,20 @@ class TestInt8:
             quiet, restored = expected[:, 4:], opened.row(row).float()[:, 4:]
             assert (restored - quiet).norm() / quiet.norm() < 0.015
 
+    def test_the_error_in_its_header_is_that_of_the_rows_as_they_are_read(
+        self, tmp_path: Path
+    ) -> None:
+        vectors = [t5_like(n, 512).bfloat16() for n in (20, 7, 31)]
+        path = tmp_path / "0.safetensors"
+        measured = sidecar.write(path, vectors, {**FIELDS, "storage": "int8"})
+        opened = sidecar.Sidecar(path)
+        read = [opened.row(row) for row in range(3)]
+        assert measured == quantisation.errors(vectors, read)
+        channel = quantisation.channel_rms(vectors)
+        pairs = [quantisation.quantise(row, channel) for row in vectors]
+        unrounded = [quantisation.dequantise(*pair, channel) for pair in pairs]
+        assert measured["ordinary"] > 1.02 * quantisation.errors(vectors, unrounded)["ordinary"]
+
     def test_a_caption_of_t5_xxl_takes_no_more_than_documented(self, tmp_path: Path) -> None:
         vectors = [t5_like(20, 4096) for _ in range(100)]
         for storage, limit in (("bfloat16", 164_000), ("int8", 82_500)):

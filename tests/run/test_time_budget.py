@@ -54,7 +54,7 @@ def test_a_step_shows_what_is_left_and_keeps_its_original_time(
             already_there("encoders/t5")
         assert budget.record["seconds"]["reading"] == seconds
     output = capsys.readouterr().out
-    assert "reading; about 15 min of 20 left\n   read\n" in output
+    assert "reading, 15:00 of 20:00 left\n   read\n" in output
     assert output.count("already there: encoders/t5") == 1
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers.utils import logging
 
 from imagen_lit import demo, pretrain_text
 from imagen_lit.cli import config
@@ -49,9 +50,23 @@ def test_a_model_from_elsewhere_is_not_made_here(tmp_path: Path) -> None:
     assert not (tmp_path / "t5").exists() and not (tmp_path / "data").exists()
 
 
-def test_the_control_is_never_pretrained(tmp_path: Path) -> None:
+def test_the_control_is_never_pretrained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["text=t5_nano_random", f"folder={tmp_path}/t5"]
     with pytest.raises(ValueError, match=r"and documents=40000\. Set documents=0\."):
         pretrain_text.main(config.compose("pretrain_text", words))
     pretrain_text.main(config.compose("pretrain_text", [*words, "documents=0"]))
     assert json.loads((tmp_path / "t5/pretraining.json").read_text())["documents"] == 0
+    said = capsys.readouterr()
+    assert said.err == "", "neither a count of nothing, nor a bar of another library"
+    assert "of random weights (documents=0), is in" in said.out
+
+
+def test_the_only_progress_line_is_ours(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logging.enable_progress_bar()
+    words = ["documents=64", f"folder={tmp_path}/t5", f"text.path={tmp_path}/t5"]
+    pretrain_text.main(config.compose("pretrain_text", [*words, "+text.device=cpu"]))
+    lines = capfd.readouterr().err.splitlines()
+    assert lines and all(" documents read" in line for line in lines)
+    assert "64/64 documents read in 0:" in lines[-1]

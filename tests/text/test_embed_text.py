@@ -187,7 +187,7 @@ def test_an_error_starts_on_a_line_of_its_own(
     with pytest.raises(ValueError, match="not a text embedding file of imagen_lit"):
         embed()
     ProgressLine.end()  # as every command does at its end, however that comes
-    assert capsys.readouterr().err.endswith("1/2 sidecars, ? left\n")
+    assert capsys.readouterr().err.endswith("1/2 sidecars\n")
 
 
 @pytest.mark.parametrize(
