@@ -158,7 +158,7 @@ def test_a_field_that_no_sample_has_is_refused_with_those_there_are(
         select(Collection(folder), Filter(fields={"aesthetik": bounds}), 0)
     assert "named 'aesthetik' (did you mean aesthetic?)" in str(error.value)
     assert "aesthetic, original_height, original_width" in str(error.value)
-    with pytest.raises(ValueError, match="named 'rank'. Its numbers are: aesthetic"):
+    with pytest.raises(ValueError, match=r"named 'rank'\. Its numbers are: aesthetic"):
         Data(str(folder), "fake", 16, 12, filter=Filter(fields={"rank": [1, None]})).setup()
 
 

@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 from laptop import SMALL, run
 from PIL import Image
 
@@ -51,6 +53,37 @@ def test_prompts_become_images_of_three_sizes(home: Path) -> None:
         files = list((home / "runs/demo/images" / step).glob("*seed3.png"))
         assert len(files) == 2
         assert {Image.open(file).size for file in files} == {(edge, edge)}
+
+
+LINE = re.compile(r"(demo/\w+ |log )?[█░]{24} [\d,]+/[\d,]+ [a-z ]+( in \d+:\d\d)?(, [^█░]+)?")
+LOGS = {
+    "build_shards": (["source.count=60", "per_shard=20", "folder=datasets/log"],
+                     "datasets/log: 60 samples"),
+    "embed_text": (["shards=datasets/log", "token_budget=256"], "3 new sidecars are in"),
+    "train": ([*SMALL, "data.validation=16", "stage.images=64", "name=log", "callbacks=default",
+               "+callbacks.progress.every=0"], "the run is in runs/log"),
+    "sample": (["prompts=['a red circle','a zebra on snow']", "batch=1", "cascade=demo_base"],
+               "a red circle (seed 0): "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LOGS)
+def test_a_log_of_both_streams_has_whole_lines(home: Path, tmp_path: Path, command: str) -> None:
+    words, said = LOGS[command]
+    log = tmp_path / "log"
+    if command == "embed_text":
+        run("build_shards", *LOGS["build_shards"][0], folder=home)
+    assert warm.wait(warm.command(command, words, home, log, log)) == 0, log.read_text()
+    text = log.read_text()
+    assert "\r" not in text and "it/s" not in text and text.endswith("\n")
+    lines = text.splitlines()
+    assert any(line.startswith(said) for line in lines)
+    progress = [line for line in lines if "█" in line or "░" in line]
+    assert len(progress) > 1 and all(LINE.fullmatch(line) for line in progress), progress
+    assert " in 0:" in progress[-1], "the last line says how long it took"
+    if command == "sample":
+        assert "warning: the text encoder t5_nano does not know: zebra" in text
+        assert " base step " in progress[0]
 
 
 def test_an_evaluation_is_scored_and_repeated_without_drawing(home: Path) -> None:
