@@ -47,7 +47,8 @@ class ProgressLine:
     def is_due(self, last: bool) -> bool:
         """Whether it is time for another line; always for the last one."""
         now = time.monotonic()
-        in_log = min(max(self.every, (now - self.started_at) / 20), max(self.every, MOST))
+        slower = max(1.0, (now - self.started_at) / 300)
+        in_log = min(self.every * slower, max(self.every, MOST))
         return last or now - self._shown_at >= (0.5 if sys.stderr.isatty() else in_log)
 
     def show(self, text: str, last: bool) -> None:

@@ -119,11 +119,15 @@ def _silence_hints() -> None:
 
 
 def _format_warning(
-    message: Warning | str, category: type[Warning], filename: str, *others: Any
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
 ) -> str:
     if Path(filename).is_relative_to(assets.PACKAGE):
         return f"warning: {message}\n"
-    return FORMAT_WARNING(message, category, filename, *others)
+    return FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def refuse_unknown_additions(

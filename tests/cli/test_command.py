@@ -164,7 +164,7 @@ def test_on_a_terminal_an_error_starts_on_a_line_of_its_own(package: Path) -> No
     shown = os.read(screen, 10_000).decode()
     os.close(screen)
     os.close(terminal)
-    assert shown.endswith("1/2 shards, ? left\r\nerror: the second one is broken. Delete it.\r\n")
+    assert shown.endswith("1/2 shards\r\nerror: the second one is broken. Delete it.\r\n")
 
 
 def test_the_full_error_can_be_asked_for(package: Path) -> None:
