@@ -37,7 +37,8 @@ def progress_text(
     share = done / total if share is None else max(0.0, min(share, 1.0))
     filled = int(share * width)  # full only at the end
     bar = f"{'█' * filled}{'░' * (width - filled)} " if width > 3 else ""
-    return f"{label}{bar}{text}"[:columns]
+    line = f"{label}{bar}{text}"
+    return line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…"
 
 
 def _number(speed: float) -> str:
