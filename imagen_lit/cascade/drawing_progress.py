@@ -32,8 +32,9 @@ class Step(NamedTuple):
     @property
     def name(self) -> str:
         """`a red circle: sr2 step 12/32`, or without the prompt if there are several."""
-        first = self.prompts[0]
-        prompt = f"{first if len(first) < 25 else first[:23] + '…'}: " * (len({*self.prompts}) == 1)
+        first = self.prompts[0] if len({*self.prompts}) == 1 else ""
+        short = first if len(first) < 15 else f"{first[:13].rstrip()}…"
+        prompt = f"{short}: " if short else ""
         return f"{prompt}{self.stage} step {self.number}/{self.plan[self.stage]}"
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny_run import Encoder, leave_run
 
 from imagen_lit.basics.progress_line import ProgressLine
+from imagen_lit.basics.progress_text import progress_text
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Step, StepTimes
@@ -89,6 +90,16 @@ def test_the_line_shows_images_steps_and_at_the_end_how_long_it_took(
     assert re.search(r" 2/4 images drawn, .* base step 1/4$", lines[10])
     assert lines[-1] == f"{'█' * 24} 4/4 images drawn in 6:00"
     assert ProgressLine.current is None
+
+
+@pytest.mark.parametrize("prompt", ["a red circle", "a red circle above a blue square"])
+def test_a_step_is_read_whole_on_80_columns(prompt: str) -> None:
+    step = Step("sr2", 12, {"sr2": 32}, [prompt], 10, 12)
+    assert step.name.startswith("a red circle") and len(step.name) < 35
+    line = progress_text(
+        10, 12, "images drawn", speed=0.31, left=70.0, note=step.name, columns=79
+    )  # fmt: skip
+    assert line.endswith("sr2 step 12/32")
 
 
 def test_where_everything_is_drawn_already_nothing_is_said(
