@@ -70,6 +70,12 @@ class Cascade:
         """Refuse a text encoder other than the one that a stage was trained with, and stages that
         do not fit their place in the cascade."""
         for place, (name, stage) in enumerate(self.stages.items()):
+            if not run_folder.exists(Path(stage.run)):
+                raise InputError(
+                    f"there is no run in {stage.run}, with which stage {name!r} draws. Train that "
+                    "stage first (make demo trains the demo's), or name the folder of another run "
+                    f"with cascade.{name}.run=..."
+                )
             is_sr = isinstance(stage.condition, TextAndLowRes)
             if is_sr != (place > 0):
                 kinds = ("draws from text alone", "enlarges a smaller image")

@@ -97,7 +97,7 @@ def test_bench_measures_this_machine_and_leaves_nothing_behind(home: Path) -> No
             "pretrain_text documents=0 folder=encoders/t5_nano_random",
         ),
         (("train", "network=demo_efficient_unet", "name=odd"), "Set stage=demo_sr"),
-        (("train", "seed=1", "data.validation=16"), "Choose another name="),
+        (("train", "name=demo/base", "seed=1", "data.validation=16"), "Choose another name="),
         (("sample", "cascade.base.run=runs/none"), "Train that stage first"),
         (("sample", "text=t5_nano_random"), "pretrain_text"),
         (("sample", "prompts=[]"), "prompts=[] is not a list of captions"),
