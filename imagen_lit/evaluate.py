@@ -44,8 +44,8 @@ def evaluate(
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
     to_draw = image_files.missing(cascade, source, requests, images)
-    for file in provenance.claim(folder, source, ("scores.json", "results.jsonl")):
-        print(f"of other weights, and kept: {file}")
+    if kept := provenance.claim(folder, source, ("scores.json", "results.jsonl")):
+        print(f"the evaluation of other weights stays: {', '.join(map(str, kept))}")
     before = len(requests) - len(to_draw)
     drawing = image_files.draw(cascade, encoder, source, to_draw, images, batch)
     for drawn, _ in enumerate(drawing, 1):

@@ -34,8 +34,9 @@ def main(cfg: DictConfig) -> None:
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
     print(f"images go to {folder}")
+    lacking = set(to_draw)
     for request in requests:
-        if request not in to_draw:
+        if request not in lacking:
             _print_image(cascade, folder, request, "already there: ")
     for prompt, seed, _ in image_files.draw(cascade, encoder, source, to_draw, folder, cfg.batch):
         _print_image(cascade, folder, (prompt, seed))
