@@ -51,7 +51,10 @@ def demo(cfg: DictConfig) -> TimeBudget:
         precision = f"trainer.precision={_precision(budget)}"
         train_words = [*common, f"data.shards={cfg.datasets}", precision]
         train_words += ["logger=files"]  # nothing about a demo goes to W&B
-        overrides = {stage: [f"stage={stage}", *train_words] for stage in STAGES}
+        overrides = {
+            option: [f"stage={option}", f"name=demo/{stage}", *train_words]
+            for option, stage in STAGES.items()
+        }
         reserve = _drawing_seconds(overrides, evaluation, budget)
         if set(budget.record["images"]) != set(STAGES):
             budget.warn_if_short(budget.left - reserve)

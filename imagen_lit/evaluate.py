@@ -36,25 +36,25 @@ def evaluate(
 ) -> dict[str, Any]:
     """The scores by stage and category, also written into the folder.
 
-    Existing images are reused, and redrawn if the weights have changed since; a folder that holds
-    another `request` is refused.
+    Existing images are reused. Those of other weights stay, and so do their scores, under names
+    with the digest of those weights; a folder that holds another `request` is refused.
     """
+    cascade.check(encoder.fingerprint())
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
     provenance.refuse_other_request(folder, source)
-    images = provenance.image_folder(folder, source)
+    images = folder / "images" / provenance.digest(source)
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
-    to_draw = [
-        each
-        for each, paths in zip(requests, files, strict=True)
-        if not all(path.exists() for path in paths.values())
-    ]
+    to_draw = image_files.missing(cascade, source, requests, images)
+    if kept := provenance.claim(folder, source, ("scores.json", "results.jsonl")):
+        print(f"the evaluation of other weights stays: {', '.join(map(str, kept))}")
     before = len(requests) - len(to_draw)
 
     def step(each: Step) -> None:
         each_step(each._replace(done=before + each.done, total=len(requests)))
 
-    for drawn, _ in enumerate(image_files.draw(cascade, encoder, to_draw, images, batch, step), 1):
+    drawing = image_files.draw(cascade, encoder, source, to_draw, images, batch, step)
+    for drawn, _ in enumerate(drawing, 1):
         if drawn % batch == 0 or drawn == len(to_draw):  # the images of a batch appear together
             report(before + drawn, len(requests))
     results = {

@@ -1,37 +1,96 @@
-"""Prompts become images, through every stage of a cascade."""
+"""Prompts become images, through every stage of a cascade.
+
+An image's file holds what drew it. A file is written once: the same command again draws only what
+is missing, and what draws otherwise has another folder.
+"""
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments
+from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import image_files
+from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import command, config
+from imagen_lit.report import contact_sheet
+from imagen_lit.run import provenance
 from imagen_lit.text import lost_text
 
 
 @command.main("sample")
 def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
-    prompts = OmegaConf.to_container(cfg).get("prompts")  # type: ignore[union-attr]
-    is_list = isinstance(prompts, list) and all(isinstance(p, str) and p.strip() for p in prompts)
-    if not prompts or not is_list:
-        raise InputError(
-            f"prompts={prompts!r} is not a list of captions. Set "
-            "prompts='[\"a red circle above a blue square\"]', for example."
-        )
+    prompts = _captions(OmegaConf.to_container(cfg).get("prompts"))  # type: ignore[union-attr]
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
-    requests = [(p, cfg.seed + i) for p in prompts for i in range(cfg.images)]
+    requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
+    cascade.check(encoder.fingerprint())
+    recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
+    source = provenance.describe(cascade.runs, encoder.fingerprint(), {"cascade": recipes})
+    folder = Path(cfg.out) if cfg.out else _default_folder(cascade, source)
+    to_draw = image_files.missing(cascade, source, requests, folder)
+    sheet = folder / "sheet.png"
+    contact_sheet.refuse_other_file(sheet)
+    print(f"images go to {folder}")
+    lacking = set(to_draw)
+    for request in requests:
+        if request not in lacking:
+            _print_image(cascade, folder, request, "already there: ")
     lost_text.warn(encoder, prompts)
     progress = DrawingProgress()
-    drawn = image_files.draw(cascade, encoder, requests, Path(cfg.out), cfg.batch, progress.step)
-    for number, (prompt, seed, files) in enumerate(drawn):
+    drawn = image_files.draw(cascade, encoder, source, to_draw, folder, cfg.batch, progress.step)
+    for number, (prompt, seed, _) in enumerate(drawn):
         if number % cfg.batch == 0:  # all images of a batch are there with its first
-            progress.count(number + cfg.batch, len(requests))
-        print(f"{prompt} (seed {seed}): {list(files.values())[-1]}")
+            progress.count(number + cfg.batch, len(to_draw))
+        _print_image(cascade, folder, (prompt, seed))
+    if not cfg.out:
+        write_json(folder / provenance.FILE, source)
+    shown = contact_sheet.write(sheet, [_largest(cascade, folder, each) for each in requests])
+    print(f"all side by side, {shown}: {sheet}")
+
+
+def _captions(prompts: Any) -> list[str]:
+    """A list of captions, or one; without any letter it is the empty one, drawn without text."""
+    listed = [prompts] if isinstance(prompts, str) and prompts.strip() else prompts
+    if not listed or not isinstance(listed, list):
+        raise InputError(
+            f"prompts={prompts!r} is not a list of captions. Set "
+            "prompts='[\"a red circle above a blue square\"]', for example; "
+            "prompts='[\"\"]' draws without text."
+        )
+    for place, prompt in enumerate(listed, 1):
+        if not isinstance(prompt, str) or _is_undecodable(prompt):
+            raise InputError(
+                f"prompts has {prompt!r} in place {place}, which is not a caption. "
+                'Write captions in quotes: prompts=\'["a red circle", "two pink crosses"]\'.'
+            )
+    return [prompt if prompt.strip() else "" for prompt in listed]
+
+
+def _is_undecodable(prompt: str) -> bool:
+    """Bytes of the command line that were no UTF-8 are lone surrogates in Python."""
+    return any("\ud800" <= letter <= "\udfff" for letter in prompt)
+
+
+def _default_folder(cascade: Cascade, source: dict[str, Any]) -> Path:
+    """In the run of the last stage, a folder for these weights, recipes and this encoder."""
+    return list(cascade.runs.values())[-1] / "samples" / provenance.digest(source)
+
+
+def _largest(cascade: Cascade, folder: Path, request: image_files.Request) -> Path:
+    return list(image_files.paths(cascade, folder, *request).values())[-1]
+
+
+def _print_image(
+    cascade: Cascade, folder: Path, request: image_files.Request, note: str = ""
+) -> None:
+    prompt = " ".join(request[0].split()) or "(without text)"
+    shown = prompt if len(prompt) <= 100 else f"{prompt[:99]}…"
+    print(f"{shown} (seed {request[1]}): {note}{_largest(cascade, folder, request)}")
 
 
 if __name__ == "__main__":

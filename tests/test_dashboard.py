@@ -91,7 +91,7 @@ def test_a_page_is_about_its_runs_alone() -> None:
         kind: [(f["key"]["name"], f["op"], f["value"]) for f in filters[kind]] for kind in filters
     }
     assert about == {
-        "run": [("displayName", "=", "demo/base")],
+        "run": [("displayName", "=", "base")],
         "sweep": [("group", "=", "sweep/demo")],
     }
 

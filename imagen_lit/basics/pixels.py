@@ -3,11 +3,13 @@
 Networks and samplers work in [-1, 1]; readers, viewers and files in uint8.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from imagen_lit.basics.atomic import atomic_write
@@ -28,10 +30,13 @@ def to_array(images: Tensor) -> np.ndarray:
     return to_uint8(images).movedim(-3, -1).cpu().numpy()
 
 
-def save_png(image: Image.Image, path: Path) -> None:
-    """Write a PNG file atomically."""
+def save_png(image: Image.Image, path: Path, texts: Mapping[str, str] | None = None) -> None:
+    """Write a PNG file atomically, with text chunks inside (imagen_lit/basics/png_metadata.py)."""
+    info = PngInfo()
+    for key, text in (texts or {}).items():
+        info.add_text(key, text)
     with atomic_write(path) as file:
-        image.save(file, format="PNG")
+        image.save(file, format="PNG", pnginfo=info)
 
 
 def load_png(path: Path) -> np.ndarray:

@@ -13,7 +13,7 @@ from lightning import Callback, Trainer
 from PIL import Image
 from torch import Tensor
 
-from imagen_lit.basics import pixels
+from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.progress_line import doing
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.recipe import Recipe
@@ -81,7 +81,10 @@ class Preview(Callback):
             low, high = score["interval"]
             row[f"score/alignment_{category}"] = [score["exact"], low, high]
         row["preview"] = f"preview_{images_seen:09d}.png"
-        pixels.save_png(_sheet(images), self.folder / row["preview"])
+        facts = {"run": str(self.folder), "images_seen": images_seen}
+        facts |= {"prompts": self.prompts.prompts, "seeds": self.prompts.seeds}
+        texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
+        pixels.save_png(_sheet(images), self.folder / row["preview"], texts)
         trainer.logger.write(row)  # type: ignore[union-attr]
 
 

@@ -97,6 +97,12 @@ class Cascade:
         do not fit their place in the cascade."""
         before = None
         for place, (name, stage) in enumerate(self.stages.items()):
+            if not run_folder.exists(Path(stage.run)):
+                raise InputError(
+                    f"there is no run in {stage.run}, with which stage {name!r} draws. Train that "
+                    "stage first (make demo trains the demo's), or name the folder of another run "
+                    f"with cascade.{name}.run=..."
+                )
             is_sr = isinstance(stage.condition, TextAndLowRes)
             if is_sr != (place > 0):
                 kinds = ("draws from text alone", "enlarges a smaller image")

@@ -19,19 +19,25 @@ THRESHOLDS = ("static", "dynamic")
 def overrides(
     prompt: str, weights: Sequence[float], words: Sequence[str], folder: Path
 ) -> dict[str, list[list[str]]]:
-    """For each threshold, what to type after `sample` for the image of each weight."""
+    """For each threshold, what to type after `sample` for the image of each weight. A folder's name
+    has the digest of what draws into it."""
     shared = [*words, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
-    return {
-        threshold: [
-            [
-                *shared,
-                f"diffusion/threshold@cascade.base.recipe.threshold={threshold}",
-                f"cascade.base.recipe.guidance.weight={weight}",
-                f"out={folder / f'{threshold}_{weight:g}' / 'images'}",
-            ]
-            for weight in weights
+    sample = config.compose("sample", shared)
+    text = config.build(sample.text).fingerprint()
+    source = provenance.describe(config.build(sample.cascade).runs, text, {})
+
+    def complete(threshold: str, weight: float) -> list[str]:
+        recipe = [
+            f"diffusion/threshold@cascade.base.recipe.threshold={threshold}",
+            f"cascade.base.recipe.guidance.weight={weight}",
         ]
-        for threshold in THRESHOLDS
+        cascade = config.compose("sample", [*shared, *recipe]).cascade
+        recipes = OmegaConf.to_container(cascade, resolve=True)
+        digest = provenance.digest(source | {"cascade": recipes})
+        return [*shared, *recipe, f"out={folder / f'{threshold}_{weight:g}_{digest}'}"]
+
+    return {
+        threshold: [complete(threshold, weight) for weight in weights] for threshold in THRESHOLDS
     }
 
 
@@ -49,17 +55,17 @@ def draw(
         for words in row:
             sample = config.compose("sample", words)
             recipes = OmegaConf.to_container(sample.cascade, resolve=True)
-            parent = Path(sample.out).parent
-            folder = provenance.image_folder(parent, source | {"cascade": recipes})
             cascade: Cascade = config.build(sample.cascade)
-            paths = image_files.paths(cascade, folder, prompt, 0)
-            if not all(path.exists() for path in paths.values()):
-                done = sum(map(len, files.values()))
+            this, folder = source | {"cascade": recipes}, Path(sample.out)
+            done = sum(map(len, files.values()))
 
-                def step(each: Step, done: int = done) -> None:
-                    report(each._replace(done=done, total=total))
+            def step(each: Step, done: int = done) -> None:
+                report(each._replace(done=done, total=total))
 
-                drawn = image_files.draw(cascade, encoder, [(prompt, 0)], folder, 1, step)
-                new += len(list(drawn))
-            files[threshold].append(list(paths.values())[-1])
+            to_draw = image_files.missing(cascade, this, [(prompt, 0)], folder)
+            drawn = image_files.draw(cascade, encoder, this, to_draw, folder, 1, step)
+            new += len(list(drawn))
+            files[threshold].append(
+                list(image_files.paths(cascade, folder, prompt, 0).values())[-1]
+            )
     return files, new

@@ -1,23 +1,70 @@
-"""Prompts drawn into files: `<folder>/<stage>/<prompt>_seed<seed>.png`."""
+"""Prompts drawn into files: `<folder>/<stage>/<prompt>_seed<seed>.png`.
 
-import hashlib
-import re
-from collections.abc import Iterator, Sequence
+What drew an image stands in its own file (imagen_lit/basics/png_metadata.py). A file is written
+once: an image drawn otherwise under the same name is refused, before anything is drawn.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from imagen_lit.basics import pixels
+from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
+from imagen_lit.cascade.file_name import file_name
 from imagen_lit.stage.condition import Condition
 from imagen_lit.text.encoder import HuggingFace
+
+Source = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
+Request = tuple[str, int]  # prompt and seed
+
+
+def facts(cascade: Cascade, source: Source, stage: str, request: Request) -> dict[str, Any]:
+    """All that decides an image, enough to draw it again. Later stages have no part in it."""
+    names = list(cascade.stages)
+    stages = {
+        name: {
+            "run": str(cascade.runs[name]),
+            **source["weights"][name],
+            "size": cascade.stages[name].size,
+            "recipe": source["cascade"][name]["recipe"],
+        }
+        for name in names[: names.index(stage) + 1]
+    }
+    prompt, seed = request
+    return {
+        "prompt": prompt,
+        "seed": seed,
+        "stage": stage,
+        "cascade": stages,
+        "text": source["text"],
+    }
+
+
+def missing(
+    cascade: Cascade, source: Source, requests: Sequence[Request], folder: Path
+) -> list[Request]:
+    """The requests that lack an image. One drawn otherwise under the same name is refused."""
+    lacking: dict[Request, None] = {}
+    for request in requests:
+        files = paths(cascade, folder, *request)
+        for stage, file in reversed(files.items()):  # the last knows of every difference
+            if file.exists():
+                _refuse_other_image(file, facts(cascade, source, stage, request))
+            else:
+                lacking[request] = None
+    return list(lacking)
 
 
 def draw(
     cascade: Cascade,
     encoder: HuggingFace,
-    requests: Sequence[tuple[str, int]],
+    source: Source,
+    requests: Sequence[Request],
     folder: Path,
     batch: int,
     report: Report = silent,
@@ -34,23 +81,48 @@ def draw(
             report(Step(stage, number, cascade.plan, prompts, start, len(requests)))
 
         each_step(next(iter(cascade.stages)), 0)
-        condition = Condition(*encoder.encode(prompts))
+        condition = _condition(encoder, prompts)
         for stage, images in cascade.draw(condition, seeds, each_step):
-            for image, (prompt, seed) in zip(pixels.to_array(images), current, strict=True):
-                pixels.save_png(Image.fromarray(image), path(folder, stage, prompt, seed))
+            for image, request in zip(pixels.to_array(images), current, strict=True):
+                file = folder / stage / file_name(*request)
+                if not file.exists():
+                    texts = png_metadata.texts(facts(cascade, source, stage, request), request[0])
+                    pixels.save_png(Image.fromarray(image), file, texts)
         for prompt, seed in current:
             yield prompt, seed, paths(cascade, folder, prompt, seed)
 
 
 def paths(cascade: Cascade, folder: Path, prompt: str, seed: int) -> dict[str, Path]:
     """The paths of the images of all stages, whether they exist or not."""
-    return {stage: path(folder, stage, prompt, seed) for stage in cascade.stages}
+    return {stage: folder / stage / file_name(prompt, seed) for stage in cascade.stages}
 
 
-def path(folder: Path, stage: str, prompt: str, seed: int) -> Path:
-    """An image is named after its prompt and its seed; if a file name cannot hold the whole prompt,
-    a digest distinguishes it from others."""
-    slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:80]
-    if slug.replace("-", " ") != prompt:
-        slug = f"{slug or 'other'}_{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"
-    return folder / stage / f"{slug}_seed{seed}.png"
+def _condition(encoder: HuggingFace, prompts: list[str]) -> Condition:
+    """What the prompts say. The empty prompt is the null text, which training showed instead of
+    dropped captions; the encoder would make a token of it that no training image had."""
+    text, mask = encoder.encode(prompts)
+    has_text = mask.new_tensor([prompt != "" for prompt in prompts])
+    return Condition(text * has_text[:, None, None], mask & has_text[:, None])
+
+
+def _refuse_other_image(file: Path, here: dict[str, Any]) -> None:
+    there = png_metadata.read(file)
+    if there is None:
+        raise InputError(
+            f"{file} does not say what drew it: another program did, or an earlier version. "
+            "Choose another folder with out=..., or remove that file."
+        )
+    if difference := settings_diff(_decisive(there), _decisive(here)):
+        raise InputError(
+            f"{file} holds an image that was drawn otherwise ({difference}). "
+            "Choose another folder with out=..., set what differs, or remove that file."
+        )
+
+
+def _decisive(facts: dict[str, Any]) -> dict[str, Any]:
+    """What changes an image: neither the address of a run nor, beyond rounding, a version does."""
+    return {
+        key: value
+        for key, value in flatten(facts).items()
+        if not key.startswith(f"{png_metadata.VERSIONS}.") and not key.endswith(".run")
+    }

@@ -1,13 +1,13 @@
 """How the images in a folder were drawn, so that images drawn differently are never mixed up.
 
 `provenance.json` beside them holds two kinds of facts. What was requested (recipes, prompts, the
-encoder): a start that requests something else is refused. And which weights drew them: if a run has
-been trained further since, its images are redrawn.
+encoder): a start that requests something else is refused. And which weights drew them: those of a
+run that has been trained further since draw into a folder of their own, named after `digest`.
 """
 
+import hashlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,43 @@ def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
         )
 
 
-def image_folder(folder: Path, provenance: dict[str, Any]) -> Path:
-    """The folder of the images, emptied if they were drawn differently or by other weights."""
-    images = folder / "images"
-    if _read(folder) != provenance:
-        shutil.rmtree(images, ignore_errors=True)
-        write_json(folder / FILE, provenance)
-    return images
+def digest(provenance: Mapping[str, Any]) -> str:
+    """A short name for all that decides an image but its prompt and seed: the weights and the
+    recipe of every stage, and the text encoder."""
+    stages = [
+        (name, weights["digest"], provenance["cascade"][name]["recipe"])
+        for name, weights in provenance[WEIGHTS].items()
+    ]
+    facts = json.dumps(_with_whole_numbers([stages, provenance["text"]]), sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+
+def claim(folder: Path, provenance: dict[str, Any], results: Sequence[str]) -> list[Path]:
+    """Record the provenance in the folder; what other weights left there stays, under new names.
+
+    These weights' `results` (names of files) and their record get their digest into the name. The
+    record is the last, so a start that is killed in between is continued by the next. Returns the
+    results that were set aside.
+    """
+    recorded = _read(folder)
+    kept = []
+    if recorded is not None and recorded != provenance:
+        old = digest(recorded)
+        there = [folder / name for name in results if (folder / name).exists()]
+        kept = [file.rename(file.with_stem(f"{file.stem}_{old}")) for file in there]
+        record = folder / FILE
+        record.rename(record.with_stem(f"{record.stem}_{old}"))
+    write_json(folder / FILE, provenance)
+    return kept
+
+
+def _with_whole_numbers(node: Any) -> Any:
+    """3.0 as 3: the same request, whichever of them was typed."""
+    if isinstance(node, dict):
+        return {key: _with_whole_numbers(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_with_whole_numbers(value) for value in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

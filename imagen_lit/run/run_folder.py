@@ -134,14 +134,19 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
     return settings_diff(json.loads(file.read_text()), fingerprint)
 
 
+def exists(folder: Path) -> bool:
+    """Whether a run has claimed the folder."""
+    return (folder / "config.yaml").is_file()
+
+
 def read_config(folder: Path) -> DictConfig:
     """The settings of a run."""
-    file = Path(folder) / "config.yaml"
-    if not file.is_file():
+    if not exists(Path(folder)):
         raise FileNotFoundError(
-            f"there is no run in {folder}. Train that stage first, with python -m imagen_lit.train."
+            f"there is no run in {folder}. Train that stage first (make demo trains the demo's), "
+            "or name the folder of another run."
         )
-    return OmegaConf.load(file)  # type: ignore[return-value]
+    return OmegaConf.load(Path(folder) / "config.yaml")  # type: ignore[return-value]
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

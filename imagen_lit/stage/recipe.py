@@ -1,7 +1,8 @@
 """How a trained stage draws images: where all exchangeable parts meet.
 
 Bind the condition, with and without its null condition; guide; threshold; pass the resulting
-`(z, t) -> x` to the sampler. An image depends on its seed and its condition, never on its batch.
+`(z, t) -> x` to the sampler. An image depends on its seed and its condition; its batch changes no
+more than its rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -9,6 +9,7 @@ from tiny_run import Encoder, leave_run
 
 from imagen_lit.cli import config
 from imagen_lit.evaluate import evaluate, main, request
+from imagen_lit.run import provenance
 
 
 def run(runs: Path, *words: str, report: Any = print) -> dict[str, Any]:
@@ -22,15 +23,68 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_other_weights_of_the_same_length_are_evaluated_anew(tmp_path: Path) -> None:
+def kept(folder: Path, name: str) -> Path:
+    """What other weights left under this name."""
+    stem, _, suffix = name.rpartition(".")
+    (file,) = folder.glob(f"{stem}_*.{suffix}")
+    return file
+
+
+@pytest.mark.parametrize("images", [64, 128], ids=["same length", "trained on"])
+def test_an_evaluation_of_other_weights_replaces_none(tmp_path: Path, images: int) -> None:
     leave_run(tmp_path, "base", images=64, seed=0)
     run(tmp_path)
-    before = contents(tmp_path / "demo/evaluation/images")
-    leave_run(tmp_path, "base", images=64, seed=1)
+    folder = tmp_path / "demo/evaluation"
+    before = contents(folder)
+    leave_run(tmp_path, "base", images=images, seed=1)
     run(tmp_path)
-    after = contents(tmp_path / "demo/evaluation/images")
-    assert len(before) == 4 and before.keys() == after.keys()
-    assert all(before[file] != after[file] for file in before)
+    after = contents(folder)
+    drawn = {file for file in before if file.suffix == ".png"}
+    assert len(drawn) == 4 and all(after[file] == before[file] for file in drawn)
+    assert sum(file.suffix == ".png" for file in after) == 8
+    for name in ("scores.json", "results.jsonl", "provenance.json"):
+        assert kept(folder, name).read_bytes() == before[folder / name]
+        assert after[folder / name] != before[folder / name]
+    for line in kept(folder, "results.jsonl").read_text().splitlines():
+        assert folder / json.loads(line)["image"] in drawn
+
+
+def test_an_interrupted_evaluation_lies_beside_no_other_scores(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base", images=64, seed=0)
+    run(tmp_path)
+    folder = tmp_path / "demo/evaluation"
+    before = contents(folder)
+    leave_run(tmp_path, "base", images=128, seed=1)
+
+    def interrupt(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, report=interrupt)
+    assert not (folder / "scores.json").exists() and not (folder / "results.jsonl").exists()
+    assert kept(folder, "scores.json").read_bytes() == before[folder / "scores.json"]
+    assert run(tmp_path)["provenance"]["weights"]["base"]["images_seen"] == 128
+    assert kept(folder, "scores.json").read_bytes() == before[folder / "scores.json"]
+
+
+def test_a_start_killed_while_it_sets_scores_aside_is_continued(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base", images=64, seed=0)
+    digest = provenance.digest(run(tmp_path)["provenance"])
+    folder = tmp_path / "demo/evaluation"
+    before = contents(folder)
+    leave_run(tmp_path, "base", images=128, seed=1)
+    (folder / "scores.json").rename(folder / f"scores_{digest}.json")
+    run(tmp_path)
+    for name in ("scores.json", "results.jsonl", "provenance.json"):
+        assert kept(folder, name).read_bytes() == before[folder / name]
+
+
+def test_a_run_that_is_missing_is_named_before_other_settings(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base")
+    run(tmp_path)
+    with pytest.raises(ValueError, match=r"no run in .*nothing.*cascade\.base\.run=") as refusal:
+        run(tmp_path, f"cascade.base.run={tmp_path}/nothing")
+    assert " there, " not in str(refusal.value)
 
 
 def test_a_run_that_has_trained_on_is_evaluated_again(tmp_path: Path) -> None:

@@ -1,37 +1,19 @@
-"""Every prompt has images of its own, and what cannot be drawn is refused before it is begun."""
+"""Samples of other weights or recipes never meet, and what cannot be drawn is refused before it is
+begun."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_run import FINGERPRINT, Encoder, leave_run
 
 from imagen_lit import sample
+from imagen_lit.basics import png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cli import config
 from imagen_lit.shapes.held_out_prompts import HeldOutPrompts
-
-PROMPTS = [
-    "a red circle",
-    "a red circle!",
-    "A red circle",
-    "a-red-circle",
-    "красный круг",
-    "синий квадрат",
-    "",
-    "other",
-    "a red circle above a blue square " * 4 + "on snow",
-    "a red circle above a blue square " * 4 + "on sand",
-]
-
-
-def test_images_of_different_prompts_have_different_files(tmp_path: Path) -> None:
-    files = [image_files.path(tmp_path, "base", prompt, 0) for prompt in PROMPTS]
-    assert len(set(files)) == len(PROMPTS)
-    assert files[0].name == "a-red-circle_seed0.png", "if possible, the name is the prompt"
-    for file in files:
-        file.parent.mkdir(exist_ok=True)
-        file.touch()  # each of these is a name that a disk accepts
 
 
 def cascade(runs: Path, *words: str) -> Cascade:
@@ -53,7 +35,7 @@ def test_a_stage_in_the_wrong_place_is_refused_in_a_sentence(
     stage, _, run = word.format(tmp_path).partition("=")
     swapped = cascade(tmp_path, f"cascade.{stage}.run={run}")
     with pytest.raises(ValueError, match=f"{message}.*Set cascade.{stage}.run="):
-        list(image_files.draw(swapped, Encoder(), [("a red circle", 0)], tmp_path, 1))
+        list(image_files.draw(swapped, Encoder(), {}, [("a red circle", 0)], tmp_path, 1))
     right = Cascade(**{name: cascade(tmp_path).stages[name] for name in ("base", "sr")})
     right.check(FINGERPRINT)
 
@@ -90,3 +72,97 @@ def test_an_evaluation_of_nothing_is_refused_in_a_sentence() -> None:
     for count, seed in ((0, 0), (4, -1)):
         with pytest.raises(ValueError, match=r"Set prompts\.count=64 prompts\.seed=0"):
             HeldOutPrompts(count, seed)
+
+
+@pytest.fixture
+def drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Any:
+    """`sample` with tiny stages and an encoder without files; gives the lines that it prints."""
+    leave_run(tmp_path, "base")
+    leave_run(tmp_path, "sr")
+    build = config.build
+    monkeypatch.setattr(config, "build", lambda n: Encoder() if "max_length" in n else build(n))
+    fast = ["cascade.base.recipe.steps=1", "cascade.sr.recipe.steps=1", "~cascade.sr2"]
+
+    def run(*words: str) -> list[str]:
+        sample.main(config.compose("sample", [f"runs={tmp_path}", *fast, *words]))
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def samples(runs: Path) -> list[Path]:
+    return sorted((runs / "demo/sr/samples").iterdir())
+
+
+def test_samples_lie_in_their_run_and_are_not_drawn_twice(tmp_path: Path, drawn: Any) -> None:
+    words = ["prompts=[a red circle, two pink crosses, a red circle]", "images=2"]
+    lines = drawn(*words)
+    (folder,) = samples(tmp_path)
+    assert lines[0] == f"images go to {folder}"
+    assert lines[1] == f"a red circle (seed 0): {folder}/sr/a-red-circle_seed0.png"
+    assert lines[-1] == f"all side by side, 4: {folder}/sheet.png" and len(lines) == 6
+    recorded = json.loads((folder / "provenance.json").read_text())
+    assert recorded["cascade"]["base"]["recipe"]["steps"] == 1
+    assert set(recorded["weights"]) == {"base", "sr"}
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*seed*.png")}
+    assert len(before) == 8
+    lines = drawn("prompts=a blue square", "seed=1")
+    assert lines[-1].startswith("all side by side, 5:")
+    lines = drawn(*words)
+    assert lines[1] == f"a red circle (seed 0): already there: {folder}/sr/a-red-circle_seed0.png"
+    assert lines[-1].startswith("all side by side, 5:"), "the sheet keeps what was drawn before"
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}.items()
+
+
+def test_other_weights_and_recipes_have_folders_of_their_own(tmp_path: Path, drawn: Any) -> None:
+    drawn()
+    drawn("cascade.sr.recipe.aug_level=0.2")
+    leave_run(tmp_path, "base", images=128, seed=1)
+    drawn()
+    assert len(samples(tmp_path)) == 3
+    images = {p.read_bytes() for p in tmp_path.rglob("sr/*.png")}
+    assert len(images) == 3, "three different images, none of which is lost"
+
+
+def test_a_chosen_folder_keeps_what_is_in_it(tmp_path: Path, drawn: Any) -> None:
+    out = f"out={tmp_path}/mine"
+    drawn(out)
+    before = {p: p.read_bytes() for p in (tmp_path / "mine").rglob("*") if p.is_file()}
+    with pytest.raises(ValueError, match=r"aug_level is 0\.05 there, 0\.2 here"):
+        drawn(
+            out,
+            "cascade.sr.recipe.aug_level=0.2",
+            "prompts=[a blue square, a red circle above a blue square]",
+        )
+    assert before == {p: p.read_bytes() for p in (tmp_path / "mine").rglob("*") if p.is_file()}
+    other = tmp_path / "album"
+    other.mkdir()
+    (other / "sheet.png").write_bytes(b"somebody's")
+    with pytest.raises(ValueError, match=r"album/sheet\.png is no contact sheet.*Rename it"):
+        drawn(f"out={other}")
+    assert [p.name for p in other.iterdir()] == ["sheet.png"]
+
+
+def test_prompts_of_any_kind_are_drawn_or_refused_by_their_place(
+    tmp_path: Path, drawn: Any
+) -> None:
+    long = "a red circle " * 800
+    lines = drawn(f'prompts=["", "  ", "красный\nкруг", "{long}"]')
+    assert lines[1].startswith("(without text) (seed 0): ") and len(lines) == 5, "no text, once"
+    assert lines[2].startswith("красный круг (seed 0): ")
+    facts = [png_metadata.read(p) for p in samples(tmp_path)[0].glob("sr/*.png")]
+    assert {f["prompt"] for f in facts} == {"", "красный\nкруг", long}
+    for words, place, found in (("[a, 7, b]", 2, "7"), ("[a, b, null]", 3, "None")):
+        with pytest.raises(ValueError, match=f"{found} in place {place}, which is not a caption"):
+            drawn(f"prompts={words}")
+    for words in ("prompts=[]", "prompts=5", "prompts=", "prompts=null"):
+        with pytest.raises(ValueError, match=r"is not a list of captions\. Set prompts="):
+            drawn(words)
+
+
+def test_a_run_that_is_missing_is_named_with_what_to_set(tmp_path: Path, drawn: Any) -> None:
+    with pytest.raises(ValueError, match=r"no run in .*none, .*'sr'.*Train.*cascade\.sr\.run="):
+        drawn(f"cascade.sr.run={tmp_path}/none")
+    assert not (tmp_path / "demo/sr/samples").exists()

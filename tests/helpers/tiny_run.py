@@ -29,7 +29,7 @@ class Encoder:
 
 def leave_run(runs: Path, name: str, images: int = 64, seed: int = 0) -> Path:
     """The folder of a run that has trained on `images` images; each seed gives other weights."""
-    cfg = config.compose("train", [*TINY[name], f"runs={runs}"])
+    cfg = config.compose("train", [*TINY[name], f"runs={runs}", f"name=demo/{name}"])
     folder = runs / cfg.name
     run_folder.claim(folder, cfg)
     (folder / "text.json").write_text(json.dumps(FINGERPRINT))

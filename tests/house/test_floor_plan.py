@@ -42,7 +42,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
-    "sample": {"text", "cascade"},
+    "sample": {"text", "run", "report", "cascade"},
     "evaluate": {"shapes", "text", "run", "cascade"},
     "dashboard": {"run"},
     "demo": {"data", "run", "report", "cascade"}

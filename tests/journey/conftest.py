@@ -20,6 +20,7 @@ def _make_home(home: Path) -> None:
     small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every=64"]
     preview = ["callbacks.preview.every=96", "callbacks.preview.prompts.count=8"]
     preview += ["callbacks.preview.recipe.steps=2"]
-    run("train", *SMALL, *small, *preview, folder=home)
-    for stage in ("demo_sr", "demo_sr2"):  # with the logger that a newcomer has
-        run("train", f"stage={stage}", *small[:1], "stage.images=64", folder=home)
+    run("train", "name=demo/base", *SMALL, *small, *preview, folder=home)
+    for stage in ("sr", "sr2"):  # with the logger that a newcomer has
+        words = [f"stage=demo_{stage}", f"name=demo/{stage}", "stage.images=64"]
+        run("train", *words, *small[:1], folder=home)

@@ -14,6 +14,7 @@ import warm
 from laptop import SMALL, run
 from PIL import Image
 
+from imagen_lit.basics import png_metadata
 from imagen_lit.run import checkpoint, metrics, run_folder
 
 
@@ -26,6 +27,9 @@ def test_a_run_leaves_checkpoints_losses_and_scores(home: Path) -> None:
     assert any("val/loss" in row for row in rows)
     assert any("score/alignment_all" in row for row in rows)
     assert [checkpoint.images(file) for file in checkpoint.saved(folder)] == [128, 192]
+    facts = png_metadata.read(folder / "preview_000000192.png")
+    assert facts["run"] == "runs/demo/base" and facts["images_seen"] == 192
+    assert len(facts["prompts"]) == len(facts["seeds"]) == 8
 
 
 def test_the_same_command_has_nothing_left_to_do(home: Path) -> None:
@@ -50,7 +54,7 @@ def test_prompts_become_images_of_three_sizes(home: Path) -> None:
     )
     assert "a-red-circle-above-a-blue-square_seed3.png" in done.stdout
     for step, edge in (("base", 16), ("sr", 64), ("sr2", 256)):
-        files = list((home / "runs/demo/images" / step).glob("*seed3.png"))
+        files = list((home / "runs/demo/sr2/samples").glob(f"*/{step}/*seed3.png"))
         assert len(files) == 2
         assert {Image.open(file).size for file in files} == {(edge, edge)}
 
@@ -130,7 +134,7 @@ def test_bench_measures_this_machine_and_leaves_nothing_behind(home: Path) -> No
             "pretrain_text documents=0 folder=encoders/t5_nano_random",
         ),
         (("train", "network=demo_efficient_unet", "name=odd"), "Set stage=demo_sr"),
-        (("train", "seed=1", "data.validation=16"), "Choose another name="),
+        (("train", "name=demo/base", "seed=1", "data.validation=16"), "Choose another name="),
         (("sample", "cascade.base.run=runs/none"), "Train that stage first"),
         (("sample", "text=t5_nano_random"), "pretrain_text"),
         (("sample", "prompts=[]"), "prompts=[] is not a list of captions"),

@@ -1,4 +1,5 @@
-"""`make demo` with hardly any time: every step happens, and a second start reuses it."""
+"""`make demo` with hardly any time: every step happens, a second start reuses it, and more time
+replaces nothing."""
 
 import json
 import re
@@ -10,8 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from imagen_lit.cli import config
+from imagen_lit.run import run_folder
 
-WORDS = ["minutes=0.1", "scenes=300", "prompts=4", "documents=64", "guidance_weights=[1,3]"]
+WORDS = ["scenes=300", "prompts=4", "documents=64", "guidance_weights=[1,3]"]
+STAGES = ("base", "sr", "sr2")
 COMMANDS = "pretrain_text build_shards embed_text train train train evaluate sample".split()
 
 
@@ -19,9 +22,9 @@ def split(line: str) -> list[str]:
     return shlex.split(line, comments=True)
 
 
-def demo(folder: Path) -> subprocess.CompletedProcess[str]:
+def demo(folder: Path, minutes: float = 0.1) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "imagen_lit.demo", *WORDS],
+        [sys.executable, "-m", "imagen_lit.demo", f"minutes={minutes}", *WORDS],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -68,3 +71,20 @@ def test_the_demo_leaves_a_complete_page_and_is_not_made_twice(tmp_path: Path) -
     assert len(budget["starts"]) == 2 and budget["starts"][0] == before["starts"][0]
     assert sum(budget["starts"]) > sum(budget["seconds"].values())
     assert f"in all:      {sum(budget['starts']) / 60:.1f} min of 0.1" in second.stdout
+
+    seen = [run_folder.images_seen(home / stage) for stage in STAGES]
+    before = {p: p.read_bytes() for p in drawn}
+    demo(tmp_path, minutes=0.2)
+    assert all(
+        run_folder.images_seen(home / stage) > n for stage, n in zip(STAGES, seen, strict=True)
+    )
+    assert before == {p: p.read_bytes() for p in drawn}, "no image is replaced"
+    (kept,) = (home / "evaluation").glob("scores_*.json")
+    assert json.loads(kept.read_text()) == scores
+    newer = json.loads((home / "evaluation/scores.json").read_text())
+    assert newer["provenance"]["weights"] != scores["provenance"]["weights"]
+    images = {
+        home / each for each in re.findall(r'<img src="([^"]+)"', (home / "index.html").read_text())
+    }
+    assert len(images) == 4 * 3 + 2 * 2 and all(image.is_file() for image in images)
+    assert not images & set(drawn), "the page shows the images of the newer weights"

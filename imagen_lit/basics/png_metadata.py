@@ -1,0 +1,33 @@
+"""What drew an image, inside its own PNG file: one JSON object, and a title for other viewers.
+
+It holds neither a time nor the name of a machine, so that the same image has the same bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+import imagen_lit
+
+KEY = "imagen_lit"
+VERSIONS = "versions"
+
+
+def texts(facts: Mapping[str, Any], title: str) -> dict[str, str]:
+    """The PNG's text chunks: the facts with the versions of imagen_lit and torch, and the title."""
+    versions = {"imagen_lit": imagen_lit.__version__, "torch": str(torch.__version__)}
+    return {KEY: json.dumps({**facts, VERSIONS: versions}), "Description": title}
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The facts in a PNG file; None if it holds none."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            facts = json.loads(image.info[KEY])
+    except (KeyError, ValueError, OSError):
+        return None
+    return facts if isinstance(facts, dict) else None
