@@ -16,7 +16,7 @@ Scale = Callable[[float], float]  # from a value to a share of the axis
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 300, 50, 12, 10, 40
 HUGE = 1e30  # beyond, nothing is drawn
-COLOURS, MOST, FEW = 8, 240, 24  # points of a line: at most; so few that each gets a dot
+COLOURS, MOST, FEW = 8, 150, 24  # points of a line: at most; so few that each gets a dot
 
 
 def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:

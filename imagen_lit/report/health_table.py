@@ -9,6 +9,8 @@ from imagen_lit.run.run_facts import RunFacts
 
 Signal = tuple[str, float, float | None, float | None, str]  # name, value, low, high, cause
 
+JUDGED_LATE = ("health/", "val/")  # a young run gets no warnings of these
+
 NOT_FINITE = "the learning rate is too high, or sidecars are damaged"
 WAITING = "too few data.workers; python -m imagen_lit.bench data measures reading"
 RISING = "at the noisy end, t9: the learning rate is too high; at t0: images are memorised"
@@ -17,15 +19,15 @@ RISING = "at the noisy end, t9: the learning rate is too high; at t0: images are
 def signals(run: RunFacts) -> Iterator[Signal]:
     """Every signal that the run has logged."""
     for name, (low, high, cause) in HEALTHY.items():
-        if (value := run.last(f"health/{name}")) is not None:
+        if (value := run.latest.get(f"health/{name}")) is not None:
             yield f"health/{name}", value, low, high, cause
     rises = [(_rise(run, name), name) for name in METRICS if name.startswith("val/loss_t")]
     if any(rise for rise, _ in rises):
         worst, name = max(rises)
         yield f"{name} / its lowest", worst, None, MAX_RISE, RISING
-    if (skipped := run.last("train/skipped_updates")) is not None:
+    if (skipped := run.latest.get("train/skipped_updates")) is not None:
         yield "train/skipped_updates", skipped, None, 0.0, NOT_FINITE
-    if (wait := run.last("speed/data_wait")) is not None:
+    if (wait := run.latest.get("speed/data_wait")) is not None:
         yield "speed/data_wait", wait, None, MAX_WAIT, WAITING
 
 
@@ -39,7 +41,7 @@ def html(run: RunFacts) -> str:
         mark = '<td class="right">✓</td>'
         if not is_good:
             mark = f'<td class="wrong">✗ {escape(cause)}</td>'
-        if not is_good and is_young:
+        if not is_good and is_young and name.startswith(JUDGED_LATE):
             mark = f'<td class="soft">judged from {after:,} images on</td>'
         rows.append(
             f'<tr><td>{escape(name)}</td><td class="number">{value:.3g}</td>'
@@ -48,12 +50,12 @@ def html(run: RunFacts) -> str:
     if not rows:
         return ""
     return (
-        '<figure><figcaption>health</figcaption><div class="wide"><table><tr><th>signal</th>'
-        f"<th>last</th><th>healthy</th><th></th></tr>{''.join(rows)}</table></div></figure>"
+        '<figure><figcaption>health</figcaption><table class="health"><tr><th>signal</th>'
+        f"<th>last</th><th>healthy</th><th></th></tr>{''.join(rows)}</table></figure>"
     )
 
 
 def _rise(run: RunFacts, metric: str) -> float:
     """The last loss / the lowest one; 0 if there is none."""
-    losses = [loss for _, loss, *_ in run.series.get(metric, ())]
-    return losses[-1] / min(losses) if losses and min(losses) > 0 else 0.0
+    lowest = run.lowest.get(metric, 0.0)
+    return run.latest[metric] / lowest if lowest > 0 else 0.0

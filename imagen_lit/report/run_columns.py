@@ -14,7 +14,7 @@ TRAINING = "*"  # marks a loss of the training, where no validation has been mad
 
 def columns(run: RunFacts, examined: Examined, now: float) -> dict[str, str]:
     """A text for each of COLUMNS, empty where nothing is known."""
-    speed = run.last("speed/images_per_second")
+    speed = run.latest.get("speed/images_per_second")
     return {
         "state": str(run.state),
         "images": _images(run),
@@ -39,9 +39,9 @@ def _images(run: RunFacts) -> str:
 
 
 def _loss(run: RunFacts) -> str:
-    if (loss := run.last("val/loss")) is not None:
+    if (loss := run.latest.get("val/loss")) is not None:
         return f"{loss:.4f}"
-    loss = run.last("train/loss")
+    loss = run.latest.get("train/loss")
     return "" if loss is None else f"{loss:.4f}{TRAINING}"
 
 

@@ -1,5 +1,6 @@
 """The curves of runs: losses, and the scores of previews. A run without any gets a sentence."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -16,9 +17,9 @@ def losses(runs: Mapping[str, RunFacts]) -> str:
         f"{label} {NAMES[metric]}".strip(): run.series[metric]
         for label, run in runs.items()
         for metric in NAMES
-        if metric in run.series
+        if _is_number(run, metric)
     }
-    missing = [run for run in runs.values() if not NAMES.keys() & run.series.keys()]
+    missing = [run for run in runs.values() if not any(_is_number(run, name) for name in NAMES)]
     words = "".join(f'<p class="soft">{escape(_why_none(run))}</p>' for run in missing)
     if not lines:
         return words
@@ -34,7 +35,7 @@ def compared(runs: Sequence[RunFacts]) -> str:
 def scores(run: RunFacts) -> str:
     """The scores of the previews by category; empty without previews."""
     lines = {
-        metric.removeprefix(SCORE): points
+        metric.removeprefix(SCORE): points if metric == f"{SCORE}all" else [p[:2] for p in points]
         for metric, points in sorted(run.series.items())
         if metric.startswith(SCORE)
     }
@@ -48,7 +49,13 @@ def scores(run: RunFacts) -> str:
     )
 
 
+def _is_number(run: RunFacts, metric: str) -> bool:
+    return any(math.isfinite(y) for _, y, *_ in run.series.get(metric, ()))
+
+
 def _why_none(run: RunFacts) -> str:
+    if NAMES.keys() & run.series.keys():
+        return f"The loss of {run.name} is not a number."
     batch, every = run.setting("data.batch_size"), run.setting("trainer.log_every_n_steps")
     rule = ""
     if type(batch) is int and type(every) is int:

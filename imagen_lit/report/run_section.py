@@ -1,5 +1,6 @@
 """One run on the page of runs: its curves, preview sheets, health, and the settings that differ."""
 
+import time
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -25,12 +26,15 @@ def html(
 ) -> str:
     """`place`: its anchor on the page in `folder`."""
     texts = run_columns.columns(run, examined, now)
-    facts = [f"{name} {texts[name]}" for name in run_columns.COLUMNS[1:] if texts[name]]
+    facts = [f"{name} {texts[name]}" for name in run_columns.COLUMNS[1:-1] if texts[name]]
+    if run.changed:
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed))
+        facts.append(f"last change {at}")
     return (
         f'<section class="run" id="{place}"><h3>{escape(run.name)} {state(run)}</h3>'
         f'<p class="soft">{escape(" · ".join(facts))}</p>{problems(run)}'
-        f'<div class="plots">{run_curves.losses({"": run})}{run_curves.scores(run)}</div>'
-        f"{_previews(run, folder)}{_settings(differences)}{health_table.html(run)}"
+        f'<div class="plots">{run_curves.losses({"": run})}{run_curves.scores(run)}'
+        f"{_settings(differences)}{health_table.html(run)}</div>{_previews(run, folder)}"
         f"{sheets(samples, folder)}{_examined(examined)}</section>"
     )
 

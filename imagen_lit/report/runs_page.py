@@ -31,7 +31,7 @@ def write(file: Path, found: Found, root: Path, now: float) -> None:
     body = [
         page.head("Runs", f"{len(found.runs)} below {root}: {counts}. As of {at}."),
         *(f'<p class="wrong">{escape(note)}</p>' for note in found.notes),
-        _list(found, places, now),
+        _list(found, places, root, now),
     ]
     for group, runs in groups(found).items():
         body.append(f"<h2>{escape(f'{root}/{group}')}</h2>{_group(group, runs, found, file, root)}")
@@ -58,12 +58,12 @@ def groups(found: Found) -> Mapping[str, Sequence[RunFacts]]:
     return {**found.groups(), **{name: [] for name in others if name not in found.groups()}}
 
 
-def _list(found: Found, places: Mapping[str, str], now: float) -> str:
+def _list(found: Found, places: Mapping[str, str], root: Path, now: float) -> str:
     lines = []
     for group, runs in found.groups().items():
-        if group:
-            width = 1 + len(run_columns.COLUMNS)
-            lines.append(f'<tr class="group"><th colspan="{width}">{escape(group)}</th></tr>')
+        width = 1 + len(run_columns.COLUMNS)
+        title = escape(f"{root}/{group}")
+        lines.append(f'<tr class="group"><th colspan="{width}">{title}</th></tr>')
         for run in runs:
             texts = run_columns.columns(run, found.examined.get(run.name, ()), now)
             cells = "".join(
@@ -76,7 +76,7 @@ def _list(found: Found, places: Mapping[str, str], now: float) -> str:
                 f"<td>{run_section.state(run)}</td>{cells}</tr>"
             )
     heads = "".join(f"<th>{name}</th>" for name in ("run", *run_columns.COLUMNS))
-    return f'<table class="runs"><tr>{heads}</tr>{"".join(lines)}</table>'
+    return f'<table class="runs"><tr class="head">{heads}</tr>{"".join(lines)}</table>'
 
 
 def _group(group: str, runs: Sequence[RunFacts], found: Found, file: Path, root: Path) -> str:

@@ -18,7 +18,8 @@ CONFIG = "config.yaml"
 FILES = (CONFIG, state.STATUS, metrics.FILE)  # a folder with any of them is a run's
 UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
 
-ENOUGH = 2000  # rows of each kind; a curve shows fewer
+LOSSES = ("train/loss", "val/loss")
+ENOUGH = 400  # rows of each kind; a curve shows fewer
 
 MOST_IMAGES = 2**63  # more is no count
 
@@ -27,14 +28,17 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class RunFacts:
-    """`series`: for each metric, the points (images, value); a score's are (images, value, low,
-    high). `previews`: the sheets that exist. `changed`: seconds since 1970."""
+    """`latest`, `lowest`: values of each metric. `series`: the points (images, loss) of each loss,
+    (images, share, low, high) of each score. `previews`: (images, sheet) of those that exist.
+    `changed`: seconds since 1970."""
 
     folder: Path
     name: str
     settings: Mapping[str, Any]
     state: State
     images: int
+    latest: Mapping[str, float]
+    lowest: Mapping[str, float]
     series: Mapping[str, Sequence[tuple[float, ...]]]
     previews: Sequence[tuple[int, Path]]
     changed: float
@@ -57,11 +61,6 @@ class RunFacts:
         points = self.series.get("score/alignment_all")
         return points[-1][1:] if points else None
 
-    def last(self, metric: str) -> float | None:
-        """The last value of a metric."""
-        points = self.series.get(metric)
-        return points[-1][1] if points else None
-
     def setting(self, key: str) -> Any:
         """A setting by the key that one types; None if it is not there."""
         node: Any = self.settings
@@ -75,13 +74,18 @@ def read(folder: Path, name: str) -> RunFacts:
     notes: list[str] = []
     settings = _settings(folder, notes)
     rows = _rows(folder, notes)
+    latest: dict[str, float] = {}
+    lowest: dict[str, float] = {}
     series: dict[str, list[tuple[float, ...]]] = {}
     previews: dict[int, Path] = {}
     for row in rows:
         images = row["images"]
         for key, value in row.items():
             if _is_number(value):
-                series.setdefault(key, []).append((images, float(value)))
+                latest[key] = float(value)
+                lowest[key] = min(lowest.get(key, latest[key]), latest[key])
+                if key in LOSSES:
+                    series.setdefault(key, []).append((images, latest[key]))
             elif key.startswith("score/") and _is_score(value):
                 series.setdefault(key, []).append((images, *value))
         if isinstance(sheet := row.get("preview"), str) and _is_sheet(folder, sheet):
@@ -93,6 +97,8 @@ def read(folder: Path, name: str) -> RunFacts:
         settings,
         state.current(folder),
         max(seen, default=0),
+        latest,
+        lowest,
         series,
         sorted(previews.items()),
         _changed(folder),
