@@ -61,7 +61,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def image(file: Path, folder: Path, words: str, edge: int | None = None) -> str:
     """An image, loaded when it comes into view; `edge`: enlarged or reduced to so many pixels."""
     size = f' width="{edge}" height="{edge}"' if edge else ""
-    return f'<img loading="lazy" src="{address(file, folder)}"{size} alt="{escape(words)}">'
+    return f'<img src="{address(file, folder)}"{size} loading="lazy" alt="{escape(words)}">'
 
 
 def address(file: Path, folder: Path) -> str:

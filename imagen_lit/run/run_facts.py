@@ -174,7 +174,7 @@ def _is_sheet(folder: Path, name: str) -> bool:
     """A file of the folder itself: a row does not lead elsewhere."""
     try:
         return os.path.basename(name) == name and (folder / name).is_file()
-    except ValueError:  # a name that no file can have
+    except (OSError, ValueError):  # a name that no file can have
         return False
 
 
