@@ -31,17 +31,20 @@ class EvaluationFacts:
         return self.name.rpartition("/")[0]
 
 
-def read(folder: Path, name: str) -> EvaluationFacts:
-    """The facts in a folder; a ValueError or an OSError if it holds no scores."""
+def read(folder: Path, name: str) -> EvaluationFacts | None:
+    """The facts in a folder; None if its file holds no scores."""
     file = folder / FILE
-    content = json.loads(file.read_text())
+    try:
+        content, changed = json.loads(file.read_text()), file.stat().st_mtime
+    except (OSError, ValueError, RecursionError):
+        return None
     scores = {
         stage: {category: row for category, row in _mapping(rows).items() if _is_row(row)}
         for stage, rows in _mapping(_mapping(content).get(SCORES)).items()
     }
     scores = {stage: rows for stage, rows in scores.items() if rows}
     if not scores:
-        raise ValueError(f"{file} holds no scores")
+        return None
     provenance = _mapping(_mapping(content).get("provenance"))
     cascade, weights = _mapping(provenance.get("cascade")), _mapping(provenance.get("weights"))
     runs = {stage: _mapping(cascade.get(stage)).get("run") for stage in scores}
@@ -52,7 +55,7 @@ def read(folder: Path, name: str) -> EvaluationFacts:
         {stage: run for stage, run in runs.items() if isinstance(run, str)},
         {stage: count for stage, count in images.items() if type(count) is int},
         scores,
-        file.stat().st_mtime,
+        changed,
     )
 
 

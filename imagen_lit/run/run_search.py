@@ -43,10 +43,10 @@ def search(root: Path, match: str = "") -> Found:
         if {*run_facts.FILES} & {*files} and match in name:
             found.runs.append(run_facts.read(folder, name))
         if evaluation_facts.FILE in files:
-            try:
-                found.evaluations.append(evaluation_facts.read(folder, name))
-            except (OSError, ValueError, RecursionError):
-                found.notes.append(f"{name}: {evaluation_facts.FILE} cannot be read")
+            if evaluation := evaluation_facts.read(folder, name):
+                found.evaluations.append(evaluation)
+            else:
+                found.notes.append(f"{name}: {evaluation_facts.FILE} holds no scores")
         if folder.parent.name == SHEET[0] and SHEET[1] in files:
             owner = _name(folder.parent.parent, root)
             found.sheets.setdefault(owner, []).append(folder / SHEET[1])

@@ -11,7 +11,6 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imagen_lit.basics.printable import printable
 
@@ -39,12 +38,12 @@ def current(folder: Path) -> State:
     """The state of the run in a folder."""
     before = is_locked(folder)
     try:
-        status = _read(folder)
-    except (OSError, ValueError, RecursionError) as error:
-        return State("unknown", error=f"{STATUS} cannot be read ({type(error).__name__})")
-    if status is None:
+        status = json.loads((folder / STATUS).read_text())
+        word, job = status["state"], status.get("job")
+    except FileNotFoundError:
         return State("running" if before else "not started")
-    word, job = str(status.get("state")), status.get("job")
+    except (OSError, ValueError, RecursionError, TypeError, LookupError) as problem:
+        return State("unknown", error=f"{STATUS} cannot be read ({type(problem).__name__})")
     if word not in WORDS:
         return State("unknown", error=f"{STATUS} names no state that this version knows")
     if job is None and word == "running" and not before and not is_locked(folder):
@@ -68,13 +67,3 @@ def is_locked(folder: Path) -> bool:
         return error.errno in NO_LOCKS
     finally:
         os.close(file)
-
-
-def _read(folder: Path) -> dict[str, Any] | None:
-    file = folder / STATUS
-    if not file.exists():
-        return None
-    status = json.loads(file.read_text())
-    if not isinstance(status, dict):
-        raise ValueError(f"{file} holds no object")
-    return status

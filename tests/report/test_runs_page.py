@@ -157,7 +157,7 @@ def test_damage_costs_a_note_and_nothing_else(root: Path) -> None:
         "config.yaml cannot be read",
         "metrics.jsonl has damaged rows",
         "status.json cannot be read",
-        "demo/evaluation: scores.json cannot be read",
+        "demo/evaluation: scores.json holds no scores",
         "config.yaml is not that of a run",
     ):
         assert note in text
