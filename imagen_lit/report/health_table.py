@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
+from imagen_lit.report import page
 from imagen_lit.run.health_ranges import HEALTHY, MAX_RISE, MAX_WAIT, bound, is_healthy
 from imagen_lit.run.metrics import METRICS
 from imagen_lit.run.run_facts import RunFacts
@@ -42,17 +43,16 @@ def html(run: RunFacts) -> str:
         if not is_good:
             mark = f'<td class="wrong">✗ {escape(cause)}</td>'
         if not is_good and is_young and name.startswith(JUDGED_LATE):
-            mark = f'<td class="soft">judged from {after:,} images on</td>'
+            mark = '<td class="soft">too early</td>'
         rows.append(
             f'<tr><td>{escape(name)}</td><td class="number">{value:.3g}</td>'
             f'<td class="number">{bound(low, high)}</td>{mark}</tr>'
         )
     if not rows:
         return ""
-    return (
-        '<figure><figcaption>health</figcaption><table class="health"><tr><th>signal</th>'
-        f"<th>last</th><th>healthy</th><th></th></tr>{''.join(rows)}</table></figure>"
-    )
+    head = "<tr><th>signal</th><th>last</th><th>healthy</th><th></th></tr>"
+    table = f'<table class="health">{head}{"".join(rows)}</table>'
+    return page.figure(f"health, judged from {after:,} images on" if is_young else "health", table)
 
 
 def _rise(run: RunFacts, metric: str) -> float:

@@ -1,6 +1,6 @@
 """The columns of a list of runs, as short texts: the terminal and the page show the same ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from imagen_lit.basics import short_form
 from imagen_lit.run.evaluation_facts import EvaluationFacts
@@ -9,7 +9,8 @@ from imagen_lit.run.run_facts import RunFacts
 COLUMNS = ("state", "images", "images/s", "loss", "score", "changed")
 Examined = Sequence[tuple[EvaluationFacts, str]]  # with the stage of the cascade
 
-TRAINING = "*"  # marks a loss of the training, where no validation has been made
+TRAINING = "*"  # marks a loss of the training
+LEGEND = f"{TRAINING} the loss of the training: no validation has been made yet"
 
 
 def columns(run: RunFacts, examined: Examined, now: float) -> dict[str, str]:
@@ -23,6 +24,11 @@ def columns(run: RunFacts, examined: Examined, now: float) -> dict[str, str]:
         "score": _score(run, examined),
         "changed": short_form.span(now - run.changed) if run.changed else "",
     }
+
+
+def legend(rows: Iterable[Mapping[str, str]]) -> str:
+    """What a mark in these rows means; empty without one."""
+    return LEGEND if any(row["loss"].endswith(TRAINING) for row in rows) else ""
 
 
 def problems(run: RunFacts) -> list[str]:

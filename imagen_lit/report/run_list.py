@@ -3,7 +3,7 @@
 import textwrap
 
 from imagen_lit.report import run_columns
-from imagen_lit.report.run_columns import COLUMNS, TRAINING
+from imagen_lit.report.run_columns import COLUMNS
 from imagen_lit.run.run_search import Found
 
 WIDTH, GAP, INDENT = 100, "  ", "  "
@@ -34,9 +34,7 @@ def lines(found: Found, root: str, now: float) -> list[str]:
             for problem in run_columns.problems(run):
                 text += textwrap.wrap(problem, WIDTH, initial_indent=deep, subsequent_indent=deep)
     text += [line for note in found.notes for line in textwrap.wrap(f"note: {note}", WIDTH)]
-    if any(row["loss"].endswith(TRAINING) for row in rows.values()):
-        text.append(f"{TRAINING} the loss of the training: no validation has been made yet")
-    return text
+    return [*text, *filter(None, [run_columns.legend(rows.values())])]
 
 
 def _line(

@@ -59,13 +59,14 @@ def groups(found: Found) -> Mapping[str, Sequence[RunFacts]]:
 
 
 def _list(found: Found, places: Mapping[str, str], root: Path, now: float) -> str:
-    lines = []
+    lines, rows = [], []
     for group, runs in found.groups().items():
         width = 1 + len(run_columns.COLUMNS)
         title = escape(f"{root}/{group}")
         lines.append(f'<tr class="group"><th colspan="{width}">{title}</th></tr>')
         for run in runs:
             texts = run_columns.columns(run, found.examined.get(run.name, ()), now)
+            rows.append(texts)
             cells = "".join(
                 f'<td data-label="{name}">{escape(texts[name])}</td>'
                 for name in run_columns.COLUMNS[1:]
@@ -76,7 +77,8 @@ def _list(found: Found, places: Mapping[str, str], root: Path, now: float) -> st
                 f"<td>{run_section.state(run)}</td>{cells}</tr>"
             )
     heads = "".join(f"<th>{name}</th>" for name in ("run", *run_columns.COLUMNS))
-    return f'<table class="runs"><tr class="head">{heads}</tr>{"".join(lines)}</table>'
+    table = f'<table class="runs"><tr class="head">{heads}</tr>{"".join(lines)}</table>'
+    return f'{table}<p class="soft">{run_columns.legend(rows)}</p>'
 
 
 def _group(group: str, runs: Sequence[RunFacts], found: Found, file: Path, root: Path) -> str:

@@ -169,4 +169,5 @@ def test_a_run_without_losses_says_when_they_come(tmp_path: Path) -> None:
     text = " ".join(write(tmp_path / "runs").texts)
     assert "young has no loss to show after 0 images: one is written every 320 images" in text
     (folder / "metrics.jsonl").write_text(json.dumps({"images": 64, "train/loss": float("nan")}))
+    assert "* the loss of the training" in " ".join(write(tmp_path / "runs").texts)
     assert "The loss of young is not a number" in " ".join(write(tmp_path / "runs").texts)
