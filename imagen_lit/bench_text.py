@@ -21,7 +21,8 @@ from imagen_lit.cli import command, config
 from imagen_lit.data import quantisation
 from imagen_lit.report import figure
 from imagen_lit.run import run_folder
-from imagen_lit.stage.training import TIME_BINS, Stage
+from imagen_lit.stage.time_bins import TIME_BINS
+from imagen_lit.stage.training import Stage
 
 Trial = tuple[str, float, Tensor]  # format, bytes per token, the vectors restored
 Point = tuple[float, float, float]  # bits per number, error of ordinary channels, gain lost

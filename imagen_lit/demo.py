@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit import bench
+from imagen_lit import bench, runs
 from imagen_lit.basics import arguments, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -30,7 +30,7 @@ from imagen_lit.evaluate import evaluate, request, table
 from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share
 from imagen_lit.report import demo_page
 from imagen_lit.run import provenance, run_folder
-from imagen_lit.run.time_budget import TimeBudget
+from imagen_lit.run.time_budget import STAGE, TimeBudget
 from imagen_lit.train import train
 
 STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
@@ -64,6 +64,7 @@ def demo(cfg: DictConfig) -> TimeBudget:
         guidance = _guidance(cfg, common, home, budget)
         images = {stage: budget.record["images"][name] for name, stage in STAGES.items()}
         demo_page.write(home, scores, guidance, images, budget)
+        _list_all_runs(Path(cfg.runs))
     return budget
 
 
@@ -194,7 +195,8 @@ def _train(
     later, speed = (budget.left - reserve) * share_of_later, 0.0
     # Validations and checkpoints take time too; no stage makes up for what the previous overspends.
     learning = 0.87 if share_of_later else 0.78
-    trial, step = config.compose("train", overrides), f"stage {number + 1} of {len(STAGES)}: {name}"
+    trial = config.compose("train", overrides)
+    step = f"{STAGE}{number + 1} of {len(STAGES)}: {name}"
     folder, batch_size = Path(cfg.runs) / trial.name, trial.data.batch_size
     while True:
         seconds, images_seen = budget.left - reserve - later, run_folder.images_seen(folder)
@@ -249,6 +251,14 @@ def _guidance(cfg: DictConfig, common: list[str], home: Path, budget: TimeBudget
         if not new:
             already_there(folder)
     return {"prompt": prompt, "weights": weights, "rows": files}
+
+
+def _list_all_runs(root: Path) -> None:
+    """The page of all runs, to which the demo's page leads."""
+    try:
+        runs.show(root, "", root / "index.html")
+    except InputError as error:  # the user has another page there
+        print(f"   no page of all runs: {error}")
 
 
 @command.main("demo")

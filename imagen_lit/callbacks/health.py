@@ -20,43 +20,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from imagen_lit.basics import arguments
+from imagen_lit.run.health_ranges import HEALTHY, MAX_RISE, bound, is_healthy
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.training import Stage
-
-# The lowest and the highest healthy value, and the likely cause of a value outside them.
-HEALTHY = {
-    "text_gap": (
-        0.002,
-        None,
-        "the captions change nothing: are these the sidecars of these shards, and is "
-        "stage.condition.drop below 1?",
-    ),
-    "shuffled_gap": (
-        0.002,
-        None,
-        "other images' captions work as well as their own: do captions and images in the shards "
-        "belong together, and are captions longer than a word?",
-    ),
-    "ema_lag": (
-        None,
-        0.5,
-        "the EMA lags far behind: stage.ema_half_life is long for so few images, or the learning "
-        "rate is too high",
-    ),
-    "lowres_error": (
-        None,
-        0.1,
-        "the large image does not match the small one: does the network see the augmentation "
-        "level, and does the cascade's factor agree with stage.condition.factor?",
-    ),
-    "channel_drift": (
-        None,
-        0.05,
-        "colours drift globally, as they do when the last convolution sees only normed features",
-    ),
-}
-
-MAX_RISE = 1.25  # a loss at one noise level may be this many times its minimum so far
 
 
 class Health(Callback):
@@ -166,10 +132,10 @@ def _full(number: Tensor) -> Tensor:
 @rank_zero_only
 def _warn_if_unhealthy(name: str, value: float, images: int) -> None:
     low, high, cause = HEALTHY[name]
-    if not ((low is None or value >= low) and (high is None or value <= high)):
-        bound = f"at least {low}" if high is None else f"at most {high}"
+    if not is_healthy(value, low, high):
         warnings.warn(
-            f"health/{name} is {value:.4g} after {images:,} images; {bound} is healthy: {cause}",
+            f"health/{name} is {value:.4g} after {images:,} images; {bound(low, high)} is healthy: "
+            f"{cause}",
             stacklevel=2,
         )
 

@@ -17,9 +17,9 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit.basics import arguments, hardware
+from imagen_lit.run.health_ranges import MAX_WAIT
 
 PEAK_SECONDS = 0.2  # before the first update: some dozen products
-MAX_WAIT = 0.2  # a larger share of waiting gives a warning
 
 
 class Speed(Callback):

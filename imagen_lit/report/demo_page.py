@@ -1,14 +1,19 @@
-"""The demo's results, collected from its folder for the page."""
+"""The demo's page, collected from its folder: scores, prompts with their images, guidance, losses
+and times. It is made of the same pieces as the page of runs.
+"""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.report import figure, page
-from imagen_lit.run import metrics, run_folder
+from imagen_lit.report import image_grid, page, run_curves, score_table
+from imagen_lit.run import run_facts
 from imagen_lit.run.time_budget import TimeBudget
+
+SHOWN, GRID, EDGES = 36, 24, (48, 80, 160)  # prompts on the page, in the grid; pixels by stage
 
 
 def write(
@@ -18,25 +23,32 @@ def write(
     images: Mapping[str, int],
     budget: TimeBudget,
 ) -> Path:
-    """The page, and the grid beside it; `images` is how many each stage has seen."""
+    """The page, and the grid beside it; `images` is how many each stage has seen.
+
+    `guidance`: {prompt, weights, rows: {threshold: [file, ...]}}.
+    """
     stages = list(images)
     samples = _samples(home / "evaluation", stages)
     file = home / "index.html"
     counts = ", ".join(f"{stage} {count:,}" for stage, count in images.items())
-    page.write(
-        file,
-        "A text-to-image cascade trained on this machine",
+    title = "A text-to-image cascade trained on this machine"
+    lead = (
         f"Three stages, 16 → 64 → 256, trained in {budget.spent / 60:.1f} minutes in all on "
         f"{os.cpu_count()} CPU cores ({budget.record['minutes']:g} were given). Images seen: "
-        f"{counts}.",
-        scores["score/alignment"],
-        samples,
-        _plots(home, stages),
-        guidance,
-        budget.times,
+        f"{counts}."
     )
-    last = [sample["images"][stages[-1]] for sample in samples[:24]]
-    figure.grid(last, 8, 128, home / "grid.png")
+    body = [
+        page.head(title, lead, [("../index.html", "all runs")]),
+        f'<p class="wrong">{escape(budget.warning)}</p>' if budget.warning else "",
+        _scores(scores["score/alignment"]),
+        _prompts(samples, home),
+        _guidance(guidance, home),
+        _learning(home, stages),
+        _times(budget.times),
+    ]
+    page.write(file, "demo", title, body)
+    last = [sample["images"][stages[-1]] for sample in samples[:GRID]]
+    image_grid.write(last, 8, 128, home / "grid.png")
     return file
 
 
@@ -53,33 +65,62 @@ def _samples(folder: Path, stages: list[str]) -> list[dict[str, Any]]:
             "right": result["matches"]["exact"],
             "images": {stage: files[stage, result["prompt"], result["seed"]] for stage in stages},
         }
-        for result in last[:36]
+        for result in last[:SHOWN]
     ]
 
 
-def _plots(home: Path, stages: list[str]) -> list[tuple[str, str]]:
-    """(title, SVG) of the losses, and of the scores of the previews."""
-    rows = {stage: metrics.read(home / stage) for stage in stages}
-    losses = {
-        f"{stage} {name}": [(r["images"], r[f"{name}/loss"]) for r in own if f"{name}/loss" in r]
-        for stage, own in rows.items()
-        for name in ("train", "val")
-    }
-    losses = {label: points for label, points in losses.items() if points}
-    plots = [("loss", figure.curves(losses, "images seen", "loss"))]
-    keys = sorted({key for row in rows["base"] for key in row if key.startswith("score/")})
-    scores = {
-        key.removeprefix("score/alignment_"): [
-            (row["images"], *row[key]) for row in rows["base"] if key in row
-        ]
-        for key in keys
-    }
-    if scores:
-        plots.append((_preview_title(home / "base"), figure.bands(scores, "images seen", "exact")))
-    return plots
+def _scores(scores: Mapping[str, Any]) -> str:
+    words = (
+        "Share of held-out prompts whose image shows every colour, shape, count and relation "
+        "named, and nothing else, as read by the exact reader; with 95 % intervals (Wilson). "
+        "Words are reported for interest."
+    )
+    return page.section("Do the images match their captions?", score_table.html(scores), words)
 
 
-def _preview_title(run: Path) -> str:
-    preview = run_folder.read_settings(run)["callbacks"]["preview"]
-    size, count, steps = preview["size"], preview["prompts"]["count"], preview["recipe"]["steps"]
-    return f"held-out prompts right at {size} × {size}, {count} prompts, {steps} steps"
+def _prompts(samples: Sequence[Mapping[str, Any]], home: Path) -> str:
+    cards = []
+    for sample in samples:
+        images = "".join(
+            page.image(file, home, stage, edge)
+            for (stage, file), edge in zip(sample["images"].items(), EDGES, strict=False)
+        )
+        verdict = "right" if sample["right"] else "wrong"
+        line = f'{escape(sample["category"])} · <span class="{verdict}">{verdict}</span>'
+        cards.append(
+            f'<div class="card"><div class="row">{images}</div>'
+            f'<div class="caption">{escape(sample["prompt"])}</div>'
+            f'<div class="soft">{line}</div></div>'
+        )
+    words = "The first in the list, not hand-picked. Each at all resolutions of the cascade."
+    cards_html = f'<div class="cards">{"".join(cards)}</div>'
+    return page.section("Prompts that training never showed", cards_html, words)
+
+
+def _guidance(guidance: Mapping[str, Any], home: Path) -> str:
+    head = "".join(f"<th>w = {weight:g}</th>" for weight in guidance["weights"])
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th>"
+        + "".join(f"<td>{page.image(file, home, '', 112)}</td>" for file in files)
+        + "</tr>"
+        for name, files in guidance["rows"].items()
+    )
+    table = f'<div class="wide"><table class="grid"><tr><th></th>{head}</tr>{rows}</table></div>'
+    words = (
+        f"“{guidance['prompt']}”, the same seed throughout, base stage guided with weight w and "
+        "its clean estimates bounded in two ways (Imagen § 2.3, figs. A.9 and A.10)."
+    )
+    return page.section("Guidance and thresholding", table, words)
+
+
+def _learning(home: Path, stages: Sequence[str]) -> str:
+    runs = {stage: run_facts.read(home / stage, stage) for stage in stages}
+    figures = run_curves.losses(runs) + run_curves.scores(runs[stages[0]])
+    return page.section("How it learnt", f'<div class="plots">{figures}</div>')
+
+
+def _times(times: Sequence[tuple[str, float]]) -> str:
+    rows = [(step, f"{seconds:.0f} s") for step, seconds in times]
+    total = sum(seconds for _, seconds in times)
+    table = page.table(("step", "time"), [*rows, ("in all", f"{total / 60:.1f} min")])
+    return page.section("Where the time went", table)

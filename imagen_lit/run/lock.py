@@ -21,8 +21,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
 from imagen_lit.run import slurm
+from imagen_lit.run.state import LOCK
 
-FENCE, LOCK = "lock.json", "run.lock"
+FENCE = "lock.json"
 
 
 def take(folder: Path) -> None:

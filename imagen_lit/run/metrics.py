@@ -11,10 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_only
-
 from imagen_lit.basics.atomic import write_text
-from imagen_lit.stage.training import TIME_BINS
+from imagen_lit.stage.time_bins import TIME_BINS
 
 FILE = "metrics.jsonl"
 
@@ -44,12 +42,13 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return sorted(_rows(Path(folder) / FILE), key=lambda row: row["images"])
 
 
-@rank_zero_only
 def rewind(folder: Path, images: int, validation_pending: bool = False) -> None:
     """Remove the rows after the checkpoint that a run resumes from: they will be written again. So
     will the validation row at the checkpoint itself, if the checkpoint says that it is pending."""
+    from lightning.pytorch.utilities import rank_zero_only  # reading needs no Lightning
+
     file = Path(folder) / FILE
-    if not file.is_file():
+    if rank_zero_only.rank or not file.is_file():  # type: ignore[attr-defined]
         return
     first_validation = images if validation_pending else images + 1  # the first one to be repeated
     rows = [row for row in _rows(file) if row["images"] <= images]

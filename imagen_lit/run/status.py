@@ -21,8 +21,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
 from imagen_lit.run import lock, slurm
-
-FILE = "status.json"
+from imagen_lit.run.state import STATUS as FILE
 
 
 @contextmanager

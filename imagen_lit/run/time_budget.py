@@ -16,6 +16,7 @@ from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.eta import clock
 
 TOO_LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
+STAGE = "stage "  # how the name of a step that trains one begins
 
 
 class TimeBudget:
@@ -92,11 +93,22 @@ class TimeBudget:
 
     def warn_if_short(self, seconds: float) -> None:
         """Warn before the training that time is too short, rather than let its images show it."""
-        minutes = self.record["minutes"]
         if seconds < TOO_LITTLE:
-            more = 5 * math.ceil((minutes + (ENOUGH - seconds) / 60) / 5)
-            print(
-                f"\n   {max(0.0, seconds):.0f} s of {minutes:g} minutes are left for training: too "
-                "few for images that match their captions. To give it more, type make demo "
-                f"MINUTES={more}, now or when this has ended: it continues from here"
-            )
+            left = f"{max(0.0, seconds):.0f} s of {self.record['minutes']:g} minutes are left"
+            print(f"\n   {left} for training: {self._advice(seconds)}")
+
+    @property
+    def warning(self) -> str:
+        """The same for those who see the images: how long the stages were trained, if too short."""
+        steps = self.record["seconds"].items()
+        seconds = sum(seconds for step, seconds in steps if step.startswith(STAGE))
+        if seconds >= TOO_LITTLE:
+            return ""
+        return f"The stages were trained for {seconds:.0f} s in all: {self._advice(seconds)}."
+
+    def _advice(self, seconds: float) -> str:
+        more = 5 * math.ceil((self.record["minutes"] + (ENOUGH - seconds) / 60) / 5)
+        return (
+            "too few for images that match their captions. To give it more, type make demo "
+            f"MINUTES={more}, now or when this has ended: it continues from here"
+        )

@@ -24,8 +24,7 @@ from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.learning_rate import LearningRate
 from imagen_lit.stage.optimizer import MakeOptimizer, build_optimizer
-
-TIME_BINS = 10
+from imagen_lit.stage.time_bins import TIME_BINS
 
 
 class ConditionMaker(Protocol):

@@ -45,8 +45,9 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "sample": {"text", "run", "report", "cascade"},
     "evaluate": {"shapes", "text", "run", "cascade"},
     "dashboard": {"run"},
+    "runs": {"run", "report"},
     "demo": {"data", "run", "report", "cascade"}
-    | {"pretrain_text", "embed_text", "bench", "train", "evaluate"},
+    | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }
 # Configs end here: below, everything is plain Python.
 SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "cascade"}

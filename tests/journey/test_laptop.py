@@ -110,6 +110,14 @@ def test_a_sweep_of_two_points_runs_and_leaves_two_folders(home: Path) -> None:
     points = sorted(p.name for p in (home / "runs/sweep/demo").iterdir() if p.is_dir())
     assert points == ["drop-0.0", "drop-0.1"]
     assert all(run_folder.images_seen(home / "runs/sweep/demo" / p) == 32 for p in points)
+    lines = run("runs", folder=home).stdout.splitlines()
+    (group,) = (number for number, line in enumerate(lines) if line == "runs/sweep/demo")
+    listed = sorted(line.split()[:3] for line in lines[group + 1 : group + 3])
+    assert listed == [["drop-0.0", "finished", "32/32"], ["drop-0.1", "finished", "32/32"]]
+    page = (home / "runs/index.html").read_text()
+    assert page.count("<td>stage.condition.drop</td>") == 2
+    sheets = re.findall(r'<img src="(demo/base/preview_[^"]+)"', page)
+    assert len(sheets) == 2 and all((home / "runs" / sheet).is_file() for sheet in sheets)
 
 
 def test_bench_measures_this_machine_and_leaves_nothing_behind(home: Path) -> None:

@@ -54,6 +54,11 @@ def test_the_demo_leaves_a_complete_page_and_is_not_made_twice(tmp_path: Path) -
     )
     sizes = {Image.open(home / address).size[0] for address in images}
     assert sizes == {16, 64, 256}
+    assert "too few for images that match their captions" in page
+    assert 'class="chart"' in page or page.count("has no loss to show") == 3
+    runs_page = (tmp_path / "runs/index.html").read_text()
+    assert '<a href="../index.html">' in page and 'href="demo/index.html"' in runs_page
+    assert runs_page.count("<section") == 3, "each stage is a run"
     scores = json.loads((home / "evaluation/scores.json").read_text())
     assert scores["score/alignment"]["sr2"]["all"]["n"] == 4
 

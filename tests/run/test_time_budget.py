@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from imagen_lit import demo
 from imagen_lit.cli import config
-from imagen_lit.run.time_budget import TimeBudget
+from imagen_lit.run.time_budget import STAGE, TimeBudget
 
 
 def test_the_time_of_an_interrupted_start_is_spent(tmp_path: Path) -> None:
@@ -101,6 +101,18 @@ def test_too_little_time_for_training_is_announced_before_it(
     output = capsys.readouterr().out
     assert (f"make demo MINUTES={advice}," in output) == (advice is not None) == bool(output)
     assert "-50" not in output
+
+
+@pytest.mark.parametrize(("seconds", "advice"), [(69, 35), (299, 35), (301, None)])
+def test_the_page_says_if_the_stages_were_trained_for_too_short(
+    tmp_path: Path, seconds: float, advice: int | None
+) -> None:
+    budget = TimeBudget(tmp_path / "budget.json", minutes=20)
+    budget.record["seconds"] = {"evaluation": 500, f"{STAGE}1 of 3: demo_base": seconds - 10}
+    budget.record["seconds"] |= {f"{STAGE}2 of 3: demo_sr": 10}
+    said = f"trained for {seconds} s in all" in budget.warning
+    assert said == (f"make demo MINUTES={advice}," in budget.warning) == bool(budget.warning)
+    assert said == (advice is not None)
 
 
 @pytest.mark.parametrize(("measured", "trainings"), [(100.0, 1), (60.0, 2), (5.0, 2), (300.0, 1)])

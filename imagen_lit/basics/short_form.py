@@ -1,0 +1,20 @@
+"""Counts and durations in a few characters, for tables: 153k, 2 h."""
+
+UNITS = (("G", 1e9), ("M", 1e6), ("k", 1e3))
+SPANS = (("d", 86400, 2 * 86400), ("h", 3600, 3600), ("min", 60, 60))  # unit, its size, from
+
+
+def count(number: float) -> str:
+    """640 -> 640, 54,912 -> 54.9k, 2.56e9 -> 2.56G."""
+    for unit, size in UNITS:
+        if abs(number) >= 0.9995 * size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def span(seconds: float) -> str:
+    """40 -> now, 3700 -> 1 h."""
+    for unit, size, least in SPANS:
+        if seconds >= least:
+            return f"{seconds / size:.0f} {unit}"
+    return "now"

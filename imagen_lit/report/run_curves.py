@@ -1,0 +1,63 @@
+"""The curves of runs: losses, and the scores of previews. A run without any gets a sentence."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from imagen_lit.report import chart, page
+from imagen_lit.run.run_facts import RunFacts
+
+NAMES = {"train/loss": "training", "val/loss": "validation"}
+SCORE = "score/alignment_"
+
+
+def losses(runs: Mapping[str, RunFacts]) -> str:
+    """The losses of one run (label ""), or of several in one figure."""
+    lines = {
+        f"{label} {NAMES[metric]}".strip(): run.series[metric]
+        for label, run in runs.items()
+        for metric in NAMES
+        if _is_number(run, metric)
+    }
+    missing = [run for run in runs.values() if not any(_is_number(run, name) for name in NAMES)]
+    words = "".join(f'<p class="soft">{escape(_why_none(run))}</p>' for run in missing)
+    if not lines:
+        return words
+    return page.figure("loss", chart.curves(lines, "images seen", "loss")) + words
+
+
+def compared(runs: Sequence[RunFacts]) -> str:
+    """One loss of each of several runs."""
+    lines = {run.name.rpartition("/")[2]: run.series["val/loss"] for run in runs}
+    return page.figure("validation loss", chart.curves(lines, "images seen", "loss"))
+
+
+def scores(run: RunFacts) -> str:
+    """The scores of the previews by category; empty without previews."""
+    lines = {
+        metric.removeprefix(SCORE): points if metric == f"{SCORE}all" else [p[:2] for p in points]
+        for metric, points in sorted(run.series.items())
+        if metric.startswith(SCORE)
+    }
+    if not lines:
+        return ""
+    keys = ("size", "prompts.count", "recipe.steps")
+    size, count, steps = (run.setting(f"callbacks.preview.{key}") for key in keys)
+    detail = f" at {size} × {size}, {count} prompts, {steps} steps" if count else ""
+    return page.figure(
+        f"held-out prompts drawn right{detail}", chart.shares(lines, "images seen", "exact")
+    )
+
+
+def _is_number(run: RunFacts, metric: str) -> bool:
+    return any(math.isfinite(y) for _, y, *_ in run.series.get(metric, ()))
+
+
+def _why_none(run: RunFacts) -> str:
+    if NAMES.keys() & run.series.keys():
+        return f"The loss of {run.name} is not a number."
+    batch, every = run.setting("data.batch_size"), run.setting("trainer.log_every_n_steps")
+    rule = ""
+    if type(batch) is int and type(every) is int:
+        rule = f": one is written every {every * batch:,} images (trainer.log_every_n_steps)"
+    return f"{run.name} has no loss to show after {run.images:,} images{rule}."

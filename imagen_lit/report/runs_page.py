@@ -1,0 +1,102 @@
+"""The page of all runs below a folder: a list, then each run, group by group."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from imagen_lit.report import (
+    differing_settings,
+    page,
+    run_columns,
+    run_curves,
+    run_section,
+    score_table,
+)
+from imagen_lit.run.run_facts import RunFacts
+from imagen_lit.run.run_search import Found
+
+KIND = "runs"
+COMPARED = range(2, 9)  # so many runs of one kind are drawn into one figure
+
+
+def write(file: Path, found: Found, root: Path, now: float) -> None:
+    """Write the page to `file`; `root` is the folder that was searched."""
+    places = {run.name: f"run{number}" for number, run in enumerate(found.runs)}
+    differences = differing_settings.differences(found.runs)
+    states = Counter(run.state.word for run in found.runs).most_common()
+    counts = ", ".join(f"{count} {word}" for word, count in states)
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
+    body = [
+        page.head("Runs", f"{len(found.runs)} below {root}: {counts}. As of {at}."),
+        *(f'<p class="wrong">{escape(note)}</p>' for note in found.notes),
+        _list(found, places, root, now),
+    ]
+    for group, runs in groups(found).items():
+        body.append(f"<h2>{escape(f'{root}/{group}')}</h2>{_group(group, runs, found, file, root)}")
+        for run in runs:
+            body.append(
+                run_section.html(
+                    run,
+                    places[run.name],
+                    differences[run.name],
+                    found.examined.get(run.name, ()),
+                    found.sheets.get(run.name, ()),
+                    file.parent,
+                    now,
+                )
+            )
+    page.write(file, KIND, f"Runs below {root}", body)
+
+
+def groups(found: Found) -> Mapping[str, Sequence[RunFacts]]:
+    """The runs by group; then the groups that hold evaluations or samples alone."""
+    names = {run.name for run in found.runs}
+    others = [each.group for each in found.evaluations]
+    others += [owner for owner in found.sheets if owner not in names]
+    return {**found.groups(), **{name: [] for name in others if name not in found.groups()}}
+
+
+def _list(found: Found, places: Mapping[str, str], root: Path, now: float) -> str:
+    lines, rows = [], []
+    for group, runs in found.groups().items():
+        width = 1 + len(run_columns.COLUMNS)
+        title = escape(f"{root}/{group}")
+        lines.append(f'<tr class="group"><th colspan="{width}">{title}</th></tr>')
+        for run in runs:
+            texts = run_columns.columns(run, found.examined.get(run.name, ()), now)
+            rows.append(texts)
+            cells = "".join(
+                f'<td data-label="{name}">{escape(texts[name])}</td>'
+                for name in run_columns.COLUMNS[1:]
+            )
+            last = escape(run.name.rpartition("/")[2])
+            lines.append(
+                f'<tr><td><a href="#{places[run.name]}">{last}</a></td>'
+                f"<td>{run_section.state(run)}</td>{cells}</tr>"
+            )
+    heads = "".join(f"<th>{name}</th>" for name in ("run", *run_columns.COLUMNS))
+    table = f'<table class="runs"><tr class="head">{heads}</tr>{"".join(lines)}</table>'
+    return f'{table}<p class="soft">{run_columns.legend(rows)}</p>'
+
+
+def _group(group: str, runs: Sequence[RunFacts], found: Found, file: Path, root: Path) -> str:
+    """What concerns the runs of a group together."""
+    parts = []
+    own = root / group / "index.html"
+    if group and own.is_file() and own.resolve() != file.resolve():
+        where = page.address(own, file.parent)
+        parts.append(f'<p><a href="{where}">the page of {escape(group)}</a></p>')
+    kinds: dict[tuple[str, ...], list[RunFacts]] = {}
+    for run in runs:
+        if "val/loss" in run.series:
+            kinds.setdefault(differing_settings.kind(run), []).append(run)
+    figures = [run_curves.compared(each) for each in kinds.values() if len(each) in COMPARED]
+    parts.append(f'<div class="plots">{"".join(figures)}</div>' if figures else "")
+    for evaluation in found.evaluations:
+        if evaluation.group == group:
+            parts.append(f"<h3>{escape(evaluation.name)}</h3>{score_table.html(evaluation.scores)}")
+    if group not in {run.name for run in found.runs}:
+        parts.append(run_section.sheets(found.sheets.get(group, ()), file.parent))
+    return "".join(parts)

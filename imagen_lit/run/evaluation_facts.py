@@ -1,0 +1,73 @@
+"""What the folder of an evaluation says about the runs that it examined, for those who look at it:
+no torch, nothing written.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FILE = "scores.json"
+SCORES = "score/alignment"
+
+
+@dataclass(frozen=True)
+class EvaluationFacts:
+    """By stage of the cascade: `runs`, the folder that was examined, as it was named then;
+    `images`, how many it had seen; `scores`, a row for each category of prompts."""
+
+    folder: Path
+    name: str
+    runs: Mapping[str, str]
+    images: Mapping[str, int]
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    changed: float
+
+    @property
+    def group(self) -> str:
+        """The name up to the last slash; empty without one."""
+        return self.name.rpartition("/")[0]
+
+
+def read(folder: Path, name: str) -> EvaluationFacts | None:
+    """The facts in a folder; None if its file holds no scores."""
+    file = folder / FILE
+    try:
+        content, changed = json.loads(file.read_text()), file.stat().st_mtime
+    except (OSError, ValueError, RecursionError):
+        return None
+    scores = {
+        stage: {category: row for category, row in _mapping(rows).items() if _is_row(row)}
+        for stage, rows in _mapping(_mapping(content).get(SCORES)).items()
+    }
+    scores = {stage: rows for stage, rows in scores.items() if rows}
+    if not scores:
+        return None
+    provenance = _mapping(_mapping(content).get("provenance"))
+    cascade, weights = _mapping(provenance.get("cascade")), _mapping(provenance.get("weights"))
+    runs = {stage: _mapping(cascade.get(stage)).get("run") for stage in scores}
+    images = {stage: _mapping(weights.get(stage)).get("images_seen") for stage in scores}
+    return EvaluationFacts(
+        folder,
+        name,
+        {stage: run for stage, run in runs.items() if isinstance(run, str)},
+        {stage: count for stage, count in images.items() if type(count) is int},
+        scores,
+        changed,
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_row(row: Any) -> bool:
+    interval = _mapping(row).get("interval")
+    numbers = [row.get("exact"), *interval] if isinstance(interval, list) else []
+    return len(numbers) == 3 and type(row.get("n")) is int and all(map(_is_share, numbers))
+
+
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1

@@ -1,0 +1,195 @@
+"""What the files of a run folder say about its run, for those who look at it: no torch, no
+Lightning, nothing written. What cannot be read becomes a note.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from imagen_lit.run import metrics, state
+from imagen_lit.run.state import State
+
+CONFIG = "config.yaml"
+FILES = (CONFIG, state.STATUS, metrics.FILE)  # a folder with any of them is a run's
+UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
+
+LOSSES = ("train/loss", "val/loss")
+ENOUGH = 400  # rows of each kind; a curve shows fewer
+
+MOST_IMAGES = 2**63  # more is no count
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """`latest`, `lowest`: values of each metric. `series`: the points (images, loss) of each loss,
+    (images, share, low, high) of each score. `previews`: (images, sheet) of those that exist.
+    `changed`: seconds since 1970."""
+
+    folder: Path
+    name: str
+    settings: Mapping[str, Any]
+    state: State
+    images: int
+    latest: Mapping[str, float]
+    lowest: Mapping[str, float]
+    series: Mapping[str, Sequence[tuple[float, ...]]]
+    previews: Sequence[tuple[int, Path]]
+    changed: float
+    notes: Sequence[str]
+
+    @property
+    def group(self) -> str:
+        """The name up to the last slash; empty without one."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def total(self) -> int | None:
+        """How many images it shall see, as far as known."""
+        total = self.setting("stage.images")
+        return total if type(total) is int and 0 < total < MOST_IMAGES else None
+
+    @property
+    def score(self) -> tuple[float, ...] | None:
+        """(value, low, high) of the last preview's score over all prompts."""
+        points = self.series.get("score/alignment_all")
+        return points[-1][1:] if points else None
+
+    def setting(self, key: str) -> Any:
+        """A setting by the key that one types; None if it is not there."""
+        node: Any = self.settings
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        return node
+
+
+def read(folder: Path, name: str) -> RunFacts:
+    """The facts of the run in a folder; `name` is what to call it."""
+    notes: list[str] = []
+    settings = _settings(folder, notes)
+    rows = _rows(folder, notes)
+    latest: dict[str, float] = {}
+    lowest: dict[str, float] = {}
+    series: dict[str, list[tuple[float, ...]]] = {}
+    previews: dict[int, Path] = {}
+    for row in rows:
+        images = row["images"]
+        for key, value in row.items():
+            if _is_number(value):
+                latest[key] = float(value)
+                lowest[key] = min(lowest.get(key, latest[key]), latest[key])
+                if key in LOSSES:
+                    series.setdefault(key, []).append((images, latest[key]))
+            elif key.startswith("score/") and _is_score(value):
+                series.setdefault(key, []).append((images, *value))
+        if isinstance(sheet := row.get("preview"), str) and _is_sheet(folder, sheet):
+            previews[images] = folder / sheet
+    seen = [int(row["images"]) for row in rows] + _checkpoints(folder)
+    return RunFacts(
+        folder,
+        name,
+        settings,
+        state.current(folder),
+        max(seen, default=0),
+        latest,
+        lowest,
+        series,
+        sorted(previews.items()),
+        _changed(folder),
+        notes,
+    )
+
+
+def _settings(folder: Path, notes: list[str]) -> dict[str, Any]:
+    file = folder / CONFIG
+    if not file.is_file():
+        return {}
+    try:
+        settings = yaml.load(file.read_text(), Loader)  # a safe loader: plain values only
+    except UNREADABLE as error:
+        notes.append(f"{CONFIG} cannot be read ({type(error).__name__})")
+        return {}
+    if not isinstance(settings, dict) or not isinstance(settings.get("stage"), dict):
+        notes.append(f"{CONFIG} is not that of a run")
+        return {}
+    return settings
+
+
+def _rows(folder: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """The rows that say after how many images they were written, thinned."""
+    file = folder / metrics.FILE
+    if not file.is_file():
+        return []
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError as error:
+        notes.append(f"{metrics.FILE} cannot be read ({type(error).__name__})")
+        return []
+    kept = _thin(lines)
+    rows = [row for row in map(_row, kept) if row is not None]
+    # The last line may be one that a kill, or this very moment, has cut short.
+    if lost := len(kept) - len(rows) - (bool(kept) and _row(kept[-1]) is None):
+        notes.append(f"{metrics.FILE} has damaged rows ({lost:,} of the {len(kept):,} read)")
+    return sorted(rows, key=lambda row: row["images"])
+
+
+def _thin(lines: list[str]) -> list[str]:
+    """All rows of validations and previews; of the others, enough for a curve, and the last."""
+    rare = [n for n, line in enumerate(lines) if '"val/loss"' in line or '"preview"' in line]
+    numbers = {*_some(range(len(lines))), *_some(rare)}
+    return [lines[number] for number in sorted(numbers)]
+
+
+def _some(numbers: Sequence[int]) -> list[int]:
+    return [*numbers[:: len(numbers) // ENOUGH + 1], *numbers[-1:]]
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and _is_count(row.get("images")) else None
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < MOST_IMAGES)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < MOST_IMAGES
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_is_count, value))
+
+
+def _is_sheet(folder: Path, name: str) -> bool:
+    """A file of the folder itself: a row does not lead elsewhere."""
+    try:
+        return os.path.basename(name) == name and (folder / name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _checkpoints(folder: Path) -> list[int]:
+    files = (folder / "checkpoints").glob("*.ckpt")
+    return [int(file.stem) for file in files if file.stem.isdecimal()]
+
+
+def _changed(folder: Path) -> float:
+    return max(_times(folder), default=0.0)
+
+
+def _times(folder: Path) -> Iterator[float]:
+    for name in FILES:
+        try:
+            yield (folder / name).stat().st_mtime
+        except OSError:
+            continue

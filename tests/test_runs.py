@@ -1,0 +1,92 @@
+"""The command that lists runs: quick, harmless, and clear where there is nothing to list."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import left_runs
+import pytest
+
+from imagen_lit import runs
+from imagen_lit.cli import config
+
+LIGHT = """
+import sys
+from imagen_lit import runs
+from imagen_lit.cli import config
+runs.main(config.compose("runs", [f"runs={sys.argv[1]}"]))
+heavy = {"torch", "lightning", "matplotlib", "wandb", "transformers"} & {*sys.modules}
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+
+
+def files(root: Path) -> dict[Path, tuple[int, bytes]]:
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in root.rglob("*") if p.is_file()}
+
+
+def test_listing_needs_no_torch_and_changes_no_run(tmp_path: Path) -> None:
+    left_runs.leave(tmp_path, "demo/base", sheets=2)
+    left_runs.leave(tmp_path, "mine", {"state": "running"})
+    before = files(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"the page: {tmp_path}/index.html" in done.stdout and "killed" in done.stdout
+    after = files(tmp_path)
+    assert set(after) - set(before) == {tmp_path / "index.html"}
+    assert {path: after[path] for path in before} == before
+
+
+def show(root: Path, match: str = "") -> list[str]:
+    return runs.show(root, match, root / "index.html")
+
+
+def test_the_page_is_written_anew_each_time(tmp_path: Path) -> None:
+    left_runs.leave(tmp_path, "first")
+    show(tmp_path)
+    left_runs.leave(tmp_path, "second")
+    show(tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert ">first</a>" in page and ">second</a>" in page
+    assert show(tmp_path, "sec")[-2].startswith("  second")
+    assert ">first</a>" not in (tmp_path / "index.html").read_text()
+
+
+def test_without_runs_a_sentence_says_what_to_type(tmp_path: Path) -> None:
+    (line,) = show(tmp_path)
+    assert line.endswith("Type python -m imagen_lit.train, or make demo.")
+    left_runs.leave(tmp_path, "mine")
+    (line,) = show(tmp_path, "yours")
+    assert "whose name contains 'yours'" in line
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no folder .*elsewhere.* set runs="):
+        show(tmp_path / "elsewhere")
+
+
+def test_the_page_lies_in_no_run_and_replaces_no_other_file(tmp_path: Path) -> None:
+    folder = left_runs.leave(tmp_path, "mine")
+    before = files(folder)
+    for root, file in ((folder, folder / "index.html"), (tmp_path, folder / "a" / "b.html")):
+        with pytest.raises(ValueError, match=r"lies in the folder of the run .*mine"):
+            runs.show(root, "", file)
+    assert files(folder) == before and not (folder / "a").exists()
+    other = tmp_path / "index.html"
+    other.write_text("my own notes")
+    with pytest.raises(ValueError, match=r"is not a page of runs\. Set page="):
+        show(tmp_path)
+    assert other.read_text() == "my own notes"
+
+
+def test_the_command_is_configured_by_its_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left_runs.leave(tmp_path, "sweep/one")
+    left_runs.leave(tmp_path, "other/two")
+    page = tmp_path / "pages" / "sweep.html"
+    runs.main(config.compose("runs", [f"runs={tmp_path}", "match=sweep", f"page={page}"]))
+    output = capsys.readouterr().out
+    assert "one" in output and "two" not in output and page.is_file()
