@@ -52,6 +52,8 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     stage.compile_networks(cfg.compile)
     data: Data = config.build(cfg.data)
     data.setup()
+    if preflight.draws_previews(cfg):  # prompts that do not fit the data are refused at once
+        config.build(cfg.callbacks.preview.prompts).of(data)
     # The encoder's files are hashed at a run's first start only, and where previews need them.
     hash_files = preflight.draws_previews(cfg) or not (folder / "text.json").exists()
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)

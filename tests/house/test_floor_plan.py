@@ -27,10 +27,11 @@ ROOMS = {
     "evaluation": {"basics"},
     "shapes": {"basics", "evaluation"},
     "data": {"basics", "shapes"},
+    "prompts": {"basics", "evaluation", "shapes", "data"},
     "text": {"basics", "data"},
     "stage": {"basics", "diffusion"},
     "run": {"basics", "cli", "data", "stage"},
-    "callbacks": {"basics", "stage", "run"},
+    "callbacks": {"basics", "prompts", "stage", "run"},
     "report": {"basics", "run"},
     "cascade": {"basics", "cli", "text", "stage", "run"},
 }
@@ -43,7 +44,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"cascade"},
-    "evaluate": {"shapes", "text", "run", "cascade"},
+    "evaluate": {"prompts", "text", "run", "cascade"},
     "dashboard": {"run"},
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate"},
