@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.atomic import write_json, write_text
-from imagen_lit.basics.contact_sheet import contact_sheet
+from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
@@ -91,7 +91,7 @@ def _write_sheet(prompts: Prompts, images: list[Path], file: Path) -> None:
     bands = [np.stack([pixels.load_png(image) for image in images])]
     if isinstance(prompts, Pictured):
         bands.append(prompts.pictures(bands[0].shape[1]))
-    pixels.save_png(contact_sheet(bands, columns=8, edge=128), file)
+    pixels.save_png(image_grid(bands, columns=8, edge=128), file)
 
 
 def table(scores: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from lightning import Callback, Trainer
 from torch import Tensor
 
 from imagen_lit.basics import pixels
-from imagen_lit.basics.contact_sheet import contact_sheet
+from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.errors import InputError
 from imagen_lit.prompts.source import Judged, Pictured, Source
 from imagen_lit.stage.condition import Condition, TextOnly
@@ -78,5 +78,5 @@ class Preview(Callback):
         if isinstance(self.prompts, Pictured):
             bands.append(self.prompts.pictures(self.size))
         row["preview"] = f"preview_{images_seen:09d}.png"
-        pixels.save_png(contact_sheet(bands), self.folder / row["preview"])
+        pixels.save_png(image_grid(bands), self.folder / row["preview"])
         trainer.logger.write(row)  # type: ignore[union-attr]
