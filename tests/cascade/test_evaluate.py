@@ -126,7 +126,7 @@ def test_other_prompts_of_one_file_are_another_evaluation(tmp_path: Path) -> Non
     evaluate_own(tmp_path, TextFile(str(file)), data)
     before = contents(tmp_path / "own")
     file.write_text("a dog\n")
-    with pytest.raises(ValueError, match="prompts_sha256 is .* there"):
+    with pytest.raises(ValueError, match=r"prompts_sha256 is .* there"):
         evaluate_own(tmp_path, TextFile(str(file)), data)
     assert contents(tmp_path / "own") == before
 
