@@ -22,7 +22,8 @@ from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cli import command, config
-from imagen_lit.prompts.source import Judged, Pictured, Prompts
+from imagen_lit.data.prompts.source import Judged, Pictured, Prompts
+from imagen_lit.run import prompts as run_prompts
 from imagen_lit.run import provenance, run_folder
 from imagen_lit.text.encoder import HuggingFace
 
@@ -124,7 +125,7 @@ def main(cfg: DictConfig) -> None:
     folder = Path(cfg.out)
     cascade: Cascade = config.build(cfg.cascade)
     first = next(iter(cascade.runs.values()))
-    prompts = config.build(cfg.prompts).of(run_folder.build(first, "data"))
+    prompts = run_prompts.build(cfg.prompts, run_folder.build(first, "data"))
     scores = evaluate(
         cascade,
         config.build(cfg.text),

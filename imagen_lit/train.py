@@ -15,7 +15,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.callbacks.checkpoint import Checkpoints
 from imagen_lit.cli import command, config
 from imagen_lit.data.loader import Data
-from imagen_lit.run import lock, preflight, resume, run_folder
+from imagen_lit.run import lock, preflight, prompts, resume, run_folder
 from imagen_lit.run.attempt import attempt
 from imagen_lit.run.jsonl_logger import JsonlLogger
 from imagen_lit.run.trainer import build_trainer
@@ -53,7 +53,7 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     data: Data = config.build(cfg.data)
     data.setup()
     if preflight.draws_previews(cfg):  # prompts that do not fit the data are refused at once
-        config.build(cfg.callbacks.preview.prompts).of(data)
+        prompts.build(cfg.callbacks.preview.prompts, data)
     # The encoder's files are hashed at a run's first start only, and where previews need them.
     hash_files = preflight.draws_previews(cfg) or not (folder / "text.json").exists()
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)

@@ -14,7 +14,7 @@ from torch import Tensor
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import image_grid
-from imagen_lit.prompts.source import Judged, Pictured, Source
+from imagen_lit.data.prompts.source import Judged, Pictured, Source
 from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
 

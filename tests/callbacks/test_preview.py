@@ -14,11 +14,11 @@ from torch import Tensor
 from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
+from imagen_lit.data.prompts.captions import Captions
+from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.shapes import HeldOutPrompts
 from imagen_lit.data.shard_files import shard
 from imagen_lit.data.source.shapes import Shapes
-from imagen_lit.prompts.captions import Captions
-from imagen_lit.prompts.file import TextFile
-from imagen_lit.prompts.shapes import HeldOutPrompts
 from imagen_lit.run import metrics
 from imagen_lit.run.jsonl_logger import JsonlLogger
 

@@ -15,11 +15,11 @@ from imagen_lit.basics import pixels
 from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
+from imagen_lit.data.prompts.captions import Captions
+from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.source import Source
 from imagen_lit.data.shard_files import shard
 from imagen_lit.evaluate import evaluate, main, request, table
-from imagen_lit.prompts.captions import Captions
-from imagen_lit.prompts.file import TextFile
-from imagen_lit.prompts.source import Source
 
 BASE = ["cascade=demo_base", "cascade.base.recipe.steps=1"]
 
@@ -138,7 +138,7 @@ def test_prompts_of_the_shapes_world_are_refused_for_a_run_on_other_images(tmp_p
     settings.data.shards = str(tmp_path / "shards")
     OmegaConf.save(settings, run_folder / "config.yaml")
     words = ["cascade=base", f"cascade.base.run={run_folder}", f"runs={tmp_path}"]
-    with pytest.raises(ValueError, match=r"shards holds other images.*Set prompts=captions"):
+    with pytest.raises(ValueError, match=r"shards holds other images.*Set data/prompts=captions"):
         main(config.compose("evaluate", words))
     assert not (tmp_path / "demo/evaluation").exists()
 

@@ -9,7 +9,7 @@ from imagen_lit import sample
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cli import config
-from imagen_lit.prompts.shapes import HeldOutPrompts
+from imagen_lit.data.prompts.shapes import HeldOutPrompts
 
 PROMPTS = [
     "a red circle",

@@ -26,12 +26,11 @@ ROOMS = {
     "optimizer": {"basics"},
     "evaluation": {"basics"},
     "shapes": {"basics", "evaluation"},
-    "data": {"basics", "shapes"},
-    "prompts": {"basics", "evaluation", "shapes", "data"},
+    "data": {"basics", "evaluation", "shapes"},
     "text": {"basics", "data"},
     "stage": {"basics", "diffusion"},
     "run": {"basics", "cli", "data", "stage"},
-    "callbacks": {"basics", "prompts", "stage", "run"},
+    "callbacks": {"basics", "data", "stage", "run"},
     "report": {"basics", "run"},
     "cascade": {"basics", "cli", "text", "stage", "run"},
 }
@@ -44,7 +43,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"cascade"},
-    "evaluate": {"prompts", "text", "run", "cascade"},
+    "evaluate": {"data", "text", "run", "cascade"},
     "dashboard": {"run"},
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate"},

@@ -40,7 +40,7 @@ class Captions:
         if not isinstance(data, Data):
             raise InputError(
                 "nothing is held back of a stream of shards, so there are no captions to draw. Set "
-                "prompts=file prompts.path=<one prompt per line>, or callbacks=default."
+                "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
             )
         shards = Collection(data.specs[0].shards)
         selection = select(shards, data.specs[0].filter, data.validation)
@@ -55,7 +55,7 @@ class Captions:
             raise InputError(
                 f"no captions of {shards.folder} are held back (data.validation={data.validation:g}"
                 "), so there are none to draw. Set data.validation=0.02 under a new name=..., or "
-                "prompts=file prompts.path=<one prompt per line>, or callbacks=default."
+                "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
             )
         seeds = list(range(self.seed, self.seed + len(chosen)))
         return HeldBack(list(chosen), seeds, list(chosen.values()))

@@ -38,9 +38,9 @@ class HeldOutPrompts:
             folder, is_known = "this stream of shards", False
         if not is_known:
             raise InputError(
-                f"prompts=shapes asks for the shapes world, but {folder} holds other images, which "
-                "its reader would all call wrong. Set prompts=captions for the captions that are "
-                "held back from training, or prompts=file prompts.path=<one prompt per line>."
+                f"data/prompts=shapes asks for the shapes world, but {folder} holds other images, "
+                "all of which its reader would call wrong. Set data/prompts=captions for the "
+                "captions held back from training, or data/prompts=file prompts.path=<a text file>."
             )
         return self
 

@@ -12,15 +12,15 @@ from tiny_world import jpeg, sample
 from imagen_lit.data import held_back
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.loader import Data
+from imagen_lit.data.prompts.captions import Captions
+from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.shapes import HeldOutPrompts
+from imagen_lit.data.prompts.source import Judged, Pictured
 from imagen_lit.data.remote import Remote
 from imagen_lit.data.selection import select
 from imagen_lit.data.shard_files import shard
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.data.source.shapes import Shapes
-from imagen_lit.prompts.captions import Captions
-from imagen_lit.prompts.file import TextFile
-from imagen_lit.prompts.shapes import HeldOutPrompts
-from imagen_lit.prompts.source import Judged, Pictured
 
 
 def data(folder: Path, **options: Any) -> Data:
@@ -92,7 +92,7 @@ def test_where_nothing_is_held_back_the_sentence_says_what_to_set(folder: Path) 
     with pytest.raises(ValueError, match=r"validation=0\).*Set data\.validation=0\.02.*prompts="):
         Captions(8).of(data(folder, validation=0))
     stream = Remote("file:/tmp/{0..1}.tar", "text", 16, 4)
-    with pytest.raises(ValueError, match=r"a stream.* Set prompts=file prompts\.path="):
+    with pytest.raises(ValueError, match=r"a stream.* Set data/prompts=file prompts\.path="):
         Captions(8).of(stream)
 
 
@@ -112,7 +112,7 @@ def test_the_shapes_world_is_known_by_its_samples(folder: Path, tmp_path: Path) 
     assert prompts.of(data(tmp_path / "world")) is prompts
     assert prompts.of(data(tmp_path / "gone")) is prompts, "data that moved away are not looked at"
     for other in (data(folder), Remote("file:/tmp/{0..1}.tar", "text", 16, 4)):
-        with pytest.raises(ValueError, match=r"holds other images.* Set prompts=captions"):
+        with pytest.raises(ValueError, match=r"holds other images.* Set data/prompts=captions"):
             prompts.of(other)
 
 
