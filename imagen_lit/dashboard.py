@@ -118,7 +118,9 @@ def _lines(panels: Mapping[str, Sequence[str]]) -> list[Any]:
 
 
 def _previews() -> Any:
-    return panel.MediaBrowser(title="held-out prompts", media_keys=["preview"], num_columns=1)
+    return panel.MediaBrowser(
+        title="previews: prompts drawn while it trains", media_keys=["preview"], num_columns=1
+    )
 
 
 def _page(

@@ -1,33 +1,40 @@
-"""Evaluate a cascade: held-out prompts are drawn and judged, and every stage gets its scores.
+"""Evaluate a cascade: prompts are drawn, and every stage gets its scores where they can be judged.
 
 `scores.json` has the share that was right, for each stage of the cascade and each category, with
-intervals; `results.jsonl` has the results prompt by prompt.
+intervals; `results.jsonl` has the results prompt by prompt. Prompts without an exact judge get no
+score: `sheet.png` shows their images, with the true ones below where there are any.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.atomic import write_json, write_text
+from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
 from imagen_lit.cli import command, config
-from imagen_lit.run import provenance
-from imagen_lit.shapes.held_out_prompts import HeldOutPrompts
+from imagen_lit.data.prompts.source import Judged, Pictured, Prompts
+from imagen_lit.run import prompts as run_prompts
+from imagen_lit.run import provenance, run_folder
 from imagen_lit.text import lost_text
 from imagen_lit.text.encoder import HuggingFace
+
+SHEET = "sheet.png"
 
 
 def evaluate(
     cascade: Cascade,
     encoder: HuggingFace,
-    prompts: HeldOutPrompts,
+    prompts: Prompts,
     folder: Path,
     batch: int,
     request: dict[str, Any],
@@ -40,13 +47,16 @@ def evaluate(
     with the digest of those weights; a folder that holds another `request` is refused.
     """
     cascade.check(encoder.fingerprint())
+    if not isinstance(prompts, Judged):  # the settings alone do not say which prompts these are
+        digest = hashlib.sha256(json.dumps(prompts.prompts).encode()).hexdigest()
+        request = request | {"prompts_sha256": digest}
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
     provenance.refuse_other_request(folder, source)
     images = folder / "images" / provenance.digest(source)
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
     to_draw = image_files.missing(cascade, source, requests, images)
-    if kept := provenance.claim(folder, source, ("scores.json", "results.jsonl")):
+    if kept := provenance.claim(folder, source, ("scores.json", "results.jsonl", SHEET)):
         print(f"the evaluation of other weights stays: {', '.join(map(str, kept))}")
     before = len(requests) - len(to_draw)
 
@@ -59,24 +69,45 @@ def evaluate(
             report(before + drawn, len(requests))
     results = {
         stage: [
-            prompts.judge(number, pixels.load_png(paths[stage]))
+            _result(prompts, number, paths[stage])
             | {"seed": requests[number][1], "image": os.path.relpath(paths[stage], folder)}
             for number, paths in enumerate(files)
         ]
         for stage in cascade.stages
     }
-    scores = {
-        "provenance": source | {"n": len(requests), "interval": "Wilson, 95 %"},
-        "score/alignment": {stage: prompts.score(rows) for stage, rows in results.items()},
-    }
+    scores: dict[str, Any] = {"provenance": source | {"n": len(requests)}}
+    if isinstance(prompts, Judged):
+        scores["provenance"]["interval"] = "Wilson, 95 %"
+        scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
+    else:
+        _write_sheet(prompts, [list(paths.values())[-1] for paths in files], folder / SHEET)
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
     write_json(folder / "scores.json", scores)
     return scores
 
 
+def _result(prompts: Prompts, number: int, image: Path) -> dict[str, Any]:
+    if isinstance(prompts, Judged):
+        return prompts.judge(number, pixels.load_png(image))
+    return {"prompt": prompts.prompts[number]}
+
+
+def _write_sheet(prompts: Prompts, images: list[Path], file: Path) -> None:
+    """The largest image of each prompt, with the true one below it if there is one."""
+    bands = [np.stack([pixels.load_png(image) for image in images])]
+    if isinstance(prompts, Pictured):
+        bands.append(prompts.pictures(bands[0].shape[1]))
+    pixels.save_png(image_grid(bands, columns=8, edge=128), file)
+
+
 def table(scores: dict[str, Any]) -> str:
-    """The scores as lines of text."""
+    """The scores as lines of text; where there are none, why."""
+    if "score/alignment" not in scores:
+        return (
+            f"{scores['provenance']['n']} prompts drawn; not scored: no exact judge knows these "
+            "prompts, and FID and CLIP scores are not part of this version"
+        )
     lines = []
     for stage, categories in scores["score/alignment"].items():
         for category, row in categories.items():
@@ -98,11 +129,14 @@ def main(cfg: DictConfig) -> None:
     """Print the scores, and where they are."""
     arguments.whole_numbers(cfg, batch=1)
     folder = Path(cfg.out)
-    encoder, prompts = config.build(cfg.text), config.build(cfg.prompts)
+    cascade: Cascade = config.build(cfg.cascade)
+    first = next(iter(cascade.runs.values()))
+    prompts = run_prompts.build(cfg.prompts, run_folder.build(first, "data"))
+    encoder = config.build(cfg.text)
     lost_text.warn(encoder, prompts.prompts)
     progress = DrawingProgress("prompts drawn")
     scores = evaluate(
-        config.build(cfg.cascade),
+        cascade,
         encoder,
         prompts,
         folder,
@@ -112,7 +146,12 @@ def main(cfg: DictConfig) -> None:
         progress.step,
     )
     print(table(scores))
-    print(f"scores are in {folder / 'scores.json'}")
+    found = folder / "scores.json"
+    if isinstance(prompts, Judged):
+        print(f"scores are in {found}")
+    else:
+        below = ", each above the true one" if isinstance(prompts, Pictured) else ""
+        print(f"the images{below}: {folder / SHEET}\nwhat drew them: {found}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ another run; or else with new ones.
 """
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import Trainer
@@ -14,10 +13,9 @@ from omegaconf import DictConfig
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.callbacks.checkpoint import Checkpoints
-from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import command, config
 from imagen_lit.data.loader import Data
-from imagen_lit.run import lock, preflight, resume, run_folder
+from imagen_lit.run import lock, preflight, prompts, resume, run_folder
 from imagen_lit.run.attempt import attempt
 from imagen_lit.run.jsonl_logger import JsonlLogger
 from imagen_lit.run.trainer import build_trainer
@@ -57,11 +55,14 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     data.setup()
     for line in data.notes:
         _print(line)
+    draws_previews, encoder = preflight.draws_previews(cfg), config.build(cfg.text)
     # The encoder's files are hashed at a run's first start only, and where previews need them.
-    hash_files = preflight.draws_previews(cfg) or not (folder / "text.json").exists()
-    check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
+    hash_files = draws_previews or not (folder / "text.json").exists()
+    check_cache(str(cfg.data.text), data.encoder, encoder, hash_files)
+    if draws_previews:  # prompts that do not fit the data are refused at once
+        drawn = prompts.build(cfg.callbacks.preview.prompts, data)
+        rank_zero_only(lost_text.warn)(encoder, drawn.prompts)
     trainer = build_trainer(cfg.trainer)
-    _warn_of_lost_prompts(trainer)
     _require_checkpoints_and_logger(trainer)
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # batches; the config's updates
@@ -69,12 +70,6 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
     run_folder.record_text_encoder(folder, data.encoder)
     return stage, data, trainer
-
-
-@rank_zero_only
-def _warn_of_lost_prompts(trainer: Any) -> None:
-    for preview in (each for each in trainer.callbacks if isinstance(each, Preview)):
-        lost_text.warn(preview.encoder, preview.prompts.prompts)  # type: ignore[arg-type]
 
 
 def _require_checkpoints_and_logger(trainer: Trainer) -> None:

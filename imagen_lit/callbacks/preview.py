@@ -1,35 +1,23 @@
-"""Previews: after every so many images, the EMA draws the same prompts and seeds, to be judged.
+"""Previews: after every so many images, the EMA draws the same prompts and seeds, to be looked at.
 
-The caller supplies prompts with a judge: `prompts`, `seeds`, `judge(number, image)` and
-`score(results)`. The scores go into metrics.jsonl as score/alignment_<category>, the images into
-the run folder as one sheet.
+The images go into the run folder as one sheet; where the prompts are captions of images, the true
+image is below each. Prompts with an exact judge are scored too: metrics.jsonl has their
+score/alignment_<category>.
 """
 
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from lightning import Callback, Trainer
-from PIL import Image
 from torch import Tensor
 
 from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.progress_line import doing
-from imagen_lit.stage.condition import Condition
+from imagen_lit.data.prompts.source import Judged, Pictured, Source
+from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
-
-
-class JudgedPrompts(Protocol):
-    """Prompts, and a judge for the images drawn from them."""
-
-    prompts: list[str]
-    seeds: list[int]
-
-    def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
-        """The result for an image of prompt `number`, uint8 [H, W, 3]."""
-
-    def score(self, results: list[dict[str, Any]]) -> dict[str, Any]:
-        """Results gathered by category, with intervals."""
 
 
 class Encoder(Protocol):
@@ -44,19 +32,25 @@ class Preview(Callback):
 
     def __init__(
         self,
-        prompts: JudgedPrompts,
+        prompts: Source,
         encoder: Encoder,
         recipe: Recipe,
         size: int,
         every: int,
         folder: str,
     ) -> None:
-        self.prompts, self.encoder, self.recipe = prompts, encoder, recipe
+        self.source, self.encoder, self.recipe = prompts, encoder, recipe
         self.size, self.every, self.folder = size, every, Path(folder)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Encode the prompts, once."""
+        """Read the prompts and encode them, once."""
+        if not isinstance(pl_module.condition, TextOnly):
+            raise InputError(
+                "previews are drawn from text alone, but this stage enlarges a smaller image. Set "
+                "callbacks=default."
+            )
         self._count = int(pl_module.images_seen) // self.every
+        self.prompts = self.source.of(trainer.datamodule)  # type: ignore[attr-defined]
         text, mask = self.encoder.encode(self.prompts.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
@@ -75,23 +69,18 @@ class Preview(Callback):
         if not trainer.is_global_zero:
             return
         images = pixels.to_array(x)
-        results = [self.prompts.judge(number, image) for number, image in enumerate(images)]
         row: dict[str, Any] = {"images": images_seen}
-        for category, score in self.prompts.score(results).items():
-            low, high = score["interval"]
-            row[f"score/alignment_{category}"] = [score["exact"], low, high]
+        if isinstance(self.prompts, Judged):
+            results = [self.prompts.judge(number, image) for number, image in enumerate(images)]
+            for category, score in self.prompts.score(results).items():
+                low, high = score["interval"]
+                row[f"score/alignment_{category}"] = [score["exact"], low, high]
+        bands = [images]
+        if isinstance(self.prompts, Pictured):
+            bands.append(self.prompts.pictures(self.size))
         row["preview"] = f"preview_{images_seen:09d}.png"
         facts = {"run": str(self.folder), "images_seen": images_seen}
         facts |= {"prompts": self.prompts.prompts, "seeds": self.prompts.seeds}
         texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
-        pixels.save_png(_sheet(images), self.folder / row["preview"], texts)
+        pixels.save_png(image_grid(bands), self.folder / row["preview"], texts)
         trainer.logger.write(row)  # type: ignore[union-attr]
-
-
-def _sheet(images: np.ndarray, columns: int = 12, edge: int = 64) -> Image.Image:
-    rows = -(-len(images) // columns)
-    sheet = Image.new("RGB", (columns * edge, rows * edge), "white")
-    for i, image in enumerate(images):
-        tile = Image.fromarray(image).resize((edge, edge), Image.Resampling.NEAREST)
-        sheet.paste(tile, (i % columns * edge, i // columns * edge))
-    return sheet

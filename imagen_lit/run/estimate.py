@@ -93,17 +93,18 @@ class Estimate(Work):
             f"          of which {_gib(3 * self.weights + self.optimizer)} for {state}, "
             f"optimiser {_gib(self.optimizer)}",
             *self._smaller(devices),
-            f"hours     {self._hours(probe)}",
+            f"hours     {self._hours(probe, devices)}",
             f"cache     {_disk(width, captions)}; half that in int8; embed_text dry_run=true "
             "counts your own",
         ]
 
-    def _hours(self, probe: dict[str, Any] | None) -> str:
+    def _hours(self, probe: dict[str, Any] | None, devices: Devices) -> str:
         if probe is None or probe.get("flops") != self.flops:
             other = " (the probe was of another network or size)" if probe is not None else ""
+            less = f" data.micro_batch_size={devices.smaller[0]}" if devices.smaller else ""
             return (
                 f"unknown before a probe{other}: run python -m imagen_lit.bench with the same "
-                "arguments and save=true data.micro_batch_size=32, on that device"
+                f"arguments and save=true{less}, on that device"
             )
         rate = probe["images_per_second"]
         return (

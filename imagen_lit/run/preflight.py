@@ -6,6 +6,7 @@ checked when they are opened.
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -105,6 +106,9 @@ def _missing_data(
             f"the shards of {folder} are gone, but {meta} still describes them. Restore them, or "
             f"delete {meta} and build them again (docs/data.md)."
         )
+    elif not any(folder.glob("*.tar")) and (near := _near(folder)):
+        yield f"there are no shards in {folder}; did you mean {near}? Set data.shards={near}."
+        return
     elif not any(folder.glob("*.tar")):
         what = "no shards are named" if shards is None else f"there are no shards in {folder}"
         then = ", then add data.shards=<folder>" if shards is None else ""
@@ -120,6 +124,13 @@ def _missing_data(
         yield f"the weights of the text encoder are not in {encoder}. Type {make_command}{less}."
     if not is_cached:
         yield f"there are no text embeddings in {cache}. Type {sidecar.command(folder, cache)}."
+
+
+def _near(folder: Path) -> Path | None:
+    """A folder of shards beside this one whose name is nearly the same."""
+    names = [path.parent.name for path in folder.parent.glob("*/*.tar")]
+    close = get_close_matches(folder.name, names, n=1)
+    return folder.with_name(close[0]) if close else None
 
 
 def _missing_accelerator(accelerator: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ from imagen_lit.stage.training import Stage
 CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
-CHANGEABLE += ("stage.denoiser.network.checkpointing",)
+CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
 TRACES = {status.FILE, lock.LOCK}  # of every start

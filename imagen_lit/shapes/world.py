@@ -13,6 +13,12 @@ CATEGORIES = ("one", "two", "count", "word")
 TRAINING_MIX = {"one": 0.35, "two": 0.4, "count": 0.17, "word": 0.08}
 
 
+def is_scene(description: Mapping[str, Any]) -> bool:
+    """Whether a sample's metadata describe a scene of this world."""
+    names = {"category", "objects", "relation", "word", "background"}
+    return names <= set(description) and description["category"] in CATEGORIES
+
+
 def draw_category(rng: np.random.Generator, mix: Mapping[str, float]) -> str:
     """One category, as often as the mix says."""
     shares = np.array(list(mix.values()), dtype=np.float64)

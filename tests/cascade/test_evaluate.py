@@ -4,17 +4,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from omegaconf import OmegaConf
+from PIL import Image
 from tiny_run import Encoder, leave_run
+from tiny_world import sample
 
+from imagen_lit.basics import pixels
+from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.cli import config
-from imagen_lit.evaluate import evaluate, main, request
+from imagen_lit.data.loader import Data
+from imagen_lit.data.prompts.captions import Captions
+from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.source import Source
+from imagen_lit.data.shard_files import shard
+from imagen_lit.evaluate import evaluate, main, request, table
 from imagen_lit.run import provenance
+
+BASE = ["cascade=demo_base", "cascade.base.recipe.steps=1"]
 
 
 def run(runs: Path, *words: str, report: Any = print) -> dict[str, Any]:
-    usual = ["cascade=demo_base", "cascade.base.recipe.steps=1", "prompts.count=4"]
-    cfg = config.compose("evaluate", [*usual, f"runs={runs}", *words])
+    cfg = config.compose("evaluate", [*BASE, "prompts.count=4", f"runs={runs}", *words])
     cascade, prompts = config.build(cfg.cascade), config.build(cfg.prompts)
     return evaluate(cascade, Encoder(), prompts, Path(cfg.out), 4, request(cfg), report)
 
@@ -129,6 +141,60 @@ def test_other_settings_under_one_name_are_refused_harmlessly(tmp_path: Path, wo
     lines = (tmp_path / "demo/other/results.jsonl").read_text().splitlines()
     assert {json.loads(line)["stage"] for line in lines} == {"base"}
     assert before.items() <= contents(tmp_path).items()
+
+
+def own(folder: Path) -> Data:
+    """Images of one's own, of which four are held back."""
+    shard.write(folder / "00000.tar", [sample(number) for number in range(24)])
+    return Data(str(folder), "fake", 16, 8, validation=4)
+
+
+def evaluate_own(runs: Path, source: Source, data: Data) -> dict[str, Any]:
+    cfg = config.compose("evaluate", [*BASE, f"runs={runs}"])
+    prompts, folder = source.of(data), runs / "own"
+    return evaluate(config.build(cfg.cascade), Encoder(), prompts, folder, 4, request(cfg), print)
+
+
+def test_prompts_that_nobody_can_judge_get_images_and_no_score(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base")
+    data = own(tmp_path / "shards")
+    scores = evaluate_own(tmp_path, Captions(8), data)
+    assert set(scores) == {"provenance"} and scores["provenance"]["n"] == 4
+    assert "no exact judge" in table(scores) and "FID" in table(scores)
+    rows = [json.loads(row) for row in (tmp_path / "own/results.jsonl").read_text().splitlines()]
+    captions = Captions(8).of(data)
+    assert [(row["prompt"], row["seed"]) for row in rows] == list(
+        zip(captions.prompts, captions.seeds, strict=True)
+    )
+    assert all(set(row) == {"stage", "prompt", "seed", "image"} for row in rows)
+    sheet = np.asarray(Image.open(tmp_path / "own/sheet.png"))
+    bands = [np.stack([pixels.load_png(tmp_path / "own" / row["image"]) for row in rows])]
+    bands.append(captions.pictures(16))
+    assert np.array_equal(sheet, np.asarray(image_grid(bands, 8, 128)))
+
+
+def test_other_prompts_of_one_file_are_another_evaluation(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base")
+    data, file = own(tmp_path / "shards"), tmp_path / "prompts.txt"
+    file.write_text("a cat\n")
+    evaluate_own(tmp_path, TextFile(str(file)), data)
+    before = contents(tmp_path / "own")
+    file.write_text("a dog\n")
+    with pytest.raises(ValueError, match=r"prompts_sha256 is .* there"):
+        evaluate_own(tmp_path, TextFile(str(file)), data)
+    assert contents(tmp_path / "own") == before
+
+
+def test_prompts_of_the_shapes_world_are_refused_for_a_run_on_other_images(tmp_path: Path) -> None:
+    run_folder = leave_run(tmp_path, "base")
+    own(tmp_path / "shards")
+    settings = OmegaConf.load(run_folder / "config.yaml")
+    settings.data.shards = str(tmp_path / "shards")
+    OmegaConf.save(settings, run_folder / "config.yaml")
+    words = ["cascade=base", f"cascade.base.run={run_folder}", f"runs={tmp_path}"]
+    with pytest.raises(ValueError, match=r"shards holds other images.*Set data/prompts=captions"):
+        main(config.compose("evaluate", words))
+    assert not (tmp_path / "demo/evaluation").exists()
 
 
 def test_an_empty_batch_is_refused_before_anything_is_touched(tmp_path: Path) -> None:

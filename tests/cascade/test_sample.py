@@ -13,7 +13,7 @@ from imagen_lit.basics import png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cli import config
-from imagen_lit.shapes.held_out_prompts import HeldOutPrompts
+from imagen_lit.data.prompts.shapes import HeldOutPrompts
 
 
 def cascade(runs: Path, *words: str) -> Cascade:

@@ -170,6 +170,25 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
             assert config.build(blueprint) is not None
 
 
+@pytest.mark.parametrize(
+    ("words", "prompts"),
+    [
+        ([], "shapes.HeldOutPrompts"),
+        (["data=shards"], "captions.Captions"),
+        (["data=remote"], "file.TextFile"),
+        (["stage=small64"], "captions.Captions"),
+        (["stage=small64", "data=demo"], "shapes.HeldOutPrompts"),
+        (["stage=base64", "callbacks=preview", "data/prompts=file"], "file.TextFile"),
+    ],
+)
+def test_the_data_choose_the_prompts_of_previews(words: list[str], prompts: str) -> None:
+    """The exact reader is for the shapes world alone, so no stage may choose it."""
+    cfg = config.compose("train", words)
+    assert cfg.prompts._target_ == f"imagen_lit.data.prompts.{prompts}"
+    if "preview" in cfg.callbacks:
+        assert cfg.callbacks.preview.prompts == cfg.prompts
+
+
 # Experiments and sweeps -------------------------------------------------------------------------
 
 

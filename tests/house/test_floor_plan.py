@@ -26,11 +26,11 @@ ROOMS = {
     "optimizer": {"basics"},
     "evaluation": {"basics"},
     "shapes": {"basics", "evaluation"},
-    "data": {"basics", "shapes"},
+    "data": {"basics", "evaluation", "shapes"},
     "text": {"basics", "data"},
     "stage": {"basics", "diffusion"},
     "run": {"basics", "cli", "data", "stage"},
-    "callbacks": {"basics", "stage", "run"},
+    "callbacks": {"basics", "data", "stage", "run"},
     "report": {"basics", "run"},
     "cascade": {"basics", "cli", "text", "stage", "run"},
 }
@@ -43,7 +43,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"text", "run", "report", "cascade"},
-    "evaluate": {"shapes", "text", "run", "cascade"},
+    "evaluate": {"data", "text", "run", "cascade"},
     "dashboard": {"run"},
     "runs": {"run", "report"},
     "demo": {"data", "run", "report", "cascade"}

@@ -18,7 +18,7 @@ def _make_home(home: Path) -> None:
     run("build_shards", "source.count=120", "per_shard=50", folder=home)
     run("embed_text", folder=home)
     small = ["data.validation=16", "stage.images=192", "callbacks.checkpoint.every=64"]
-    preview = ["callbacks.preview.every=96", "callbacks.preview.prompts.count=8"]
+    preview = ["callbacks.preview.every=96", "prompts.count=8"]
     preview += ["callbacks.preview.recipe.steps=2"]
     run("train", "name=demo/base", *SMALL, *small, *preview, folder=home)
     for stage in ("sr", "sr2"):  # with the logger that a newcomer has

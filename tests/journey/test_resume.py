@@ -128,7 +128,7 @@ def test_a_sharded_bf16_run_validates_previews_and_saves_in_float32(
 ) -> None:
     words = [*SMALL, "data.validation=16", "stage.images=64", "optimizer=adamw", *two_ranks]
     words += ["trainer=fsdp", "trainer.precision=bf16-mixed", "trainer.val_check_interval=4"]
-    words += ["callbacks.preview.every=32", "callbacks.preview.prompts.count=4"]
+    words += ["callbacks.preview.every=32", "prompts.count=4"]
     words += ["callbacks.preview.recipe.steps=2"]
     run("train", *words, "name=half", folder=home)
     state = checkpoint.read(checkpoint.newest_good(home / "runs/half"))

@@ -127,6 +127,14 @@ def test_hours_follow_a_probe_and_its_command_stands_there_before(tmp_path: Path
     assert "H100" not in other and "another network" in other and "imagen_lit.bench with" in other
 
 
+def test_the_probe_is_given_a_micro_batch_only_where_it_is_smaller() -> None:
+    estimated = Estimate(**SIZES, optimizer=80)
+    few = "\n".join(estimated.lines(4096, None, None, ONE))
+    assert "save=true, on that device" in few and "micro_batch_size=" not in few
+    many = "\n".join(estimated.lines(4096, None, None, Devices(1, False, 2048, 2**34, (32, 99))))
+    assert "save=true data.micro_batch_size=32, on that device" in many
+
+
 def test_the_screen_shows_work_updates_memory_and_disk() -> None:
     screen = "\n".join(Estimate(**SIZES, optimizer=2**30).lines(4096, None, 1_000_000, ONE))
     assert "102,858 updates of 7" in screen and "2.16 GFLOP" in screen

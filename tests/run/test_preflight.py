@@ -51,6 +51,14 @@ def test_shards_without_a_name_are_asked_for_by_their_key() -> None:
     assert "data.shards=<folder>" in first and "build_shards" in first
 
 
+def test_a_misspelt_folder_is_answered_with_the_near_one_that_exists(tmp_path: Path) -> None:
+    touch(tmp_path / "lion/00000.tar")
+    touch(tmp_path / "cats/00000.tar")
+    (sentence,) = sentences(tmp_path)  # laion
+    assert f"did you mean {tmp_path}/lion? Set data.shards={tmp_path}/lion" in sentence
+    assert "build_shards" not in sentence, "which would render the toy world into it"
+
+
 def test_an_object_store_is_not_checked_here() -> None:
     for shards in ("s3://bucket/{0..9}.tar", "laion/{0..9}.tar"):
         assert missing(shards, "laion.text/t5", "encoders/t5", None, "cpu") == []

@@ -1,13 +1,17 @@
 """Held-out prompts of the shapes world, which training never showed, and the judge of their
 images."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning import LightningDataModule
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.data.loader import Data
+from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.evaluation.confidence_interval import summary
-from imagen_lit.shapes import prompts, reader
+from imagen_lit.shapes import prompts, reader, world
 
 
 class HeldOutPrompts:
@@ -23,6 +27,23 @@ class HeldOutPrompts:
         self.prompts: list[str] = [question["prompt"] for question in self.questions]
         self.seeds = list(range(seed, seed + count))
 
+    def of(self, data: LightningDataModule) -> "HeldOutPrompts":
+        """Refused beside other data than the shapes world: no image of theirs could be right.
+        Data that are not here any more, such as those of an old run, are not looked at."""
+        if isinstance(data, Data):
+            folder = data.specs[0].shards
+            is_here = any(Path(folder).glob("*.tar"))
+            is_known = not is_here or _is_shapes_world(Collection(folder))
+        else:
+            folder, is_known = "this stream of shards", False
+        if not is_known:
+            raise InputError(
+                f"data/prompts=shapes asks for the shapes world, but {folder} holds other images, "
+                "all of which its reader would call wrong. Set data/prompts=captions for the "
+                "captions held back from training, or data/prompts=file prompts.path=<a text file>."
+            )
+        return self
+
     def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
         """Which properties of prompt `number` an image shows, uint8 [H, W, 3], with prompt and
         category."""
@@ -33,3 +54,9 @@ class HeldOutPrompts:
     def score(self, results: list[dict[str, Any]]) -> dict[str, Any]:
         """Results gathered by category, with intervals."""
         return summary((result["category"], result["matches"]) for result in results)
+
+
+def _is_shapes_world(shards: Collection) -> bool:
+    """By its first sample, whose metadata are a scene."""
+    first = next((number for number, count in enumerate(shards.counts) if count), None)
+    return first is not None and world.is_scene(shards.open(first).metadata(0))

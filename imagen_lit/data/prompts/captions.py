@@ -1,0 +1,76 @@
+"""The captions that are held back from training, as prompts, with their own images to compare."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+
+from imagen_lit.basics.arguments import whole_number
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data import held_back, transform
+from imagen_lit.data.loader import Data
+from imagen_lit.data.selection import select
+from imagen_lit.data.shard_files.collection import Collection
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Captions, and the files of their images with the EXIF orientation of each."""
+
+    prompts: list[str]
+    seeds: list[int]
+    files: list[tuple[bytes, int]]
+
+    def pictures(self, size: int) -> np.ndarray:
+        """The images as training would see them, uint8 [N, size, size, 3]."""
+        return np.stack([_square(*file, size) for file in self.files])
+
+
+class Captions:
+    """The first `count` held-back captions of the data (fewer if there are fewer), each once: in
+    the order of their keys' hashes, so the same for every start. Their seeds begin at `seed`."""
+
+    def __init__(self, count: int, seed: int = 0) -> None:
+        self.count = whole_number("prompts.count", count, 1)
+        self.seed = whole_number("prompts.seed", seed, 0)
+
+    def of(self, data: LightningDataModule) -> HeldBack:
+        """Those of the first folder, which validation uses too."""
+        if not isinstance(data, Data):
+            raise InputError(
+                "nothing is held back of a stream of shards, so there are no captions to draw. Set "
+                "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
+            )
+        shards = Collection(data.specs[0].shards)
+        selection = select(shards, data.specs[0].filter, data.validation)
+        chosen: dict[str, tuple[bytes, int]] = {}
+        for shard, row in held_back.rows(shards, selection):
+            caption, file = shard.caption(row).strip(), (shard.image(row), shard.orientation(row))
+            if caption and caption not in chosen and _is_readable(*file):
+                chosen[caption] = file
+            if len(chosen) == self.count:
+                break
+        if not chosen:
+            raise InputError(
+                f"no captions of {shards.folder} are held back (data.validation={data.validation:g}"
+                "), so there are none to draw. Set data.validation=0.02 under a new name=..., or "
+                "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
+            )
+        seeds = list(range(self.seed, self.seed + len(chosen)))
+        return HeldBack(list(chosen), seeds, list(chosen.values()))
+
+
+def _is_readable(file: bytes, orientation: int) -> bool:
+    try:
+        _square(file, orientation, 1)
+    except transform.Unusable:
+        return False
+    return True
+
+
+def _square(file: bytes, orientation: int, size: int) -> np.ndarray:
+    """The square in the middle; an image that is smaller is enlarged."""
+    edge = min(size, *transform.size(file))
+    image = transform.resize(transform.decode(file, edge, orientation), size)
+    return torch.permute(transform.centre(image, size), (1, 2, 0)).numpy()

@@ -1,0 +1,42 @@
+"""What previews and evaluations draw. A source names prompts for the data that a stage is trained
+on: `source.of(data)` has `prompts` and `seeds`. Some know more about the images drawn from them: an
+exact judge, or the true images of the same captions.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from lightning import LightningDataModule
+
+
+class Prompts(Protocol):
+    """What is drawn: image i is of prompt i, from seed i."""
+
+    prompts: list[str]
+    seeds: list[int]
+
+
+@runtime_checkable
+class Judged(Prompts, Protocol):
+    """Prompts, and an exact judge for the images drawn from them."""
+
+    def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
+        """The result for an image of prompt `number`, uint8 [H, W, 3]."""
+
+    def score(self, results: list[dict[str, Any]]) -> dict[str, Any]:
+        """Results gathered by category, with intervals."""
+
+
+@runtime_checkable
+class Pictured(Prompts, Protocol):
+    """Prompts that are the captions of images, which a person can compare with those drawn."""
+
+    def pictures(self, size: int) -> np.ndarray:
+        """The true images, uint8 [N, size, size, 3]."""
+
+
+class Source(Protocol):
+    """Where prompts come from."""
+
+    def of(self, data: LightningDataModule) -> Prompts:
+        """Its prompts for these data; refused where they do not fit."""

@@ -1,0 +1,28 @@
+"""A grid shows every image, and what belongs together one below the other."""
+
+import numpy as np
+
+from imagen_lit.basics.image_grid import image_grid
+
+
+def plain(*levels: int, edge: int = 4) -> np.ndarray:
+    return np.stack([np.full((edge, edge, 3), level, np.uint8) for level in levels])
+
+
+def levels(image: np.ndarray, edge: int) -> list[list[int]]:
+    return image[edge // 2 :: edge, edge // 2 :: edge, 0].tolist()
+
+
+def test_images_fill_rows_from_the_left() -> None:
+    grid = np.asarray(image_grid([plain(1, 2, 3)], columns=2, edge=8))
+    assert levels(grid, 8) == [[1, 2], [3, 255]]
+
+
+def test_a_second_band_is_below_the_first_in_every_row() -> None:
+    grid = np.asarray(image_grid([plain(1, 2, 3), plain(11, 12, 13)], columns=2, edge=8))
+    assert levels(grid, 8) == [[1, 2], [11, 12], [3, 255], [13, 255]]
+
+
+def test_a_grid_is_no_wider_than_its_images() -> None:
+    assert image_grid([plain(1, 2)], columns=12, edge=8).size == (16, 8)
+    assert image_grid([plain(1, 2, edge=64)], columns=12, edge=8).size == (16, 8)

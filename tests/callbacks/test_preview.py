@@ -1,0 +1,97 @@
+"""What a preview leaves behind: a sheet, and scores only where there is an exact judge."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning import Trainer
+from PIL import Image
+from tiny_world import WIDTH, add_text, sample
+from torch import Tensor
+
+from imagen_lit.callbacks.preview import Preview
+from imagen_lit.cli import config
+from imagen_lit.data.loader import Data
+from imagen_lit.data.prompts.captions import Captions
+from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.shapes import HeldOutPrompts
+from imagen_lit.data.shard_files import shard
+from imagen_lit.data.source.shapes import Shapes
+from imagen_lit.run import metrics
+from imagen_lit.run.jsonl_logger import JsonlLogger
+
+TINY = [f"text.width={WIDTH}", "stage.images=16"]
+
+
+class Encoder:
+    def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        return torch.ones(len(captions), 3, WIDTH), torch.ones(len(captions), 3, dtype=torch.bool)
+
+
+def train(shards: Path, run: Path, source: Any, *words: str) -> None:
+    cfg = config.compose("train", [*TINY, *words])
+    cfg.callbacks.preview.recipe.steps = 1
+    stage, recipe = config.build(cfg.stage), config.build(cfg.callbacks.preview.recipe)
+    preview = Preview(source, Encoder(), recipe, 16, 8, str(run))
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=-1,
+        limit_val_batches=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        logger=JsonlLogger(str(run)),
+        callbacks=[preview],
+    )
+    trainer.fit(stage, datamodule=Data(str(shards), "fake", 16, 8, validation=4))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    shard.write(tmp_path / "own/00000.tar", [sample(number) for number in range(24)])
+    add_text(tmp_path / "own")
+    return tmp_path / "own"
+
+
+def previews(run: Path) -> list[dict[str, Any]]:
+    return [row for row in metrics.read(run) if "preview" in row]
+
+
+def test_previews_of_captions_have_the_true_images_below_and_no_score(
+    own: Path, tmp_path: Path
+) -> None:
+    train(own, tmp_path / "run", Captions(4))
+    rows = previews(tmp_path / "run")
+    assert [row["images"] for row in rows] == [8, 16]
+    assert not any(key.startswith("score/") for row in rows for key in row)
+    sheet = Image.open(tmp_path / "run" / rows[-1]["preview"])
+    assert sheet.size == (4 * 64, 2 * 64)
+    data = Data(str(own), "fake", 16, 8, validation=4)
+    below = np.asarray(sheet)[64:].reshape(16, 4, 4, 16, 4, 3)[:, 0, :, :, 0]
+    truth = Captions(4).of(data).pictures(16)
+    assert np.array_equal(below, truth.transpose(1, 0, 2, 3))
+
+
+def test_previews_of_a_file_are_its_prompts_alone(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("a cat\na dog\n")
+    train(own, tmp_path / "run", TextFile(str(tmp_path / "prompts.txt")))
+    row = previews(tmp_path / "run")[-1]
+    assert set(row) == {"images", "preview"}
+    assert Image.open(tmp_path / "run" / row["preview"]).size == (128, 64)
+
+
+def test_previews_of_the_shapes_world_are_scored(tmp_path: Path) -> None:
+    world = Shapes(24, 32, 0)
+    shard.write(tmp_path / "world/00000.tar", [world[number] for number in range(24)])
+    add_text(tmp_path / "world")
+    train(tmp_path / "world", tmp_path / "run", HeldOutPrompts(4))
+    assert "score/alignment_all" in previews(tmp_path / "run")[-1]
+
+
+def test_a_stage_that_needs_a_smaller_image_has_no_previews(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"enlarges a smaller image\. Set callbacks=default"):
+        train(own, tmp_path / "run", Captions(4), "stage=demo_sr", "callbacks=preview")
