@@ -1,0 +1,175 @@
+"""The jobs of a sweep on SLURM: one per member, submitted by submitit and watched to its end.
+
+A member whose job is still in the queue, submitted by an earlier driver with the same words, is not
+submitted again. What this knows of earlier jobs is in their folders under `.submitit`.
+"""
+
+import contextlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
+from omegaconf import OmegaConf
+
+from imagen_lit.basics.errors import RunError
+from imagen_lit.cli import user_error
+from imagen_lit.run import queue, sbatch_advice, sweep_watch
+from imagen_lit.run.sweep_watch import Member
+
+WORDS = "overrides.json"  # in a job's folder: what its member was told
+GENERIC = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
+GENERIC += ("tasks_per_node", "stderr_to_stdout")  # submitit's words for all kinds of clusters
+
+
+def launch(launcher: Any, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+    """What each member returned. A member that left nothing has failed, with the reason."""
+    executor = _executor(launcher.params)
+    found = [_in_queue(executor.folder, list(words)) for words in overrides]
+    tasks = launcher.params["nodes"] * launcher.params["tasks_per_node"]
+    jobs = [job and _job(executor.folder, job, tasks) for job in found]
+    missing = [number for number, job in enumerate(jobs) if job is None]
+    for number, job in zip(missing, _submit(launcher, executor, overrides, missing, first)):
+        jobs[number] = job
+    members = _members(launcher, overrides, jobs)
+    sweep_watch.introduce(members, [job is None for job in found])
+    try:
+        endings = sweep_watch.watch(
+            members,
+            lambda number: _ending(jobs[number]),
+            lambda reason: _advice(reason, launcher.params),
+        )
+    except KeyboardInterrupt:
+        print(f"\n{sweep_watch.interrupted(members)}", flush=True)
+        raise
+    print(sweep_watch.summary(members, endings), flush=True)
+    return [
+        _result(job) or _failure(member, words, ending)
+        for job, member, words, ending in zip(jobs, members, overrides, endings, strict=True)
+    ]
+
+
+def _executor(params: dict[str, Any]) -> Any:
+    import submitit  # takes half a second
+
+    executor = submitit.AutoExecutor(
+        folder=params["submitit_folder"],
+        cluster="slurm",
+        slurm_max_num_timeout=params["max_num_timeout"],
+    )
+    others = {k: v for k, v in params.items() if k not in ("submitit_folder", "max_num_timeout")}
+    executor.update_parameters(
+        **{key if key in GENERIC else f"slurm_{key}": value for key, value in others.items()}
+    )
+    return executor
+
+
+def _submit(
+    launcher: Any,
+    executor: Any,
+    overrides: Sequence[Sequence[str]],
+    numbers: Sequence[int],
+    first: int,
+) -> list[Any]:
+    calls = [
+        (
+            list(overrides[number]),
+            "hydra.sweep.dir",
+            first + number,
+            f"job_id_for_{first + number}",
+            Singleton.get_state(),
+        )
+        for number in numbers
+    ]
+    if not calls:
+        return []
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it raises
+            jobs: list[Any] = executor.map_array(launcher, *zip(*calls, strict=True))
+    except RuntimeError as error:  # submitit's
+        raise RunError(_refusal(str(error), launcher.params)) from error
+    for number, job in zip(numbers, jobs, strict=True):
+        (job.paths.folder / WORDS).write_text(json.dumps(list(overrides[number])))
+    return jobs
+
+
+def _refusal(error: str, params: dict[str, Any]) -> str:
+    lines = [line.removeprefix("sbatch: error: ") for line in error.splitlines()]
+    reason = "; ".join(line.removeprefix("Batch job submission failed: ") for line in lines)
+    advice = _advice(reason, params) or (
+        "Set the keys under hydra.launcher as your site wants them, or hydra/launcher=joblib to "
+        "run the members on this machine."
+    )
+    return f"SLURM refused the job: {reason}. {advice}"
+
+
+def _advice(reason: str, params: dict[str, Any]) -> str | None:
+    if reason in ("None", "Priority", "Resources"):  # the usual; asking costs a process
+        return None
+    return sbatch_advice.advice(reason, params, sbatch_advice.nodes())
+
+
+def _in_queue(folder: Path, words: list[str]) -> str | None:
+    """The job that an earlier driver submitted with these words, if it is still in the queue."""
+    for file in folder.parent.glob(f"*/{WORDS}"):
+        if json.loads(file.read_text()) == words and not any(file.parent.glob("*_result.pkl")):
+            job = file.parent.name
+            if job in (queue.entries(job.partition("_")[0]) or {}):
+                return job
+    return None
+
+
+def _job(folder: Path, job: str, tasks: int) -> Any:
+    import submitit
+
+    return submitit.SlurmJob(folder=folder, job_id=job, tasks=list(range(tasks)))
+
+
+def _members(
+    launcher: Any, overrides: Sequence[Sequence[str]], jobs: Sequence[Any]
+) -> list[Member]:
+    shared = set.intersection(*(set(words) for words in overrides))
+    members = []
+    for words, job in zip(overrides, jobs, strict=True):
+        loader = launcher.hydra_context.config_loader
+        cfg = loader.load_sweep_config(launcher.config, list(words))
+        name = str(OmegaConf.select(cfg, "hydra.sweep.subdir"))
+        own = " ".join(word for word in filter_overrides(words) if word not in shared)
+        folder = Path(str(OmegaConf.select(cfg, "hydra.sweep.dir"))) / name
+        members.append(Member(job.job_id, name, own, folder, _log(job)))
+    return members
+
+
+def _log(job: Any) -> Path:
+    """Where its first task writes, as seen from here."""
+    path: Path = job.task(0).paths.stdout
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _result(job: Any) -> JobReturn | None:
+    """What a member returned, if all of its tasks have: the failure, if one failed."""
+    tasks = [job.task(number) for number in range(job.num_tasks)]
+    if not all(task.paths.result_pickle.exists() for task in tasks):
+        return None
+    results: list[JobReturn] = [task.result() for task in tasks]
+    return next((each for each in results if each.status == JobStatus.FAILED), results[0])
+
+
+def _ending(job: Any) -> str | None:
+    result = _result(job)
+    if result is None:
+        return None
+    if result.status == JobStatus.FAILED:
+        error = result._return_value
+        return f"failed: {user_error.sentence(error, list) or repr(error)}"
+    return "finished"
+
+
+def _failure(member: Member, words: Sequence[str], ending: str) -> JobReturn:
+    error = RunError(f"{member.name} {ending}. Type the same command to continue.")
+    failure = JobReturn(overrides=list(words), status=JobStatus.FAILED)
+    failure.return_value = error
+    return failure
