@@ -79,14 +79,15 @@ def _too_large(asked: Mapping[str, Any], nodes: Sequence[Node]) -> str:
     if not nodes:
         return f"Lower {keys}."
     tasks = asked.get("tasks_per_node") or 1
-    largest = Node("", *(max(column) for column in zip(*(n[1:4] for n in nodes), strict=True)), "")
+    cpus, gpus = max(node.cpus for node in nodes), max(node.gpus for node in nodes)
+    memory = max(node.memory_mib for node in nodes)
     has = {
-        "mem_gb": largest.memory_mib // 1024,
-        "cpus_per_task": largest.cpus // tasks,
-        "gpus_per_node": largest.gpus,
-        "nodes": len(nodes) if len({n.partition for n in nodes}) == 1 else wants["nodes"],
+        "mem_gb": memory // 1024,
+        "cpus_per_task": cpus // tasks,
+        "gpus_per_node": gpus,
+        "nodes": len(nodes) if len({node.partition for node in nodes}) == 1 else wants["nodes"],
     }
-    size = f"{largest.cpus} CPUs, {largest.memory_mib:,} MB, {largest.gpus} GPUs"
+    size = f"{cpus} CPUs, {memory:,} MB, {gpus} GPUs"
     where = f"The largest node of {nodes[0].partition if asked.get('partition') else 'all'} has"
     changes = [f"{KEY}{key}={has[key] or 'null'}" for key in wants if wants[key] > has[key]]
     change = f"Set {' '.join(changes)}." if changes else f"Lower {keys}."

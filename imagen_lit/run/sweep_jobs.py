@@ -1,7 +1,7 @@
 """The jobs of a sweep on SLURM: one per member, submitted by submitit and watched to its end.
 
-A member whose job is still in the queue, submitted by an earlier driver with the same words, is not
-submitted again. What this knows of earlier jobs is in their folders under `.submitit`.
+A member whose job is still in the queue, submitted by an earlier driver, is not submitted again:
+this driver watches that job. What it knows of such jobs lies in their folders, `.submitit/<job>`.
 """
 
 import contextlib
@@ -15,24 +15,27 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from omegaconf import OmegaConf
 
+from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
 from imagen_lit.cli import user_error
 from imagen_lit.run import queue, sbatch_advice, sweep_watch
 from imagen_lit.run.sweep_watch import Member
 
-WORDS = "overrides.json"  # in a job's folder: what its member was told
-GENERIC = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
-GENERIC += ("tasks_per_node", "stderr_to_stdout")  # submitit's words for all kinds of clusters
+ORDER = "order.json"  # in a job's folder: what its member was told, and the launcher for it
+# submitit's words for all kinds of clusters
+GENERIC = {"name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node"}
+GENERIC |= {"tasks_per_node", "stderr_to_stdout"}
 
 
 def launch(launcher: Any, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """What each member returned. A member that left nothing has failed, with the reason."""
     executor = _executor(launcher.params)
-    found = [_in_queue(executor.folder, list(words)) for words in overrides]
+    found = _in_queue(executor.folder, [_order(launcher, words) for words in overrides])
     tasks = launcher.params["nodes"] * launcher.params["tasks_per_node"]
     jobs = [job and _job(executor.folder, job, tasks) for job in found]
     missing = [number for number, job in enumerate(jobs) if job is None]
-    for number, job in zip(missing, _submit(launcher, executor, overrides, missing, first)):
+    submitted = _submit(launcher, executor, overrides, missing, first)
+    for number, job in zip(missing, submitted, strict=True):
         jobs[number] = job
     members = _members(launcher, overrides, jobs)
     sweep_watch.introduce(members, [job is None for job in found])
@@ -92,7 +95,7 @@ def _submit(
     except RuntimeError as error:  # submitit's
         raise RunError(_refusal(str(error), launcher.params)) from error
     for number, job in zip(numbers, jobs, strict=True):
-        (job.paths.folder / WORDS).write_text(json.dumps(list(overrides[number])))
+        write_json(job.paths.folder / ORDER, _order(launcher, overrides[number]))
     return jobs
 
 
@@ -112,14 +115,32 @@ def _advice(reason: str, params: dict[str, Any]) -> str | None:
     return sbatch_advice.advice(reason, params, sbatch_advice.nodes())
 
 
-def _in_queue(folder: Path, words: list[str]) -> str | None:
-    """The job that an earlier driver submitted with these words, if it is still in the queue."""
-    for file in folder.parent.glob(f"*/{WORDS}"):
-        if json.loads(file.read_text()) == words and not any(file.parent.glob("*_result.pkl")):
-            job = file.parent.name
-            if job in (queue.entries(job.partition("_")[0]) or {}):
-                return job
-    return None
+def _order(launcher: Any, words: Sequence[str]) -> dict[str, Any]:
+    order = {"overrides": list(words), "launcher": launcher.params}
+    return dict(json.loads(json.dumps(order, default=str)))
+
+
+def _in_queue(folder: Path, orders: Sequence[dict[str, Any]]) -> list[str | None]:
+    """For each order the job that an earlier driver submitted for it and that is in the queue."""
+    words = [order["overrides"] for order in orders]
+    found: list[str | None] = [None] * len(orders)
+    queues: dict[str, Any] = {}
+    for file in sorted(folder.parent.glob(f"*/{ORDER}")):
+        earlier, job = json.loads(file.read_text()), file.parent.name
+        if earlier["overrides"] not in words or any(file.parent.glob("*_result.pkl")):
+            continue
+        root = job.partition("_")[0]
+        if root not in queues:
+            queues[root] = queue.entries(root) or {}
+        if job not in queues[root]:
+            continue
+        if earlier not in orders:
+            raise RunError(
+                f"job {job} for {' '.join(earlier['overrides'])} is in the queue, submitted with "
+                f"other settings of hydra.launcher. Type scancel {job}, then the same command."
+            )
+        found[orders.index(earlier)] = job
+    return found
 
 
 def _job(folder: Path, job: str, tasks: int) -> Any:

@@ -44,8 +44,7 @@ def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
     missed = dict.fromkeys(range(len(members)), 0)
     started_at = time.monotonic()
     while True:
-        entries = [queue.entries(root) for root in roots(members)]
-        table = None if None in entries else {k: v for each in entries for k, v in each.items()}
+        table = _queue(members)
         for number, member in enumerate(members):
             if number in ended:
                 continue
@@ -62,27 +61,42 @@ def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
                 result = doing(entry, own_status(member, entry), advice)
             if result is not None and said.get(number) != result:
                 said[number] = result
-                print(f"{time.strftime('%H:%M:%S')} {member.job} {member.name}: {result}", flush=True)
+                print(
+                    f"{time.strftime('%H:%M:%S')} {member.job} {member.name}: {result}", flush=True
+                )
         if len(ended) == len(members):
             return [ended[number] for number in range(len(members))]
         time.sleep(min(LONGEST, max(SHORTEST, (time.monotonic() - started_at) / 60)))
 
 
+def _queue(members: Sequence[Member]) -> dict[str, queue.Entry] | None:
+    """All jobs in the queue, or None if SLURM does not answer."""
+    table: dict[str, queue.Entry] = {}
+    for root in roots(members):
+        entries = queue.entries(root)
+        if entries is None:
+            return None
+        table |= entries
+    return table
+
+
 def doing(entry: queue.Entry, run: Mapping[str, Any], advice: Advice) -> str:
     """What a job in the queue does, by SLURM and by the status of this start of its run."""
     state = run.get("state")
+    if state in ("finished", "failed", "stopped"):
+        return f"{state}, and its job ends"
     if entry.state == "PENDING":
         again = f" to start again (restart {entry.restarts})" if entry.restarts else ""
         remedy = advice(entry.reason)
         return f"waits{again}: {entry.reason}{'. ' + remedy if remedy else ''}"
     if entry.state != "RUNNING":
-        return entry.state.lower()
+        return f"{entry.state.lower()} on {entry.nodes}"
     if state == "preempted":
-        return f"has saved after a signal, and waits on {entry.nodes} to be killed and started again"
-    if state in (None, "running"):
-        again = f", restart {entry.restarts}" if entry.restarts else ""
-        return f"{'runs' if state else 'starts'} on {entry.nodes}{again}"
-    return f"{state}, and its job ends"
+        return (
+            f"has saved after a signal, and waits on {entry.nodes} to be killed and started again"
+        )
+    again = f", restart {entry.restarts}" if entry.restarts else ""
+    return f"{'runs' if state else 'starts'} on {entry.nodes}{again}"
 
 
 def own_status(member: Member, entry: queue.Entry) -> dict[str, Any]:
