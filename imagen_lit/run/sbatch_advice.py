@@ -14,6 +14,9 @@ KEY = "hydra.launcher."
 TOO_LARGE = r"configuration is not available|PartitionConfig|processors requested|Memory|CPU count"
 TOO_LARGE += r"|Node count|PartitionNodeLimit"
 
+# Reasons of a job that waits, but for another job than this one would have to be.
+NEVER = r"Partition(Config|TimeLimit|NodeLimit)|BadConstraints|PerJob|Invalid|NotAllowed"
+
 # In SLURM's words, of a refusal or of the reason for which a job waits -> the settings to change.
 SETTINGS = {
     r"[Pp]artition name|partition specified|not permitted to use this partition": "partition",
@@ -36,6 +39,11 @@ class Node(NamedTuple):
     time_limit: str
 
 
+def never_passes(reason: str) -> bool:
+    """Whether a job that waits for this reason waits in vain."""
+    return re.search(NEVER, reason) is not None
+
+
 def nodes() -> list[Node]:
     """All nodes of all partitions; empty if SLURM does not answer."""
     table = queue.ask("sinfo", "--noheader", "--Node", "--format=%R|%c|%m|%G|%l")
@@ -52,7 +60,7 @@ def parse(table: str) -> list[Node]:
 
 
 def advice(reason: str, asked: Mapping[str, Any], nodes: Sequence[Node]) -> str | None:
-    """One or two sentences; None for a reason that passes by itself."""
+    """One or two sentences; None for a reason that has no setting here."""
     here = [node for node in nodes if node.partition == asked.get("partition")]
     partitions = sorted({node.partition for node in nodes})
     if re.search(TOO_LARGE, reason):

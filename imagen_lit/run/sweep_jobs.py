@@ -7,6 +7,7 @@ this driver watches that job. What it knows of such jobs lies in their folders, 
 import contextlib
 import io
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,20 +40,30 @@ def launch(launcher: Any, overrides: Sequence[Sequence[str]], first: int) -> lis
         jobs[number] = job
     members = _members(launcher, overrides, jobs)
     sweep_watch.introduce(members, [job is None for job in found])
-    try:
-        endings = sweep_watch.watch(
-            members,
-            lambda number: _ending(jobs[number]),
-            lambda reason: _advice(reason, launcher.params),
-        )
-    except KeyboardInterrupt:
+    endings = _watch(members, jobs, launcher.params)
+    if endings is None:
         print(f"\n{sweep_watch.interrupted(members)}", flush=True)
-        raise
+        sys.exit(130)
     print(sweep_watch.summary(members, endings), flush=True)
     return [
         _result(job) or _failure(member, words, ending)
         for job, member, words, ending in zip(jobs, members, overrides, endings, strict=True)
     ]
+
+
+def _watch(
+    members: Sequence[Member], jobs: Sequence[Any], params: dict[str, Any]
+) -> list[str] | None:
+    """How each member ended, or None after Ctrl-C."""
+
+    def remedy(reason: str) -> str | None:
+        is_final = sbatch_advice.never_passes(reason)
+        return sbatch_advice.advice(reason, params, sbatch_advice.nodes()) if is_final else None
+
+    try:
+        return sweep_watch.watch(members, lambda number: _ending(jobs[number]), remedy)
+    except KeyboardInterrupt:
+        return None
 
 
 def _executor(params: dict[str, Any]) -> Any:
@@ -102,17 +113,11 @@ def _submit(
 def _refusal(error: str, params: dict[str, Any]) -> str:
     lines = [line.removeprefix("sbatch: error: ") for line in error.splitlines()]
     reason = "; ".join(line.removeprefix("Batch job submission failed: ") for line in lines)
-    advice = _advice(reason, params) or (
+    advice = sbatch_advice.advice(reason, params, sbatch_advice.nodes()) or (
         "Set the keys under hydra.launcher as your site wants them, or hydra/launcher=joblib to "
         "run the members on this machine."
     )
     return f"SLURM refused the job: {reason}. {advice}"
-
-
-def _advice(reason: str, params: dict[str, Any]) -> str | None:
-    if reason in ("None", "Priority", "Resources"):  # the usual; asking costs a process
-        return None
-    return sbatch_advice.advice(reason, params, sbatch_advice.nodes())
 
 
 def _order(launcher: Any, words: Sequence[str]) -> dict[str, Any]:
@@ -137,7 +142,7 @@ def _in_queue(folder: Path, orders: Sequence[dict[str, Any]]) -> list[str | None
         if earlier not in orders:
             raise RunError(
                 f"job {job} for {' '.join(earlier['overrides'])} is in the queue, submitted with "
-                f"other settings of hydra.launcher. Type scancel {job}, then the same command."
+                f"other settings of hydra.launcher. Type scancel {root}, then the same command."
             )
         found[orders.index(earlier)] = job
     return found

@@ -24,7 +24,7 @@ class Member(NamedTuple):
 
 
 Over = Callable[[int], str | None]  # what became of a member that has left a result
-Advice = Callable[[str], str | None]  # what to do about a reason for which a job waits
+Advice = Callable[[str], str | None]  # what to do about a reason that does not pass
 
 
 def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:
@@ -58,7 +58,7 @@ def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
             elif table is None:
                 result = "SLURM does not answer; still asking"
             elif entry is not None:
-                result = doing(entry, own_status(member, entry), advice)
+                result = doing(member, entry, own_status(member, entry), advice)
             if result is not None and said.get(number) != result:
                 said[number] = result
                 print(
@@ -80,7 +80,7 @@ def _queue(members: Sequence[Member]) -> dict[str, queue.Entry] | None:
     return table
 
 
-def doing(entry: queue.Entry, run: Mapping[str, Any], advice: Advice) -> str:
+def doing(member: Member, entry: queue.Entry, run: Mapping[str, Any], advice: Advice) -> str:
     """What a job in the queue does, by SLURM and by the status of this start of its run."""
     state = run.get("state")
     if state in ("finished", "failed", "stopped"):
@@ -88,13 +88,12 @@ def doing(entry: queue.Entry, run: Mapping[str, Any], advice: Advice) -> str:
     if entry.state == "PENDING":
         again = f" to start again (restart {entry.restarts})" if entry.restarts else ""
         remedy = advice(entry.reason)
-        return f"waits{again}: {entry.reason}{'. ' + remedy if remedy else ''}"
+        first = f", in vain. Type scancel {roots([member])[0]} first. {remedy}" if remedy else ""
+        return f"waits{again}: {entry.reason}{first}"
     if entry.state != "RUNNING":
         return f"{entry.state.lower()} on {entry.nodes}"
     if state == "preempted":
-        return (
-            f"has saved after a signal, and waits on {entry.nodes} to be killed and started again"
-        )
+        return f"has saved after a signal, and waits on {entry.nodes} to be started again"
     again = f", restart {entry.restarts}" if entry.restarts else ""
     return f"{'runs' if state else 'starts'} on {entry.nodes}{again}"
 

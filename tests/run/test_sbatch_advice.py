@@ -53,6 +53,8 @@ def test_every_refusal_names_its_setting(asked: dict, reason: str, keys: str) ->
     assert sbatch_advice.advice(reason, ON_MAIN | asked, []), "also where sinfo does not answer"
 
 
-@pytest.mark.parametrize("reason", ["Priority", "Resources", "JobArrayTaskLimit", "BeginTime"])
-def test_nothing_is_to_be_set_for_a_wait_that_passes(reason: str) -> None:
-    assert sbatch_advice.advice(reason, ON_MAIN, NODES) is None
+@pytest.mark.parametrize("reason", ["Priority", "Resources", "QOSMaxCpuPerUserLimit", "BeginTime"])
+def test_a_wait_that_passes_is_told_from_one_in_vain(reason: str) -> None:
+    assert not sbatch_advice.never_passes(reason)
+    assert sbatch_advice.never_passes("PartitionConfig")
+    assert sbatch_advice.never_passes("QOSMaxWallDurationPerJobLimit")

@@ -31,7 +31,7 @@ def advise(reason: str) -> str | None:
         (
             Entry("PENDING", 0, "", "PartitionConfig"),
             {},
-            "waits: PartitionConfig. Set hydra.launcher.mem_gb=3.",
+            "waits: PartitionConfig, in vain. Type scancel 12 first. Set hydra.launcher.mem_gb=3.",
         ),
         (RUNS, {}, "starts on n1"),
         (RUNS, {"state": "running"}, "runs on n1"),
@@ -43,11 +43,11 @@ def advise(reason: str) -> str | None:
     ],
 )
 def test_a_line_says_what_a_member_does(entry: Entry, run: dict[str, Any], words: str) -> None:
-    assert sweep_watch.doing(entry, run, advise) == words
+    assert sweep_watch.doing(member(Path(), 0), entry, run, advise) == words
 
 
 def test_a_preempted_member_is_said_to_have_saved() -> None:
-    words = sweep_watch.doing(RUNS, {"state": "preempted"}, advise)
+    words = sweep_watch.doing(member(Path(), 0), RUNS, {"state": "preempted"}, advise)
     assert words == "has saved after a signal, and waits on n1 to be started again"
 
 
