@@ -89,7 +89,8 @@ def doing(member: Member, entry: queue.Entry, run: Mapping[str, Any], advice: Ad
         again = f" to start again (restart {entry.restarts})" if entry.restarts else ""
         remedy = advice(entry.reason)
         first = f", in vain. Type scancel {roots([member])[0]} first. {remedy}" if remedy else ""
-        return f"waits{again}: {entry.reason}{first}"
+        reason = "SLURM has not looked at it yet" if entry.reason == "None" else entry.reason
+        return f"waits{again}: {reason}{first}"
     if entry.state != "RUNNING":
         return f"{entry.state.lower()} on {entry.nodes}"
     if state == "preempted":

@@ -33,6 +33,7 @@ def advise(reason: str) -> str | None:
             {},
             "waits: PartitionConfig, in vain. Type scancel 12 first. Set hydra.launcher.mem_gb=3.",
         ),
+        (Entry("PENDING", 0, "", "None"), {}, "waits: SLURM has not looked at it yet"),
         (RUNS, {}, "starts on n1"),
         (RUNS, {"state": "running"}, "runs on n1"),
         (Entry("RUNNING", 2, "n1", "None"), {"state": "running"}, "runs on n1, restart 2"),
