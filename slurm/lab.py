@@ -28,6 +28,9 @@ import ports
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "unshare", "setpriv")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
+SWEEP = "python -m imagen_lit.train -m +sweep=demo hydra/launcher=slurm"
+SWEEP += " hydra.launcher.partition=main"
+
 # A node's own hosts file and host name. setpriv ends it when this process ends, however it ends.
 NODE = 'mount --bind "$1" /etc/hosts && { [ -z "$2" ] || hostname "$2"; } && shift 2 && exec "$@"'
 
@@ -61,8 +64,7 @@ class Lab:
         """The environment of a SLURM command, or of a program that uses one."""
         prefixes = ("SLURM_", "SBATCH_", "SRUN_", "SALLOC_")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(prefixes)}
-        conf, path = f"{self.folder}/slurm.conf", f"{self.folder}/bin:{PATH}"
-        return inherited | {"SLURM_CONF": conf, "PATH": path}
+        return inherited | {"SLURM_CONF": f"{self.folder}/slurm.conf", "PATH": PATH}
 
     def call(
         self,
@@ -176,7 +178,7 @@ class Lab:
         self.stop()
 
     def _write_files(self) -> None:
-        for name in ("state", "log", "run", "bin", *(f"spool/{node}" for node in self.nodes)):
+        for name in ("state", "log", "run", *(f"spool/{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         lab_config.write_munge_key(self.folder)
         lab_config.write_hosts(self.folder, self.nodes)
@@ -190,9 +192,6 @@ class Lab:
             grace=self.grace,
             user_signal=self.user_signal,
         )
-        sacct = self.folder / "bin" / "sacct"
-        shutil.copy(Path(__file__).with_name("sacct"), sacct)
-        sacct.chmod(0o755)
 
     def _enter_node(self, node: str) -> list[str]:
         """The words to put before a command to run it in a node's namespaces."""
@@ -250,8 +249,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="slurm_lab_") as folder:
         with Lab(folder, args.nodes, args.cpus, args.gpus, args.grace) as lab:
-            print(f"export SLURM_CONF={lab.folder}/slurm.conf PATH={lab.folder}/bin:$PATH")
-            print("# the lab runs until Ctrl-C", flush=True)
+            print(f"export SLURM_CONF={lab.folder}/slurm.conf")
+            print("# the lab runs until Ctrl-C. Paste the line above into another shell; then")
+            print(f"# {SWEEP}", flush=True)
             try:
                 signal.pause()
             except KeyboardInterrupt:

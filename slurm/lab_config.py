@@ -49,7 +49,7 @@ MessageTimeout=10
 InactiveLimit=0
 Waittime=0
 ReturnToService=2
-# Finished jobs stay visible to scontrol: slurm/sacct reads them there.
+# Finished jobs stay visible to scontrol, for tests to see how they ended.
 MinJobAge=86400
 GresTypes=gpu
 {nodes}

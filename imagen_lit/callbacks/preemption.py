@@ -12,7 +12,8 @@ In a SLURM job, USR1 and USR2 (time is nearly up) and TERM (another job needs th
 checkpoint. After USR1 and USR2 the job is requeued, unless it already was `max_requeues` times;
 after TERM that is up to SLURM. Then the process waits to be killed: if it ended by itself, SLURM
 would consider the job completed, or failed, and not start it again. It resumes training if the
-requeue is refused, or if it is not killed within `grace_seconds`.
+requeue is refused, or if it is not killed within `grace_seconds`. If SLURM says that the job ends
+for good, as after `scancel`, status.json says "stopped", and not "preempted".
 """
 
 import signal
@@ -25,7 +26,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from imagen_lit.basics import arguments
-from imagen_lit.run import slurm, status
+from imagen_lit.run import queue, slurm, status
 from imagen_lit.run.checkpoint import VALIDATION_PENDING
 from imagen_lit.run.requeue import requeue
 
@@ -133,22 +134,34 @@ class Preemption(Callback):
             return
         received = set(self._received)
         if self._any_rank(trainer, bool(received)):
+            self._received -= received
             wants_requeue = self._any_rank(trainer, bool(received - {signal.SIGTERM}))
             self._save_and_wait(trainer, wants_requeue)
-            self._received -= received
 
     def _save_and_wait(self, trainer: Trainer, wants_requeue: bool) -> None:
+        if trainer.is_global_zero and self._next_state() == "stopped":
+            status.write(self.folder, "stopped")  # now: there may be no time after saving
         trainer.checkpoint_callback.save(trainer)  # type: ignore[union-attr]
         refusal = None
         if wants_requeue and trainer.is_global_zero:
             refusal = self._requeue()
         if trainer.strategy.broadcast(refusal) is not None:
             return
-        status.write(self.folder, "preempted")
+        if trainer.is_global_zero:
+            status.write(self.folder, self._next_state())
         until = time.monotonic() + self.grace_seconds
         while time.monotonic() < until:
             time.sleep(0.2)
+            if self._received:  # another signal: cancelled, or the end of the grace period
+                self._received.clear()
+                if trainer.is_global_zero:
+                    status.write(self.folder, self._next_state())
         status.write(self.folder, "running")
+
+    @staticmethod
+    def _next_state() -> str:
+        """What becomes of the run when SLURM kills this job, as SLURM says by now."""
+        return "stopped" if queue.end(slurm.job_id()) else "preempted"
 
     def _requeue(self) -> str | None:
         """None if the job will be run again, or the reason why not."""

@@ -44,9 +44,17 @@ def _gpus(tasks: int, accelerator: str) -> int | None:
     return None if accelerator == "cpu" else tasks
 
 
+def _memory(gpus: int | None) -> int | None:
+    """`${memory:…}` of a job with these GPUs on a node: GB of the node's memory, or the default of
+    the site."""
+    return 64 if gpus else None
+
+
 OmegaConf.register_new_resolver("asset", lambda name: str(root() / name))
 OmegaConf.register_new_resolver("tasks", _tasks)
 OmegaConf.register_new_resolver("gpus", _gpus)
+OmegaConf.register_new_resolver("cpus", lambda workers: workers + 1)
+OmegaConf.register_new_resolver("memory", _memory)
 
 
 def register_sweeps() -> None:

@@ -25,8 +25,10 @@ from imagen_lit.basics.errors import UserError
 Keys = Callable[[], list[str]]  # every key and group of the config; called if one is unknown
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-SUBMITIT = ("FailedJobError", "CalledProcessError", "RuntimeError")  # when a job is not accepted
-NO_SLURM = r"\bsbatch\b|Could not detect .srun."
+NO_SLURM = "Could not detect .srun."  # submitit's words
+# gloo's and NCCL's words when another process of the training is gone
+LOST_PEER = r"gloo/transport|ncclRemoteError|Connection (?:reset|closed) by (?:remote )?peer"
+LOST_PEER += r"|failed to recv, got 0 bytes"
 LOADER = re.compile(r"Caught \w+ in DataLoader worker process")
 EXCEPTION = r"\w[\w.]*"  # the name of an exception's class
 
@@ -46,6 +48,11 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
                 f"the device has too little memory ({_one_line(str(error).partition('. ')[0])}). "
                 "Set data.micro_batch_size=16 or less, or network.checkpointing=true; "
                 "the updates stay the same."
+            )
+        case RuntimeError() if re.search(LOST_PEER, str(error)):  # torch.distributed's
+            return (
+                "a process of the training was killed, perhaps because its machine ran out of "
+                "memory, or lost its connection. Type the same command to continue."
             )
         case MissingConfigException():
             return _missing_option(error)
@@ -74,10 +81,10 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
         case OSError():  # after MissingConfigException, which is an OSError too
             return _one_line(_message(error))
-        case Exception() if type(error).__name__ in SUBMITIT and re.search(NO_SLURM, str(error)):
+        case RuntimeError() if re.search(NO_SLURM, str(error)):
             return (
-                f"SLURM did not accept the job ({_one_line(error)}). Type the command where sbatch "
-                "works, or set hydra/launcher=joblib to run the members on this machine."
+                "this machine has no SLURM. Type the command where sbatch works, or set "
+                "hydra/launcher=joblib to run the members on this machine."
             )
     return None
 

@@ -49,6 +49,11 @@ def host(env: Environment = os.environ) -> str:
     return env.get("SLURMD_NODENAME", socket.gethostname())
 
 
+def cluster(env: Environment = os.environ) -> str | None:
+    """The cluster's name."""
+    return env.get("SLURM_CLUSTER_NAME")
+
+
 def check_world_size(world_size: int, env: Environment = os.environ) -> None:
     """Raise unless as many processes train together as SLURM has started.
 

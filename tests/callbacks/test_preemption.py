@@ -114,10 +114,14 @@ def fit(
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder, in a SLURM job whose scontrol records its arguments."""
+    """A folder, in a SLURM job whose scontrol shows `shown`, and records what else it is asked."""
     script = tmp_path / "bin" / "scontrol"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/scontrol.log\n[ ! -e {tmp_path}/no ]\n')
+    (tmp_path / "shown").write_text("JobId=17 JobState=RUNNING RunTime=00:01:00")
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = --oneliner ] && exec cat {tmp_path}/shown\n'
+        f'echo "$@" >> {tmp_path}/scontrol.log\n[ ! -e {tmp_path}/no ]\n'
+    )
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     for name, value in TASK.items():
@@ -169,6 +173,25 @@ def test_a_job_is_requeued_at_most_so_often(job: Path, monkeypatch: pytest.Monke
     assert scontrol(job) == ""
     fit(job, Send(signal.SIGUSR2, step=1), max_requeues=4)
     assert scontrol(job) == "requeue 17\n"
+
+
+@pytest.mark.parametrize(
+    ("shown", "states"),
+    [
+        ("JobState=COMPLETING RunTime=00:01:00", ["stopped", "stopped", "running"]),  # scancel
+        ("JobState=COMPLETING RunTime=00:00:00", ["preempted", "running"]),  # it is queued again
+        ("JobState=RUNNING RunTime=00:01:00", ["preempted", "running"]),  # a grace period
+    ],
+)
+def test_a_cancelled_job_says_so_before_it_saves_which_may_take_too_long(
+    job: Path, shown: str, states: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job / "shown").write_text(f"JobId=17 {shown}")
+    written: list[str] = []
+    monkeypatch.setattr(status, "write", lambda folder, state: written.append(state))
+    events = fit(job, Send(signal.SIGTERM, step=1)).events
+    assert events.count("saved") == 1
+    assert written == states, "and if nobody kills it, it goes on"
 
 
 def test_an_interrupted_validation_is_made_first_after_a_resume(job: Path) -> None:

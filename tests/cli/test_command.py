@@ -312,20 +312,23 @@ def test_an_error_without_a_message_shows_its_class() -> None:
     )
 
 
-def test_a_cluster_that_accepts_no_job_gives_a_sentence() -> None:
-    from subprocess import CalledProcessError
+def test_a_machine_without_slurm_gives_a_sentence() -> None:
+    refused = RuntimeError('Could not detect "srun", are you indeed on a slurm cluster?')
+    told = user_error.sentence(refused, list)
+    assert told and told.startswith("this machine has no SLURM.") and "launcher=joblib" in told
 
-    from submitit.core.utils import FailedJobError
 
-    for refused in (
-        FailedJobError("sbatch: error: Unable to contact slurm controller"),
-        CalledProcessError(1, ["sbatch", "submission.sh"]),
-        RuntimeError('Could not detect "srun", are you indeed on a slurm cluster?'),
-    ):
-        told = user_error.sentence(refused, list)
-        assert told and str(refused)[:20] in told and "launcher=joblib" in told
-    member = FailedJobError("Job (task=0) failed during processing with trace: …")
-    assert user_error.sentence(member, list) is None, "a member's own traceback must be seen"
+@pytest.mark.parametrize(
+    "words",
+    [
+        "[…/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:9378: Connection reset by peer.",
+        "NCCL error in: NCCLUtils.cpp:77 …\nncclRemoteError: A call failed possibly due to …",
+    ],
+)
+def test_a_process_that_is_gone_is_told_in_our_words(words: str) -> None:
+    told = user_error.sentence(RuntimeError(words), list)
+    assert told and told.startswith("a process of the training was killed"), told
+    assert told.endswith("Type the same command to continue.")
 
 
 def run_console(*words: str) -> subprocess.CompletedProcess[str]:

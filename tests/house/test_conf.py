@@ -237,6 +237,17 @@ def test_a_job_gets_a_task_per_device_and_gpus_only_to_train_on_them(
     assert (job.tasks_per_node, job.gpus_per_node) == (tasks, gpus)
 
 
+@pytest.mark.parametrize(
+    ("words", "cpus", "memory"),
+    [([], 1, None), (["data.workers=3"], 4, None), (["trainer=gpu"], 1, 64)],
+)
+def test_a_job_asks_for_little_unless_it_trains_on_gpus(
+    words: list[str], cpus: int, memory: int | None
+) -> None:
+    job = config.compose("train", ["hydra/launcher=slurm", *words], with_hydra=True).hydra.launcher
+    assert (job.cpus_per_task, job.mem_gb) == (cpus, memory)
+
+
 @pytest.mark.parametrize("devices", ["auto", "-1", "[0,1]"])
 def test_a_job_for_an_uncounted_number_of_devices_is_refused(devices: str) -> None:
     words = ["hydra/launcher=slurm", "trainer=ddp", f"trainer.devices={devices}"]

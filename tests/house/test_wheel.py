@@ -72,6 +72,7 @@ def test_a_wheel_contains_the_code_the_configs_and_the_sweeps(installed: Path) -
     assert files(package / "_assets" / "conf") == files(REPO / "conf")
     assert files(package / "_assets" / "sweeps") == files(REPO / "sweeps")
     assert files(package / "_assets" / "slurm") == files(REPO / "slurm")
+    assert files(installed / "hydra_plugins") == files(REPO / "hydra_plugins")
     code = {name for name in files(package) if not name.startswith("_assets/")}
     assert code == files(REPO / "imagen_lit")
     assert list(installed.glob("imagen_lit-*.dist-info/licenses/LICENSE"))

@@ -1,5 +1,6 @@
 """What SLURM says, as functions of an environment."""
 
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,61 @@ def test_the_status_says_how_it_ended(
         assert error is not None
     details = {"error": "the sea"} if state == "failed" else {}
     assert status.read(tmp_path) == {"state": state} | details
+
+
+@pytest.mark.parametrize("state", ["running", "preempted"])
+@pytest.mark.parametrize(
+    ("end", "becomes"),
+    [
+        ("CANCELLED", {"state": "stopped"}),
+        ("GONE", {"state": "stopped"}),
+        ("NODE_FAIL", {"state": "failed", "error": "SLURM ended the job: NODE_FAIL"}),
+        ("COMPLETING", {}),  # it may still have a last word
+        ("", {}),  # in the queue
+        (None, {}),  # SLURM does not answer
+    ],
+)
+def test_a_job_that_could_not_say_how_it_ended_is_settled(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    end: str | None,
+    becomes: dict[str, str],
+) -> None:
+    monkeypatch.setattr("imagen_lit.run.queue.end", lambda job: end)
+    before = {"state": state, "job": "17", "restarts": 0, "host": "n1"}
+    (tmp_path / status.FILE).write_text(json.dumps(before))
+    if becomes:
+        status.refuse_beside_a_job(tmp_path)
+    else:
+        with pytest.raises(RuntimeError, match=r"scancel 17; if it is already gone and SLURM"):
+            status.refuse_beside_a_job(tmp_path)
+    assert status.read(tmp_path) == before | becomes
+
+
+def test_what_a_job_wrote_itself_in_the_meantime_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = {"state": "finished", "job": "17"}
+
+    def end(job: str) -> str:
+        (tmp_path / status.FILE).write_text(json.dumps(last))
+        return "COMPLETED"
+
+    monkeypatch.setattr("imagen_lit.run.queue.end", end)
+    (tmp_path / status.FILE).write_text(json.dumps(last | {"state": "running"}))
+    assert status.settle(tmp_path) == last
+
+
+def test_the_job_of_another_cluster_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagen_lit.run.queue.end", lambda job: "GONE")
+    monkeypatch.setattr("imagen_lit.run.queue.cluster", lambda: "here")
+    for cluster, state in (("there", "running"), ("here", "stopped")):
+        run = {"state": "running", "job": "17", "cluster": cluster}
+        (tmp_path / status.FILE).write_text(json.dumps(run))
+        assert status.settle(tmp_path)["state"] == state
 
 
 def test_signals_during_imports_do_not_end_a_job(tmp_path: Path) -> None:

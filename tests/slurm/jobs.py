@@ -76,14 +76,10 @@ class Jobs:
 
     def sweep(self, *words: str, command: str = "train") -> "subprocess.Popen[str]":
         """Start the driver of a sweep through the launcher."""
-        launcher = ["mem_gb=null", "cpus_per_task=1", "timeout_min=60", "partition=main"]
-        launcher += ["signal_delay_s=60"]
+        module = ("-m", f"imagen_lit.{command}", "-m")
+        launcher = ("hydra/launcher=slurm", "hydra.launcher.partition=main")
         return subprocess.Popen(
-            [
-                *(sys.executable, "-m", f"imagen_lit.{command}", "-m", "hydra/launcher=slurm"),
-                *(f"hydra.launcher.{each}" for each in launcher),
-                *words,
-            ],
+            [sys.executable, *module, *launcher, *words],
             cwd=self.home,
             env=self.environment,
             stdout=subprocess.PIPE,
