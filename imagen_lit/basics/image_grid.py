@@ -6,17 +6,21 @@ import numpy as np
 from PIL import Image
 
 
-def image_grid(bands: Sequence[np.ndarray], columns: int = 12, edge: int = 64) -> Image.Image:
+def image_grid(
+    bands: Sequence[np.ndarray], columns: int = 12, edge: int = 64, gap: int = 0
+) -> Image.Image:
     """Images [N, H, W, 3] in rows of `columns`. Where there are several bands, image i of each is
     below image i of the one before: what was drawn, and what is true."""
     count = len(bands[0])
     columns = min(columns, count)
     rows = -(-count // columns)
-    grid = Image.new("RGB", (columns * edge, rows * len(bands) * edge), "white")
+    step = edge + gap
+    size = columns * step - gap, rows * len(bands) * step - gap
+    grid = Image.new("RGB", size, "white")
     for below, images in enumerate(bands):
         for i, image in enumerate(images):
             row = i // columns * len(bands) + below
-            grid.paste(_tile(Image.fromarray(image), edge), (i % columns * edge, row * edge))
+            grid.paste(_tile(Image.fromarray(image), edge), (i % columns * step, row * step))
     return grid
 
 

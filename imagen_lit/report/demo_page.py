@@ -9,7 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.report import image_grid, page, run_curves, score_table
+import numpy as np
+
+from imagen_lit.basics import pixels
+from imagen_lit.basics.image_grid import image_grid
+from imagen_lit.report import page, run_curves, score_table
 from imagen_lit.run import run_facts
 from imagen_lit.run.time_budget import TimeBudget
 
@@ -47,8 +51,8 @@ def write(
         _times(budget.times),
     ]
     page.write(file, "demo", title, body)
-    last = [sample["images"][stages[-1]] for sample in samples[:GRID]]
-    image_grid.write(last, 8, 128, home / "grid.png")
+    last = np.stack([pixels.load_png(each["images"][stages[-1]]) for each in samples[:GRID]])
+    pixels.save_png(image_grid([last], columns=8, edge=128, gap=4), home / "grid.png")
     return file
 
 

@@ -26,3 +26,9 @@ def test_a_second_band_is_below_the_first_in_every_row() -> None:
 def test_a_grid_is_no_wider_than_its_images() -> None:
     assert image_grid([plain(1, 2)], columns=12, edge=8).size == (16, 8)
     assert image_grid([plain(1, 2, edge=64)], columns=12, edge=8).size == (16, 8)
+
+
+def test_a_gap_is_between_images_and_not_around_them() -> None:
+    grid = np.asarray(image_grid([plain(1, 2, 3, 4)], columns=2, edge=8, gap=2))
+    assert grid.shape[:2] == (18, 18)
+    assert grid[0, 0, 0] == 1 and grid[17, 17, 0] == 4 and (grid[8:10] == 255).all()
