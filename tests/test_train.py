@@ -218,8 +218,8 @@ def test_a_refused_start_takes_nothing_from_a_run(
     configure: Callable[..., DictConfig], uninterrupted: Path
 ) -> None:
     before = {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.is_file()}
-    with pytest.raises(ValueError, match="embed_text"):
-        train.train(configure("uninterrupted", "data.text=nowhere", "stage.images=128"))
+    with pytest.raises(Exception, match=r"callbacks\.checkpoint\.every=0"):
+        train.train(configure("uninterrupted", "callbacks.checkpoint.every=0", "stage.images=128"))
     after = {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.is_file()}
     changed = {file.name for file in after if after[file] != before.get(file)}
     assert after.keys() == before.keys() and changed <= {"status.json"}
@@ -270,5 +270,5 @@ def test_on_a_login_node_the_run_of_a_job_is_left_alone(
 ) -> None:
     job = {"state": "running", "job": "17", "restarts": 0, "host": "n1"}
     (uninterrupted / "status.json").write_text(json.dumps(job))
-    with pytest.raises(RuntimeError, match=r"scancel 17; if it is already gone, remove .*status"):
+    with pytest.raises(RuntimeError, match=r"scancel 17; if .* gone .*, remove .*status"):
         train.train(configure("uninterrupted", "stage.images=128"))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from lightning import Callback, Trainer
 from torch import Tensor
 
-from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics import arguments, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.progress_line import doing
@@ -40,7 +40,8 @@ class Preview(Callback):
         folder: str,
     ) -> None:
         self.source, self.encoder, self.recipe = prompts, encoder, recipe
-        self.size, self.every, self.folder = size, every, Path(folder)
+        self.every = arguments.whole_number("callbacks.preview.every", every, 1)
+        self.size, self.folder = size, Path(folder)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Read the prompts and encode them, once."""

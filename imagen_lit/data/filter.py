@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.hash_set import HashSet
 from imagen_lit.data.shard_files.statistics import OWN, Statistics
@@ -35,8 +36,8 @@ class Filter:
         self.min_side, self.max_aspect, self.min_contrast = min_side, max_aspect, min_contrast
         for name in ("min_side", "max_aspect", "min_contrast"):
             value = vars(self)[name]
-            if not _is_bound(value) or (value is None and name != "max_aspect"):
-                raise InputError(f"{name}={value!r} is not a number. Set {name}=2, for example.")
+            if value is not None or name != "max_aspect":
+                arguments.number(f"filter.{name}", value, 0)
         self.caption_length = _bounds("caption_length", caption_length)
         if not isinstance(fields, Mapping | None):
             raise InputError(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_run import Encoder, leave_run
+from omegaconf import OmegaConf
+from tiny_run import FINGERPRINT, Encoder, leave_run
 
 from imagen_lit.basics.progress_line import ProgressLine
 from imagen_lit.basics.progress_text import progress_text
@@ -15,6 +16,7 @@ from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Step, StepTimes
 from imagen_lit.cli import config
+from imagen_lit.run import provenance
 
 
 def steps(plan: dict[str, int], images: int, batch: int) -> list[Step]:
@@ -57,13 +59,16 @@ def test_the_share_rises_to_one_and_the_time_left_falls_to_nothing(
 def test_every_step_of_every_stage_is_reported(tmp_path: Path) -> None:
     for name in ("base", "sr"):
         leave_run(tmp_path, name)
-    words = ["cascade=demo", f"runs={tmp_path}"]
+    words = ["cascade=demo", f"runs={tmp_path}", "~cascade.sr2"]
     words += ["cascade.base.recipe.steps=2", "cascade.sr.recipe.steps=3"]
-    stages = config.build(config.compose("sample", words).cascade).stages
-    cascade = Cascade(base=stages["base"], sr=stages["sr"])
+    node = config.compose("sample", words).cascade
+    cascade: Cascade = config.build(node)
+    recipes = {"cascade": OmegaConf.to_container(node, resolve=True)}
+    source = provenance.describe(cascade.runs, FINGERPRINT, recipes)
     reported: list[Step] = []
     requests = [("a red circle", 0), ("a blue square", 1), ("a red circle", 2)]
-    list(image_files.draw(cascade, Encoder(), requests, tmp_path, 2, reported.append))
+    drawing = image_files.draw(cascade, Encoder(), source, requests, tmp_path, 2, reported.append)
+    assert len(list(drawing)) == 3
     each = [("base", 0), ("base", 1), ("base", 2), ("sr", 1), ("sr", 2), ("sr", 3)]
     assert [(step.stage, step.number) for step in reported] == each * 2
     assert [step.done for step in reported] == [0] * 6 + [2] * 6

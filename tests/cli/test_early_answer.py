@@ -14,6 +14,13 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets, config, console, flags, help_text
 
 COMMANDS = console.commands()
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 HEAVY = ("torch", "lightning", "transformers", "wandb", "numpy", "matplotlib", "PIL")
 
 

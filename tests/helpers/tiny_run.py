@@ -3,6 +3,7 @@ needs no files."""
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -20,6 +21,18 @@ FINGERPRINT = {"encoder": "made up"}
 class Encoder:
     def fingerprint(self) -> dict[str, str]:
         return FINGERPRINT
+
+    name, max_length = "made_up", 9
+
+    @property
+    def tokenizer(self) -> SimpleNamespace:
+        return SimpleNamespace(unk_token="?")
+
+    def token_ids(self, captions: list[str]) -> list[list[int]]:
+        return [[ord(letter) for letter in caption[:9]] for caption in captions]
+
+    def pieces(self, words: list[str]) -> list[list[str]]:
+        return [[word] for word in words]
 
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         letters = [[ord(letter) / 100 for letter in caption[:9].ljust(9)] for caption in captions]
