@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from imagen_lit.basics import arguments, hardware
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config, console
 from imagen_lit.diffusion import noise
 from imagen_lit.run import estimate, preflight, run_folder
@@ -29,20 +30,22 @@ WARM_UP = 4  # micro-batches
 
 
 class Clock(Callback):
-    """When each batch ended."""
+    """When each of `batches` ended."""
 
-    def __init__(self) -> None:
-        self.ends: list[float] = []
+    def __init__(self, batches: int) -> None:
+        self.batches, self.ends = batches, list[float]()
+        self._counter = Counter("batches timed")
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Record the time."""
         self.ends.append(time.perf_counter())
+        self._counter(len(self.ends), self.batches)
 
 
 def speed(cfg: DictConfig, batches: int) -> float:
     """Images per second of training as `train` does it, in micro-batches, after a few warm-up ones;
     nothing is saved."""
-    clock, data = Clock(), config.build(cfg.data)
+    clock, data = Clock(batches + WARM_UP), config.build(cfg.data)
     torch.manual_seed(cfg.seed)
     stage: Stage = config.build(cfg.stage)
     stage.compile_networks(cfg.compile)

@@ -128,6 +128,7 @@ def request(cfg: DictConfig) -> dict[str, Any]:
 def main(cfg: DictConfig) -> None:
     """Print the scores, and where they are."""
     arguments.whole_numbers(cfg, batch=1)
+    run_folder.locate(cfg.runs, cfg.name)  # a name that leads elsewhere is refused
     folder = Path(cfg.out)
     cascade: Cascade = config.build(cfg.cascade)
     first = next(iter(cascade.runs.values()))

@@ -6,7 +6,7 @@ Settings are flat: keys as they are typed, `stage.condition.drop`, and plain val
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SHOWN = 8  # settings shown with their values; for any more, only the names
+SHOWN = 8  # settings shown with their values; of any more, some names
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
@@ -30,14 +30,31 @@ def settings_diff(
 ) -> str:
     """`seed is 0 there, 1 here; …` for the differing keys, or for `keys`; empty if all agree.
 
-    The keys that people type come first: short ones before deep ones.
+    The keys that people type come first: short ones before deep ones. A copy, such as
+    stage.optimizer.lr of optimizer.lr, is not a second difference.
     """
     keys = differing_keys(there, here) if keys is None else keys
-    ordered = sorted(keys, key=lambda key: (key.count("."), key))
+    ordered = _without_copies(sorted(keys, key=lambda key: (key.count("."), key)), there, here)
     shown = "; ".join(
         f"{key} is {_value(there, key)} there, {_value(here, key)} here" for key in ordered[:SHOWN]
     )
-    return "; and ".join(filter(None, [shown, ", ".join(ordered[SHOWN:])]))
+    more, rest = ordered[SHOWN : 2 * SHOWN], len(ordered) - 2 * SHOWN
+    names = ", ".join(more) + (f" and {rest} more" if rest > 0 else "")
+    return "; and ".join(filter(None, [shown, names]))
+
+
+def _without_copies(
+    ordered: Iterable[str], there: Mapping[str, Any], here: Mapping[str, Any]
+) -> list[str]:
+    originals: list[str] = []
+    for key in ordered:
+        both = there.get(key), here.get(key)
+        if not any(
+            key.endswith(f".{short}") and both == (there.get(short), here.get(short))
+            for short in originals
+        ):
+            originals.append(key)
+    return originals
 
 
 def _value(settings: Mapping[str, Any], key: str) -> str:

@@ -79,6 +79,11 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             return f"{error.full_key}: {text}" if error.full_key else _one_line(error)
         case ValueError() if str(error).startswith("Only one of --"):  # Hydra's own flags
             return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
+        case PermissionError() if error.filename is not None:
+            return (
+                f"{error.filename} cannot be read or written by you ({error.strerror}). "
+                "Choose another folder, or change its permissions."
+            )
         case OSError():  # after MissingConfigException, which is an OSError too
             return _one_line(_message(error))
         case RuntimeError() if re.search(NO_SLURM, str(error)):

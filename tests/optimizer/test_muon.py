@@ -61,6 +61,25 @@ def test_a_step_is_as_large_as_the_learning_rate_says(shape: tuple[int, ...], sc
     assert parameter.detach().square().mean().sqrt().item() == pytest.approx(0.02, rel=0.2)
 
 
+@pytest.mark.parametrize("shape", [(32, 16, 3, 3), (64, 32), (16, 128), (96, 96)])
+@pytest.mark.parametrize("seed", range(3))
+def test_three_iterations_come_near_that_size_and_low_rank_stays_below(
+    shape: tuple[int, ...], seed: int
+) -> None:
+    g = torch.Generator().manual_seed(seed)
+    rows, columns = shape[0], torch.Size(shape[1:]).numel()
+    sizes = []
+    for rank in (2, min(rows, columns)):
+        parameter = nn.Parameter(torch.zeros(shape))
+        thin = torch.randn(rows, rank, generator=g), torch.randn(rank, columns, generator=g)
+        whole = torch.randn(rows, columns, generator=g)
+        parameter.grad = (thin[0] @ thin[1] if rank == 2 else whole).reshape(shape)
+        Muon([parameter], lr=1.0, plain_lr=0.0, steps=3).step()
+        sizes.append(parameter.detach().square().mean().sqrt().item())
+    low, full = sizes
+    assert low < 0.14 < full < 0.23
+
+
 def test_an_optimizer_that_resumes_takes_the_same_steps() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(24, 32), nn.Tanh(), nn.Linear(32, 24))

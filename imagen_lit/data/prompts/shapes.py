@@ -53,7 +53,8 @@ class HeldOutPrompts:
 
     def score(self, results: list[dict[str, Any]]) -> dict[str, Any]:
         """Results gathered by category, with intervals."""
-        return summary((result["category"], result["matches"]) for result in results)
+        rows = summary((result["category"], result["matches"]) for result in results)
+        return {category: rows[category] for category in (*prompts.MIX, "all") if category in rows}
 
 
 def _is_shapes_world(shards: Collection) -> bool:
