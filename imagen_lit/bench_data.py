@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from imagen_lit import bench
+from imagen_lit.basics import arguments
 from imagen_lit.cli import command, config
 from imagen_lit.data import sidecar, transform
 from imagen_lit.data.loader import Data
@@ -208,6 +209,8 @@ def start(folder: Path, shards: int) -> tuple[float, float]:
 @command.main("bench_data")
 def main(cfg: DictConfig) -> None:
     """Measure everything on samples made for this run, and print it."""
+    arguments.whole_numbers(cfg, count=64, per_shard=1, edge=8, size=8, width=1, tokens=1)
+    arguments.whole_numbers(cfg, batch=1, rounds=1, shards=1)
     with tempfile.TemporaryDirectory(dir=cfg.scratch, prefix="imagen_lit_bench_") as name:
         folder = Path(name)
         make(folder, cfg.count, cfg.per_shard, cfg.edge, cfg.width, cfg.tokens)

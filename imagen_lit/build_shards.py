@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config
@@ -27,6 +28,7 @@ from imagen_lit.data.source.shards import Shards
 @command.main("build_shards")
 def main(cfg: DictConfig) -> None:
     """Write what is missing, index everything, and print the counts."""
+    arguments.whole_numbers(cfg, per_shard=1, workers=0)
     chosen: Filter = config.build(cfg.filter)
     source = config.build(cfg.source)
     if isinstance(source, Shards):

@@ -136,6 +136,7 @@ def _some_captions(shards: Collection, count: int) -> list[str]:
 @command.main("embed_text")
 def main(cfg: DictConfig) -> None:
     """Write the missing sidecars and print where they are."""
+    arguments.whole_numbers(cfg, token_budget=1)
     if cfg.dry_run:
         _dry_run(cfg)
         return

@@ -1,7 +1,9 @@
 """Every number of a training's config can be mistyped: the answer is a sentence, never a traceback
 or a training."""
 
+import importlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,3 +59,35 @@ def test_a_number_that_cannot_be_meant_is_refused_in_a_sentence(stage: str, valu
         except Exception as error:
             assert user_error.sentence(error, list), f"{key}={value}: {error!r}"
     assert accepted == []
+
+
+OTHERS = [
+    "build_shards per_shard=0",
+    "build_shards workers=-1",
+    "build_shards source.count=-5",
+    "build_shards source.size=3",
+    "build_shards source.seed=-1",
+    "embed_text token_budget=0",
+    "pretrain_text documents=-1",
+    "pretrain_text width=0",
+    "bench_data count=0",
+    "bench_data rounds=0",
+    "sample images=0",
+    "evaluate batch=0",
+    "evaluate name=../x",
+    "demo minutes=-1",
+]
+
+
+@pytest.mark.parametrize("typed", OTHERS)
+def test_another_command_refuses_a_number_before_it_writes(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, *words = typed.split()
+    main = importlib.import_module(f"imagen_lit.{name}").main
+    with pytest.raises(Exception, match=r"=") as refusal:
+        main(config.compose(name, words))
+    sentence = user_error.sentence(refusal.value, list)
+    assert sentence and words[0].split(".")[-1] in sentence
+    assert list(tmp_path.iterdir()) == []

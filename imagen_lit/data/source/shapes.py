@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
+from imagen_lit.basics import arguments
 from imagen_lit.shapes import scene, world
 
 
@@ -16,6 +17,9 @@ class Shapes:
     def __init__(
         self, count: int, size: int, seed: int, mix: Mapping[str, float] = world.TRAINING_MIX
     ) -> None:
+        arguments.whole_number("source.count", count, 1)
+        arguments.whole_number("source.size", size, 16)  # below that, shapes cannot be told apart
+        arguments.whole_number("source.seed", seed, 0)
         self.count, self.size, self.seed, self.mix = count, size, seed, dict(mix)
 
     def __len__(self) -> int:
