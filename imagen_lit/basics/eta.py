@@ -1,8 +1,8 @@
 """How long a count will still take: what is left, divided by the speed of the last minute, so that
 it stays accurate when the machine slows down.
 
-The first update is where the clock starts, so the warming up before it is no part of the speed; and
-what pauses the count (a validation, say) is no part of it either, but part of the time left.
+The clock starts at the first update, so that what comes before it does not count. A pause (for a
+validation, say) does not count for the speed either, but the time left includes such pauses.
 """
 
 import time
@@ -39,7 +39,7 @@ class Eta:
         return (after - before) / (now - then) if now > then and after > before else None
 
     def remaining(self, total: int) -> float | None:
-        """Seconds until `total` are done, if as much of them is paused as so far."""
+        """Seconds until `total` are done, if pauses take the same share of the time as so far."""
         if self.speed is None:
             return None
         left = max(0, total - self._done)  # the last batch may go beyond the total

@@ -20,11 +20,11 @@ def image_grid(
     for below, images in enumerate(bands):
         for i, image in enumerate(images):
             row = i // columns * len(bands) + below
-            grid.paste(_tile(Image.fromarray(image), edge), (i % columns * step, row * step))
+            grid.paste(tile(Image.fromarray(image), edge), (i % columns * step, row * step))
     return grid
 
 
-def _tile(image: Image.Image, edge: int) -> Image.Image:
-    """Enlarged so that each pixel shows, or reduced smoothly."""
+def tile(image: Image.Image, edge: int) -> Image.Image:
+    """An image at `edge` pixels: enlarged so that each pixel shows, or reduced smoothly."""
     how = Image.Resampling.LANCZOS if image.width > edge else Image.Resampling.NEAREST
     return image.resize((edge, edge), how)

@@ -1,9 +1,8 @@
 """The one line on stderr that says how far a command is.
 
 On a terminal the line rewrites itself twice a second, and ends before anything else is printed; in
-a log whole lines come now and then: every 15 s at first, and every few minutes later. Not tqdm or
-rich: their bars write carriage returns into logs, know neither pauses nor what was there before,
-and would be a dependency of every command, for fewer lines than this.
+a log whole lines come now and then: every 15 s at first, and every few minutes later. Neither
+tqdm nor rich: their bars write carriage returns into logs, and count pauses as work.
 """
 
 import functools

@@ -110,7 +110,7 @@ class DrawingProgress:
         self._line.show(text, last=False)
 
     def count(self, done: int, total: int) -> None:
-        """So many images are drawn; after the last one comes the last line."""
+        """Record that so many images are drawn; after the last one, show the last line."""
         if done >= total and not self.is_empty:
             took = time.monotonic() - self._line.started_at
             text = progress_text(total, total, self.unit, took=took, columns=self._line.columns)

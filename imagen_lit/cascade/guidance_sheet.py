@@ -19,8 +19,8 @@ THRESHOLDS = ("static", "dynamic")
 def overrides(
     prompt: str, weights: Sequence[float], words: Sequence[str], folder: Path
 ) -> dict[str, list[list[str]]]:
-    """For each threshold, what to type after `sample` for the image of each weight. A folder's name
-    has the digest of what draws into it."""
+    """For each threshold, what to type after `sample` for the image of each weight. The name of
+    each folder ends with the digest of the weights and the recipe that draw into it."""
     shared = [*words, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
     sample = config.compose("sample", shared)
     text = config.build(sample.text).fingerprint()

@@ -13,7 +13,7 @@ STARTED_AT = time.monotonic()
 
 
 def begin() -> None:
-    """Handle Ctrl-C, and exit if the command line asks for help or cannot be meant."""
+    """Handle Ctrl-C, and exit if the command line asks for help or is misspelt."""
     interrupt.handle()
     after = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else []
     if after[:1] and after[0].startswith("imagen_lit."):

@@ -52,10 +52,10 @@ def hydra_started(job_name: str = "app") -> Iterator[None]:
         JobRuntime.instance().set("name", name)
 
 
-def groups(parent: str = "") -> list[str]:
+def groups() -> list[str]:
     """The names of all groups in `conf/`, and that of the sweeps."""
     with hydra_started():
-        return GlobalHydra.instance().config_loader().list_groups(parent)
+        return GlobalHydra.instance().config_loader().list_groups("")
 
 
 def options(group: str) -> list[str]:

@@ -1,7 +1,8 @@
 """What a command answers before its own imports, which take seconds: help, the config, and that a
 flag, a key or an option does not exist.
 
-`bootstrap` calls this for `python -m imagen_lit.<command>`; then the command itself is imported.
+`bootstrap` calls this for `python -m imagen_lit.<command>`, and `console` for `imagen-lit
+<command>`, before the command itself is imported.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from imagen_lit.cli import assets, command, config, flags, help_text, interrupt
 
 
 def answer(config_name: str, words: Sequence[str]) -> None:
-    """Exit if the words ask for an answer or cannot be meant; otherwise return."""
+    """Exit if the words ask for an answer or are misspelt; otherwise return."""
     with command.errors_in_words(config_name):
         typed = flags.parse(words)
         if typed.help or flags.is_answered_by_hydra(typed):

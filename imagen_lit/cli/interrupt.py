@@ -1,5 +1,5 @@
-"""Ctrl-C ends a command with one readable line, also while it still imports its libraries; and a
-reader such as `head` that has seen enough ends an answer without any."""
+"""Ctrl-C ends a command with one readable line, also while it still imports its libraries; and
+output that nobody reads any more, as after `| head`, ends it without an error."""
 
 import os
 import sys

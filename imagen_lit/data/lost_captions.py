@@ -14,8 +14,8 @@ MOST = 5  # words that a header or a report names
 def fields(
     captions: int, cut: int, example: tuple[str, str] | None, unknown: Sequence[Collection[str]]
 ) -> dict[str, str]:
-    """The header's: how many captions there are and were cut, an example of it (caption, what is
-    lost), and the unknown words of each caption."""
+    """The fields of a header: how many `captions` there are, how many were `cut`, an `example` of
+    those (caption, what is lost), and how many have `unknown` words, given for each caption."""
     frequent = Counter(word for words in unknown for word in words)
     return {
         "lost.captions": str(captions),
@@ -27,7 +27,7 @@ def fields(
 
 
 def of(header: Mapping[str, str]) -> dict[str, str]:
-    """The part of a header that speaks of this."""
+    """The fields of a header that say what was lost."""
     return {name: value for name, value in header.items() if name.startswith("lost.")}
 
 

@@ -1,5 +1,5 @@
-"""The check of all sidecars against all shards, made once: its result is valid while every file
-keeps its size and its time. It is cached beside the folder, in `datasets/laion.meta`."""
+"""The check of all sidecars against all shards, made once: its result is valid until the size or
+the time of a file changes. It is cached beside the folder, in `datasets/laion.meta`."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,5 @@
 """Curves as small SVG elements that take their colours from the page, so that they are readable in
-the dark; three hundred of them are drawn in a second.
+dark mode too; three hundred of them are drawn in a second.
 
 A line is a series of points (x, y), or (x, y, low, high) with a band. What is not a number is left
 out. `page.css` has the colours, `.c0` to `.c7`.
@@ -16,7 +16,8 @@ Scale = Callable[[float], float]  # from a value to a share of the axis
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 300, 50, 12, 10, 40
 HUGE = 1e30  # beyond, nothing is drawn
-COLOURS, MOST, FEW = 8, 150, 24  # points of a line: at most; so few that each gets a dot
+COLOURS = 8
+MOST, FEW = 150, 24  # points of a line, at most; up to so many, each gets a dot
 
 
 def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:

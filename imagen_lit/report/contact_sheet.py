@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.image_grid import tile
 
 EDGE, GAP = 256, 16  # pixels of an image on the sheet, and between two
 COLUMNS, MOST = 6, 240  # images
@@ -37,8 +38,8 @@ def refuse_other_file(sheet: Path) -> None:
 
 
 def write(sheet: Path, asked: Sequence[Path]) -> int:
-    """The sheet of the images in the folder of those `asked` for, which have precedence if there
-    are more than MOST; how many it shows."""
+    """Write the sheet of all images in the folder that holds those `asked` for; return how many it
+    shows. Beyond MOST, images that nobody asked for are left out first."""
     others = sorted({*asked[0].parent.glob("*.png")} - {*asked})
     facts = {file: png_metadata.read(file) for file in [*asked, *others]}
     ours = [(file, fact) for file, fact in facts.items() if fact and "prompt" in fact][:MOST]
@@ -47,12 +48,12 @@ def write(sheet: Path, asked: Sequence[Path]) -> int:
     rows = [ours[start : start + columns] for start in range(0, len(ours), columns)]
     captions = [[_caption(fact) for _, fact in row] for row in rows]
     heights = [EDGE + GAP + LINE * max(len(lines) for lines in row) for row in captions]
-    picture = Image.new("RGB", (GAP + columns * (EDGE + GAP), GAP + sum(heights)), "white")
-    pen, y = ImageDraw.Draw(picture), GAP
+    sheet_image = Image.new("RGB", (GAP + columns * (EDGE + GAP), GAP + sum(heights)), "white")
+    pen, y = ImageDraw.Draw(sheet_image), GAP
     for row, texts, height in zip(rows, captions, heights, strict=True):
         for column, ((file, _), lines) in enumerate(zip(row, texts, strict=True)):
             x = GAP + column * (EDGE + GAP)
-            picture.paste(_tile(file), (x, y))
+            sheet_image.paste(tile(Image.fromarray(pixels.load_png(file)), EDGE), (x, y))
             for number, line in enumerate(lines):
                 colour = "#777" if line is lines[-1] else "#111"
                 pen.text((x, y + EDGE + 3 + number * LINE), line, colour, _font())
@@ -61,20 +62,12 @@ def write(sheet: Path, asked: Sequence[Path]) -> int:
         {"image": file.relative_to(sheet.parent).as_posix(), **_named(fact)} for file, fact in ours
     ]
     title = f"contact sheet of {len(ours)} images"
-    pixels.save_png(picture, sheet, png_metadata.texts({"sheet": entries}, title))
+    pixels.save_png(sheet_image, sheet, png_metadata.texts({"sheet": entries}, title))
     return len(ours)
 
 
 def _named(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in ("prompt", "seed")}
-
-
-def _tile(file: Path) -> Image.Image:
-    """Small images enlarged without smoothing, large ones reduced."""
-    image = Image.fromarray(pixels.load_png(file))
-    is_small = image.width <= EDGE
-    way = Image.Resampling.NEAREST if is_small else Image.Resampling.LANCZOS
-    return image.resize((EDGE, EDGE), way)
 
 
 def _caption(facts: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from imagen_lit.run.run_facts import RunFacts
 
-OWN = ("name", "runs", "notice", "dry_run")  # says nothing about the training
+OWN = ("name", "runs", "notice", "dry_run")  # say nothing about the training
 
 Difference = tuple[str, str, str]  # key, the value here, the values of the others
 

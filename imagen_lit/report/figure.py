@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 Points = Sequence[tuple[float, float]]
 
 
-def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str, log: bool = True) -> str:
-    """Lines through points, as an SVG element."""
+def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:
+    """Lines through points over a logarithmic axis, as an SVG element."""
     figure, axes = _axes(xlabel, ylabel)
     for label, points in lines.items():
         axes.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=1.6)
-    if log:
-        axes.set_yscale("log")
+    axes.set_yscale("log")
     if len(lines) > 1:
         axes.legend(frameon=False)
     return _svg(figure)

@@ -66,7 +66,7 @@ def _previews(run: RunFacts, folder: Path) -> str:
     pictures = "".join(
         page.figure(
             f"previews after {run.previews[number][0]:,} images",
-            page.image(run.previews[number][1], folder, "held-out prompts, drawn by the EMA"),
+            page.image(run.previews[number][1], folder, "prompts, drawn by the EMA"),
         )
         for number in chosen
     )

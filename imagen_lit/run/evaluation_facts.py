@@ -1,5 +1,5 @@
-"""What the folder of an evaluation says about the runs that it examined, for those who look at it:
-no torch, nothing written.
+"""What the folder of an evaluation says about the runs that it evaluated. Reading it needs no
+torch, and writes nothing.
 """
 
 import json
@@ -15,10 +15,9 @@ SCORES = "score/alignment"
 
 @dataclass(frozen=True)
 class EvaluationFacts:
-    """By stage of the cascade: `runs`, the folder that was examined, as it was named then;
+    """By stage of the cascade: `runs`, the folder of the run, as it was named then;
     `images`, how many it had seen; `scores`, a row for each category of prompts."""
 
-    folder: Path
     name: str
     runs: Mapping[str, str]
     images: Mapping[str, int]
@@ -50,7 +49,6 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
     runs = {stage: _mapping(cascade.get(stage)).get("run") for stage in scores}
     images = {stage: _mapping(weights.get(stage)).get("images_seen") for stage in scores}
     return EvaluationFacts(
-        folder,
         name,
         {stage: run for stage, run in runs.items() if isinstance(run, str)},
         {stage: count for stage, count in images.items() if type(count) is int},

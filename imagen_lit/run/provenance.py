@@ -55,8 +55,8 @@ def claim(folder: Path, provenance: dict[str, Any], results: Sequence[str]) -> l
     """Record the provenance in the folder; what other weights left there stays, under new names.
 
     These weights' `results` (names of files) and their record get their digest into the name. The
-    record is the last, so a start that is killed in between is continued by the next. Returns the
-    results that were set aside.
+    record is renamed last, so that after a kill in between the next start finishes the work.
+    Returns the results that were renamed.
     """
     recorded = _read(folder)
     kept = []

@@ -1,5 +1,5 @@
-"""What the files of a run folder say about its run, for those who look at it: no torch, no
-Lightning, nothing written. What cannot be read becomes a note.
+"""What the files of a run folder say about its run. Reading them needs neither torch nor Lightning,
+and writes nothing. What cannot be read becomes a note.
 """
 
 import json

@@ -14,7 +14,7 @@ KEY = "hydra.launcher."
 TOO_LARGE = r"configuration is not available|PartitionConfig|processors requested|Memory|CPU count"
 TOO_LARGE += r"|Node count|PartitionNodeLimit"
 
-# Reasons of a job that waits, but for another job than this one would have to be.
+# Reasons that never pass: the job cannot start unless it asks for something else.
 NEVER = r"Partition(Config|TimeLimit|NodeLimit)|BadConstraints|PerJob|Invalid|NotAllowed"
 
 # In SLURM's words, of a refusal or of the reason for which a job waits -> the settings to change.

@@ -1,5 +1,5 @@
-"""The state of a run now, for those who look at it: status.json says what its last start wrote, and
-the file lock whether that process is still there. Nothing is written, and no lock is taken.
+"""The state of a run now, as others see it: status.json says what its last start wrote, and the
+file lock whether that process is still there. Nothing is written, and no lock is taken.
 
 Under SLURM no file lock is used: there a run is what status.json says.
 """
@@ -53,8 +53,8 @@ def current(folder: Path) -> State:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether another process holds the folder's file lock: asked, which takes nothing. True too
-    where the disk has no locks, since nobody can know better."""
+    """Whether another process holds the folder's file lock: asked, which takes nothing. Also true
+    where the disk has no locks, because then nobody can know."""
     try:
         file = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:

@@ -22,7 +22,7 @@ from imagen_lit.cli import user_error
 from imagen_lit.run import queue, sbatch_advice, sweep_watch
 from imagen_lit.run.sweep_watch import Member
 
-ORDER = "order.json"  # in a job's folder: what its member was told, and the launcher for it
+ORDER = "order.json"  # in a job's folder: the overrides of its member, and the launcher's settings
 # submitit's words for all kinds of clusters
 GENERIC = {"name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node"}
 GENERIC |= {"tasks_per_node", "stderr_to_stdout"}

@@ -1,5 +1,5 @@
-"""The driver of a sweep on SLURM, to the person who watches its terminal: which jobs there are,
-where their output is, and one line for each change of what one of them does.
+"""What the driver of a sweep on SLURM prints: which jobs there are, where their output is, and one
+line whenever a job does something else.
 """
 
 import time
@@ -24,7 +24,9 @@ class Member(NamedTuple):
 
 
 Over = Callable[[int], str | None]  # what became of a member that has left a result
-Advice = Callable[[str], str | None]  # what to do about a reason that does not pass
+Advice = Callable[
+    [str], str | None
+]  # what to do about a reason that never passes; None for one that may pass
 
 
 def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:

@@ -1,4 +1,4 @@
-"""How a stage gets its optimizer: a function of the weights, with settings that are checked."""
+"""How a stage gets its optimiser: a function of its weights, whose settings are checked."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,7 +12,7 @@ MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 def build_optimizer(make: MakeOptimizer, parameters: Iterator[nn.Parameter]) -> Optimizer:
-    """The optimizer, or what is wrong with its settings, which it may say only when it is built."""
+    """The optimiser; settings that it refuses, which it may do only now, are an `InputError`."""
     try:
         optimizer = make(parameters)
     except UserError:

@@ -96,8 +96,8 @@ def warn(encoder: HuggingFace, prompts: Iterable[str]) -> None:
         )
     if len(cut) > MOST:
         warnings.warn(f"{len(cut) - MOST} more prompts are cut like these", stacklevel=3)
-    known = unknown_words(encoder, distinct)
-    ordered = dict.fromkeys(w for p in distinct for w in WORD.findall(p) if w in known)
+    unknown = unknown_words(encoder, distinct)
+    ordered = dict.fromkeys(w for p in distinct for w in WORD.findall(p) if w in unknown)
     if ordered:
         more = f" and {len(ordered) - 10} more" if len(ordered) > 10 else ""
         warnings.warn(
