@@ -37,13 +37,12 @@ def render(command: str, overrides: Sequence[str]) -> str:
     choices = {str(key): str(name) for key, name in cfg.hydra.runtime.choices.items()}
     choices = {key: name for key, name in choices.items() if not key.startswith(HIDDEN)}
     what, examples = _head(command)
-    own = dict(_comments((Path(assets.conf()) / f"{command}.yaml").read_text(), ""))
-    comments = {key: comment for key, comment in own.items() if not key.startswith(GROUP)}
+    comments = dict(_with_parents(Path(f"{command}.yaml"), ""))
     for key, name in reversed(choices.items()):  # the stage, on which all others depend, is first
         if name != "None":
             comments |= dict(_with_parents(_file(key, name), _package(key)))
     groups = {
-        f"{key}={'null' if name == 'None' else name}": _options(key, own.get(GROUP + key))
+        f"{key}={'null' if name == 'None' else name}": _options(key, comments.get(GROUP + key))
         for key, name in choices.items()
         if "@" not in key
     }
@@ -73,11 +72,14 @@ def _with_parents(file: Path, package: str) -> Iterator[tuple[str, str]]:
     for entry in (yaml.safe_load(text) or {}).get("defaults", []):
         if isinstance(entry, str) and entry != "_self_":
             yield from _with_parents(file.with_name(f"{entry}.yaml"), package)
-    yield from _comments(text, "" if "@package _global_" in text else package)
+    if header := re.search(r"^# @package (\S+)", text, flags=re.MULTILINE):
+        package = "" if header[1] == "_global_" else header[1]
+    yield from _comments(text, package, file.parent)
 
 
-def _comments(text: str, package: str) -> Iterator[tuple[str, str]]:
-    """(dotted key, comment after it) of a YAML file; a group of its defaults is GROUP + name."""
+def _comments(text: str, package: str, group: Path) -> Iterator[tuple[str, str]]:
+    """(dotted key, comment after it) of a YAML file of this group; a group of its defaults is
+    GROUP + name."""
     above: list[tuple[int, str]] = []
     for line in text.splitlines():
         if not (match := LINE.match(line)):
@@ -85,7 +87,8 @@ def _comments(text: str, package: str) -> Iterator[tuple[str, str]]:
         indent, dash, key, _, comment = match.groups()
         above = [(depth, name) for depth, name in above if depth < len(indent)]
         if above and above[0][1] == "defaults":
-            path = GROUP + key.lstrip("/") if dash else ""
+            name = key.lstrip("/") if key.startswith("/") else (group / key).as_posix()
+            path = GROUP + name if dash and "- override " not in line else ""
         else:
             path = ".".join(filter(None, [package, *(name for _, name in above), key]))
         above.append((len(indent), key))

@@ -113,6 +113,17 @@ def test_help_explains_every_setting_and_choice_of_a_root_config(name: str) -> N
             assert re.search(rf"^  {group}=\S+\s+[^:]+: ", text, flags=re.M), f"{name}: {group}"
 
 
+def test_help_explains_what_lies_in_the_groups() -> None:
+    assert re.search(
+        r"^  source.path=\?\?\? +\S", help_text.render("build_shards", ["data/source=folder"]), re.M
+    )
+    assert re.search(r"^  prompts.count=256 +\S", help_text.render("evaluate", []), re.M)
+    assert re.search(
+        r"^  data/filter=bounds +which .*: bounds$", help_text.render("train", []), re.M
+    )
+    assert re.search(r"^  seed=0 +\S", help_text.render("bench", []), re.M)
+
+
 def test_help_is_about_the_option_that_is_chosen() -> None:
     assert "stage.images=100000 " in help_text.render("train", [])
     assert "stage.images=5120000000" in help_text.render("train", ["stage=base64"])
