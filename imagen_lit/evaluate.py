@@ -22,7 +22,7 @@ from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
 from imagen_lit.cli import command, config
-from imagen_lit.data.prompts.source import Judged, Pictured, Prompts
+from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.run import prompts as run_prompts
 from imagen_lit.run import provenance, run_folder
 from imagen_lit.text import lost_text
@@ -47,7 +47,9 @@ def evaluate(
     with the digest of those weights; a folder that holds another `request` is refused.
     """
     cascade.check(encoder.fingerprint())
-    if not isinstance(prompts, Judged):  # the settings alone do not say which prompts these are
+    if not isinstance(
+        prompts, JudgedPrompts
+    ):  # the settings alone do not say which prompts these are
         digest = hashlib.sha256(json.dumps(prompts.prompts).encode()).hexdigest()
         request = request | {"prompts_sha256": digest}
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
@@ -76,7 +78,7 @@ def evaluate(
         for stage in cascade.stages
     }
     scores: dict[str, Any] = {"provenance": source | {"n": len(requests)}}
-    if isinstance(prompts, Judged):
+    if isinstance(prompts, JudgedPrompts):
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
     else:
@@ -88,7 +90,7 @@ def evaluate(
 
 
 def _result(prompts: Prompts, number: int, image: Path) -> dict[str, Any]:
-    if isinstance(prompts, Judged):
+    if isinstance(prompts, JudgedPrompts):
         return prompts.judge(number, pixels.load_png(image))
     return {"prompt": prompts.prompts[number]}
 
@@ -96,8 +98,8 @@ def _result(prompts: Prompts, number: int, image: Path) -> dict[str, Any]:
 def _write_sheet(prompts: Prompts, images: list[Path], file: Path) -> None:
     """The largest image of each prompt, with the true one below it if there is one."""
     bands = [np.stack([pixels.load_png(image) for image in images])]
-    if isinstance(prompts, Pictured):
-        bands.append(prompts.pictures(bands[0].shape[1]))
+    if isinstance(prompts, PromptsWithImages):
+        bands.append(prompts.true_images(bands[0].shape[1]))
     pixels.save_png(image_grid(bands, columns=8, edge=128), file)
 
 
@@ -148,10 +150,10 @@ def main(cfg: DictConfig) -> None:
     )
     print(table(scores))
     found = folder / "scores.json"
-    if isinstance(prompts, Judged):
+    if isinstance(prompts, JudgedPrompts):
         print(f"scores are in {found}")
     else:
-        below = ", each above the true one" if isinstance(prompts, Pictured) else ""
+        below = ", each above the true one" if isinstance(prompts, PromptsWithImages) else ""
         print(f"the images{below}: {folder / SHEET}\nwhat drew them: {found}")
 
 

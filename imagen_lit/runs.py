@@ -24,13 +24,13 @@ def show(root: Path, match: str, file: Path) -> list[str]:
             f"there is no folder {root}. Train a first run with python -m imagen_lit.train, or set "
             "runs=... to the folder that holds your runs."
         )
-    found, now = run_search.search(root, match), time.time()
-    if not found.runs:
+    listing, now = run_search.search(root, match), time.time()
+    if not listing.runs:
         what = f"whose name contains {match!r} " if match else ""
         return [f"there is no run {what}below {root}. {TRAIN}"]
-    _refuse_other_place(root, file, [run.folder for run in found.runs])
-    runs_page.write(file, found, root, now)
-    return [*run_list.lines(found, str(root), now), f"the page: {file}"]
+    _refuse_other_place(root, file, [run.folder for run in listing.runs])
+    runs_page.write(file, listing, root, now)
+    return [*run_list.lines(listing, str(root), now), f"the page: {file}"]
 
 
 def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:

@@ -15,7 +15,7 @@ from imagen_lit.basics import arguments, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.progress_line import doing
-from imagen_lit.data.prompts.source import Judged, Pictured, Source
+from imagen_lit.data.prompts.source import JudgedPrompts, PromptsWithImages, Source
 from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
 
@@ -71,14 +71,14 @@ class Preview(Callback):
             return
         images = pixels.to_array(x)
         row: dict[str, Any] = {"images": images_seen}
-        if isinstance(self.prompts, Judged):
+        if isinstance(self.prompts, JudgedPrompts):
             results = [self.prompts.judge(number, image) for number, image in enumerate(images)]
             for category, score in self.prompts.score(results).items():
                 low, high = score["interval"]
                 row[f"score/alignment_{category}"] = [score["exact"], low, high]
         bands = [images]
-        if isinstance(self.prompts, Pictured):
-            bands.append(self.prompts.pictures(self.size))
+        if isinstance(self.prompts, PromptsWithImages):
+            bands.append(self.prompts.true_images(self.size))
         row["preview"] = f"preview_{images_seen:09d}.png"
         facts = {"run": str(self.folder), "images_seen": images_seen}
         facts |= {"prompts": self.prompts.prompts, "seeds": self.prompts.seeds}

@@ -19,11 +19,11 @@ from imagen_lit.cascade.file_name import file_name
 from imagen_lit.stage.condition import Condition
 from imagen_lit.text.encoder import HuggingFace
 
-Source = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
+Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
 Request = tuple[str, int]  # prompt and seed
 
 
-def facts(cascade: Cascade, source: Source, stage: str, request: Request) -> dict[str, Any]:
+def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) -> dict[str, Any]:
     """All that decides an image, enough to draw it again. Later stages have no part in it."""
     names = list(cascade.stages)
     stages = {
@@ -46,7 +46,7 @@ def facts(cascade: Cascade, source: Source, stage: str, request: Request) -> dic
 
 
 def missing(
-    cascade: Cascade, source: Source, requests: Sequence[Request], folder: Path
+    cascade: Cascade, source: Provenance, requests: Sequence[Request], folder: Path
 ) -> list[Request]:
     """The requests that lack an image. One drawn otherwise under the same name is refused."""
     lacking: dict[Request, None] = {}
@@ -63,7 +63,7 @@ def missing(
 def draw(
     cascade: Cascade,
     encoder: HuggingFace,
-    source: Source,
+    source: Provenance,
     requests: Sequence[Request],
     folder: Path,
     batch: int,

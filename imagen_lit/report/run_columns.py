@@ -7,13 +7,13 @@ from imagen_lit.run.evaluation_facts import EvaluationFacts
 from imagen_lit.run.run_facts import RunFacts
 
 COLUMNS = ("state", "images", "images/s", "loss", "score", "changed")
-Examined = Sequence[tuple[EvaluationFacts, str]]  # with the stage of the cascade
+Evaluations = Sequence[tuple[EvaluationFacts, str]]  # with the stage of the cascade
 
 TRAINING = "*"  # marks a loss of the training
 LEGEND = f"{TRAINING} the loss of the training: no validation has been made yet"
 
 
-def columns(run: RunFacts, examined: Examined, now: float) -> dict[str, str]:
+def columns(run: RunFacts, evaluations: Evaluations, now: float) -> dict[str, str]:
     """A text for each of COLUMNS, empty where nothing is known."""
     speed = run.latest.get("speed/images_per_second")
     return {
@@ -21,7 +21,7 @@ def columns(run: RunFacts, examined: Examined, now: float) -> dict[str, str]:
         "images": _images(run),
         "images/s": "" if speed is None else short_form.count(speed),
         "loss": _loss(run),
-        "score": _score(run, examined),
+        "score": _score(run, evaluations),
         "changed": short_form.span(now - run.changed) if run.changed else "",
     }
 
@@ -51,10 +51,10 @@ def _loss(run: RunFacts) -> str:
     return "" if loss is None else f"{loss:.4f}{TRAINING}"
 
 
-def _score(run: RunFacts, examined: Examined) -> str:
+def _score(run: RunFacts, evaluations: Evaluations) -> str:
     """Of the last preview; of a stage without previews, that of the last evaluation."""
     scores = [run.score] if run.score is not None else []
-    for evaluation, stage in examined:
+    for evaluation, stage in evaluations:
         if row := evaluation.scores[stage].get("all"):
             scores.append((row["exact"], *row["interval"]))
     return "{:.2f} ({:.2f}–{:.2f})".format(*scores[0]) if scores else ""

@@ -26,7 +26,7 @@ def losses(runs: Mapping[str, RunFacts]) -> str:
     return page.figure("loss", chart.curves(lines, "images seen", "loss")) + words
 
 
-def compared(runs: Sequence[RunFacts]) -> str:
+def comparison(runs: Sequence[RunFacts]) -> str:
     """One loss of each of several runs."""
     lines = {run.name.rpartition("/")[2]: run.series["val/loss"] for run in runs}
     return page.figure("validation loss", chart.curves(lines, "images seen", "loss"))

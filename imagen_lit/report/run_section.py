@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imagen_lit.report import health_table, page, run_columns, run_curves
 from imagen_lit.report.differing_settings import Difference
-from imagen_lit.report.run_columns import Examined
+from imagen_lit.report.run_columns import Evaluations
 from imagen_lit.run.run_facts import RunFacts
 
 SHEETS, SETTINGS = 3, 10  # so many are shown; further settings after a click
@@ -19,13 +19,13 @@ def html(
     run: RunFacts,
     place: str,
     differences: Sequence[Difference],
-    examined: Examined,
+    evaluations: Evaluations,
     samples: Sequence[Path],
     folder: Path,
     now: float,
 ) -> str:
     """`place`: its anchor on the page in `folder`."""
-    texts = run_columns.columns(run, examined, now)
+    texts = run_columns.columns(run, evaluations, now)
     facts = [f"{name} {texts[name]}" for name in run_columns.COLUMNS[1:-1] if texts[name]]
     if run.changed:
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed))
@@ -35,7 +35,7 @@ def html(
         f'<p class="soft">{escape(" · ".join(facts))}</p>{problems(run)}'
         f'<div class="plots">{run_curves.losses({"": run})}{run_curves.scores(run)}'
         f"{_settings(differences)}{health_table.html(run)}</div>{_previews(run, folder)}"
-        f"{sheets(samples, folder)}{_examined(examined)}</section>"
+        f"{sheets(samples, folder)}{_evaluations(evaluations)}</section>"
     )
 
 
@@ -83,9 +83,9 @@ def _settings(differences: Sequence[Difference]) -> str:
     return page.figure("settings that differ", table)
 
 
-def _examined(examined: Examined) -> str:
+def _evaluations(evaluations: Evaluations) -> str:
     lines = []
-    for evaluation, stage in examined:
+    for evaluation, stage in evaluations:
         after = evaluation.images.get(stage)
         when = f" after {after:,} images" if after is not None else ""
         if row := evaluation.scores[stage].get("all"):

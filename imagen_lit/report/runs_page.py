@@ -15,34 +15,36 @@ from imagen_lit.report import (
     score_table,
 )
 from imagen_lit.run.run_facts import RunFacts
-from imagen_lit.run.run_search import Found
+from imagen_lit.run.run_search import Listing
 
 KIND = "runs"
-COMPARED = range(2, 9)  # so many runs of one kind are drawn into one figure
+COMPARABLE = range(2, 9)  # so many runs of one kind are drawn into one figure
 
 
-def write(file: Path, found: Found, root: Path, now: float) -> None:
+def write(file: Path, listing: Listing, root: Path, now: float) -> None:
     """Write the page to `file`; `root` is the folder that was searched."""
-    places = {run.name: f"run{number}" for number, run in enumerate(found.runs)}
-    differences = differing_settings.differences(found.runs)
-    states = Counter(run.state.word for run in found.runs).most_common()
+    places = {run.name: f"run{number}" for number, run in enumerate(listing.runs)}
+    differences = differing_settings.differences(listing.runs)
+    states = Counter(run.state.word for run in listing.runs).most_common()
     counts = ", ".join(f"{count} {word}" for word, count in states)
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
     body = [
-        page.head("Runs", f"{len(found.runs)} below {root}: {counts}. As of {at}."),
-        *(f'<p class="wrong">{escape(note)}</p>' for note in found.notes),
-        _list(found, places, root, now),
+        page.head("Runs", f"{len(listing.runs)} below {root}: {counts}. As of {at}."),
+        *(f'<p class="wrong">{escape(note)}</p>' for note in listing.notes),
+        _list(listing, places, root, now),
     ]
-    for group, runs in groups(found).items():
-        body.append(f"<h2>{escape(f'{root}/{group}')}</h2>{_group(group, runs, found, file, root)}")
+    for group, runs in groups(listing).items():
+        body.append(
+            f"<h2>{escape(f'{root}/{group}')}</h2>{_group(group, runs, listing, file, root)}"
+        )
         for run in runs:
             body.append(
                 run_section.html(
                     run,
                     places[run.name],
                     differences[run.name],
-                    found.examined.get(run.name, ()),
-                    found.sheets.get(run.name, ()),
+                    listing.by_run.get(run.name, ()),
+                    listing.sheets.get(run.name, ()),
                     file.parent,
                     now,
                 )
@@ -50,22 +52,22 @@ def write(file: Path, found: Found, root: Path, now: float) -> None:
     page.write(file, KIND, f"Runs below {root}", body)
 
 
-def groups(found: Found) -> Mapping[str, Sequence[RunFacts]]:
+def groups(listing: Listing) -> Mapping[str, Sequence[RunFacts]]:
     """The runs by group; then the groups that hold evaluations or samples alone."""
-    names = {run.name for run in found.runs}
-    others = [each.group for each in found.evaluations]
-    others += [owner for owner in found.sheets if owner not in names]
-    return {**found.groups(), **{name: [] for name in others if name not in found.groups()}}
+    names = {run.name for run in listing.runs}
+    others = [each.group for each in listing.evaluations]
+    others += [owner for owner in listing.sheets if owner not in names]
+    return {**listing.groups(), **{name: [] for name in others if name not in listing.groups()}}
 
 
-def _list(found: Found, places: Mapping[str, str], root: Path, now: float) -> str:
+def _list(listing: Listing, places: Mapping[str, str], root: Path, now: float) -> str:
     lines, rows = [], []
-    for group, runs in found.groups().items():
+    for group, runs in listing.groups().items():
         width = 1 + len(run_columns.COLUMNS)
         title = escape(f"{root}/{group}")
         lines.append(f'<tr class="group"><th colspan="{width}">{title}</th></tr>')
         for run in runs:
-            texts = run_columns.columns(run, found.examined.get(run.name, ()), now)
+            texts = run_columns.columns(run, listing.by_run.get(run.name, ()), now)
             rows.append(texts)
             cells = "".join(
                 f'<td data-label="{name}">{escape(texts[name])}</td>'
@@ -81,7 +83,7 @@ def _list(found: Found, places: Mapping[str, str], root: Path, now: float) -> st
     return f'{table}<p class="soft">{run_columns.legend(rows)}</p>'
 
 
-def _group(group: str, runs: Sequence[RunFacts], found: Found, file: Path, root: Path) -> str:
+def _group(group: str, runs: Sequence[RunFacts], listing: Listing, file: Path, root: Path) -> str:
     """What concerns the runs of a group together."""
     parts = []
     own = root / group / "index.html"
@@ -92,11 +94,11 @@ def _group(group: str, runs: Sequence[RunFacts], found: Found, file: Path, root:
     for run in runs:
         if "val/loss" in run.series:
             kinds.setdefault(differing_settings.kind(run), []).append(run)
-    figures = [run_curves.compared(each) for each in kinds.values() if len(each) in COMPARED]
+    figures = [run_curves.comparison(each) for each in kinds.values() if len(each) in COMPARABLE]
     parts.append(f'<div class="plots">{"".join(figures)}</div>' if figures else "")
-    for evaluation in found.evaluations:
+    for evaluation in listing.evaluations:
         if evaluation.group == group:
             parts.append(f"<h3>{escape(evaluation.name)}</h3>{score_table.html(evaluation.scores)}")
-    if group not in {run.name for run in found.runs}:
-        parts.append(run_section.sheets(found.sheets.get(group, ()), file.parent))
+    if group not in {run.name for run in listing.runs}:
+        parts.append(run_section.sheets(listing.sheets.get(group, ()), file.parent))
     return "".join(parts)

@@ -31,7 +31,8 @@ class EvaluationFacts:
 
 
 def read(folder: Path, name: str) -> EvaluationFacts | None:
-    """The facts in a folder; None if its file holds no scores."""
+    """The facts in a folder; None if its file cannot be read. There are no scores where no exact
+    judge knew the prompts."""
     file = folder / FILE
     try:
         content, changed = json.loads(file.read_text()), file.stat().st_mtime
@@ -42,9 +43,9 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
         for stage, rows in _mapping(_mapping(content).get(SCORES)).items()
     }
     scores = {stage: rows for stage, rows in scores.items() if rows}
-    if not scores:
-        return None
     provenance = _mapping(_mapping(content).get("provenance"))
+    if not scores and not provenance:
+        return None
     cascade, weights = _mapping(provenance.get("cascade")), _mapping(provenance.get("weights"))
     runs = {stage: _mapping(cascade.get(stage)).get("run") for stage in scores}
     images = {stage: _mapping(weights.get(stage)).get("images_seen") for stage in scores}

@@ -15,14 +15,14 @@ SHEET = ("samples", "sheet.png")  # samples/<how they were drawn>/sheet.png
 
 
 @dataclass(frozen=True)
-class Found:
-    """`examined`: by a run's name, the evaluations that drew with it, each with the stage of the
+class Listing:
+    """`by_run`: by a run's name, the evaluations that drew with it, each with the stage of the
     cascade that the run was. `sheets`: of samples, by the name of the folder that holds `samples`.
     """
 
     runs: list[RunFacts] = field(default_factory=list)
     evaluations: list[EvaluationFacts] = field(default_factory=list)
-    examined: dict[str, list[tuple[EvaluationFacts, str]]] = field(default_factory=dict)
+    by_run: dict[str, list[tuple[EvaluationFacts, str]]] = field(default_factory=dict)
     sheets: dict[str, list[Path]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -34,39 +34,40 @@ class Found:
         return groups
 
 
-def search(root: Path, match: str = "") -> Found:
+def search(root: Path, match: str = "") -> Listing:
     """The runs below `root` whose name contains `match`, and what belongs to them. What was changed
     last comes first."""
-    found = Found()
-    for folder, files in _walk(root, found.notes):
+    listing = Listing()
+    for folder, files in _walk(root, listing.notes):
         name = _name(folder, root)
         if {*run_facts.FILES} & {*files} and match in name:
-            found.runs.append(run_facts.read(folder, name))
+            listing.runs.append(run_facts.read(folder, name))
         if evaluation_facts.FILE in files:
-            if evaluation := evaluation_facts.read(folder, name):
-                found.evaluations.append(evaluation)
-            else:
-                found.notes.append(f"{name}: {evaluation_facts.FILE} holds no scores")
+            evaluation = evaluation_facts.read(folder, name)
+            if evaluation is None:
+                listing.notes.append(f"{name}: {evaluation_facts.FILE} cannot be read")
+            elif evaluation.scores:
+                listing.evaluations.append(evaluation)
         if folder.parent.name == SHEET[0] and SHEET[1] in files:
             owner = _name(folder.parent.parent, root)
-            found.sheets.setdefault(owner, []).append(folder / SHEET[1])
-    for each in (found.runs, found.evaluations):
+            listing.sheets.setdefault(owner, []).append(folder / SHEET[1])
+    for each in (listing.runs, listing.evaluations):
         each.sort(key=lambda facts: (-facts.changed, facts.name))
-    _match_evaluations(found)
-    return found
+    _match_evaluations(listing)
+    return listing
 
 
-def _match_evaluations(found: Found) -> None:
-    """The name of an examined run ends the path that the evaluation knows it by, wherever the
+def _match_evaluations(listing: Listing) -> None:
+    """The name of an evaluated run ends the path that the evaluation knows it by, wherever the
     folder of all runs may be now; of two such runs, the longer name is the run."""
-    parts = {run.name: PurePath(run.name).parts for run in found.runs}
-    for evaluation in found.evaluations:
+    parts = {run.name: PurePath(run.name).parts for run in listing.runs}
+    for evaluation in listing.evaluations:
         for stage, path in evaluation.runs.items():
             there = PurePath(path).parts
             names = [name for name, own in parts.items() if there[-len(own) :] == own]
             if names:
                 owner = max(names, key=lambda name: len(parts[name]))
-                found.examined.setdefault(owner, []).append((evaluation, stage))
+                listing.by_run.setdefault(owner, []).append((evaluation, stage))
 
 
 def _walk(root: Path, notes: list[str]) -> Iterator[tuple[Path, list[str]]]:

@@ -41,33 +41,33 @@ def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:
 
 def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
     """Print a line per change until all members are over; how each of them ended."""
-    said: dict[int, str] = {}
-    ended: dict[int, str] = {}
-    missed = dict.fromkeys(range(len(members)), 0)
+    shown: dict[int, str] = {}
+    endings: dict[int, str] = {}
+    misses = dict.fromkeys(range(len(members)), 0)
     started_at = time.monotonic()
     while True:
         table = _queue(members)
         for number, member in enumerate(members):
-            if number in ended:
+            if number in endings:
                 continue
             result = over(number)
             entry = (table or {}).get(member.job)
-            missed[number] = missed[number] + 1 if table is not None and entry is None else 0
-            if result is None and missed[number] >= MISSED:
+            misses[number] = misses[number] + 1 if table is not None and entry is None else 0
+            if result is None and misses[number] >= MISSED:
                 result = without_result(status.settle(member.folder), member)
             if result is not None:
-                ended[number] = result
+                endings[number] = result
             elif table is None:
                 result = "SLURM does not answer; still asking"
             elif entry is not None:
                 result = doing(member, entry, own_status(member, entry), advice)
-            if result is not None and said.get(number) != result:
-                said[number] = result
+            if result is not None and shown.get(number) != result:
+                shown[number] = result
                 print(
                     f"{time.strftime('%H:%M:%S')} {member.job} {member.name}: {result}", flush=True
                 )
-        if len(ended) == len(members):
-            return [ended[number] for number in range(len(members))]
+        if len(endings) == len(members):
+            return [endings[number] for number in range(len(members))]
         time.sleep(min(LONGEST, max(SHORTEST, (time.monotonic() - started_at) / 60)))
 
 

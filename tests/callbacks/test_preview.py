@@ -72,7 +72,7 @@ def test_previews_of_captions_have_the_true_images_below_and_no_score(
     assert sheet.size == (4 * 64, 2 * 64)
     data = Data(str(own), "fake", 16, 8, validation=4)
     below = np.asarray(sheet)[64:].reshape(16, 4, 4, 16, 4, 3)[:, 0, :, :, 0]
-    truth = Captions(4).of(data).pictures(16)
+    truth = Captions(4).of(data).true_images(16)
     assert np.array_equal(below, truth.transpose(1, 0, 2, 3))
 
 

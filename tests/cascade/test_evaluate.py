@@ -169,7 +169,7 @@ def test_prompts_that_nobody_can_judge_get_images_and_no_score(tmp_path: Path) -
     assert all(set(row) == {"stage", "prompt", "seed", "image"} for row in rows)
     sheet = np.asarray(Image.open(tmp_path / "own/sheet.png"))
     bands = [np.stack([pixels.load_png(tmp_path / "own" / row["image"]) for row in rows])]
-    bands.append(captions.pictures(16))
+    bands.append(captions.true_images(16))
     assert np.array_equal(sheet, np.asarray(image_grid(bands, 8, 128)))
 
 

@@ -15,7 +15,7 @@ from imagen_lit.data.loader import Data
 from imagen_lit.data.prompts.captions import Captions
 from imagen_lit.data.prompts.file import TextFile
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
-from imagen_lit.data.prompts.source import Judged, Pictured
+from imagen_lit.data.prompts.source import JudgedPrompts, PromptsWithImages
 from imagen_lit.data.remote import Remote
 from imagen_lit.data.selection import select
 from imagen_lit.data.shard_files import shard
@@ -70,11 +70,11 @@ def test_the_order_of_captions_does_not_depend_on_their_shards(
 
 def test_the_picture_of_a_caption_is_its_own_image(folder: Path) -> None:
     prompts = Captions(6).of(data(folder))
-    assert isinstance(prompts, Pictured) and not isinstance(prompts, Judged)
-    for caption, picture in zip(prompts.prompts, prompts.pictures(32), strict=True):
+    assert isinstance(prompts, PromptsWithImages) and not isinstance(prompts, JudgedPrompts)
+    for caption, picture in zip(prompts.prompts, prompts.true_images(32), strict=True):
         number = int(caption.split()[1])
         assert np.array_equal(picture, np.asarray(Image.open(io.BytesIO(jpeg(number)))))
-    assert prompts.pictures(64).shape == (6, 64, 64, 3), "enlarged where it is smaller"
+    assert prompts.true_images(64).shape == (6, 64, 64, 3), "enlarged where it is smaller"
 
 
 def test_a_caption_that_many_images_share_is_drawn_once(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_shapes_world_is_known_by_its_samples(folder: Path, tmp_path: Path) 
     world = Shapes(3, 32, 0)
     shard.write(tmp_path / "world/00000.tar", [world[number] for number in range(3)])
     prompts = HeldOutPrompts(4)
-    assert isinstance(prompts, Judged)
+    assert isinstance(prompts, JudgedPrompts)
     assert prompts.of(data(tmp_path / "world")) is prompts
     assert prompts.of(data(tmp_path / "gone")) is prompts, "data that moved away are not looked at"
     for other in (data(folder), Remote("file:/tmp/{0..1}.tar", "text", 16, 4)):
@@ -122,7 +122,7 @@ def test_a_text_file_has_a_prompt_on_every_line_that_is_not_blank(tmp_path: Path
     prompts = TextFile(str(file), seed=3).of(None)  # type: ignore[arg-type]
     assert prompts.prompts == ["a cat", "кошка на крыше", "a cat"]
     assert prompts.seeds == [3, 4, 5], "the same prompt again is another image"
-    assert not isinstance(prompts, Judged | Pictured)
+    assert not isinstance(prompts, JudgedPrompts | PromptsWithImages)
     assert TextFile(str(file), count=2).prompts == ["a cat", "кошка на крыше"]
 
 

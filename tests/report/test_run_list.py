@@ -11,8 +11,8 @@ from imagen_lit.run import run_search
 
 
 def lines(root: Path, age: float = 0.0) -> list[str]:
-    found = run_search.search(root)
-    return run_list.lines(found, "runs", max(run.changed for run in found.runs) + age)
+    listing = run_search.search(root)
+    return run_list.lines(listing, "runs", max(run.changed for run in listing.runs) + age)
 
 
 def test_a_run_is_one_line_below_its_group(tmp_path: Path) -> None:

@@ -110,12 +110,12 @@ def test_a_page_holds_its_laws_whatever_runs_are_called(root: Path) -> None:
 
 def test_every_run_has_a_row_and_a_section(root: Path) -> None:
     parsed = write(root)
-    found = run_search.search(root)
+    listing = run_search.search(root)
     sections = [each["id"] for tag, each in parsed.tags if tag == "section"]
-    assert len(sections) == len(found.runs) == 2 + len(NAUGHTY)
+    assert len(sections) == len(listing.runs) == 2 + len(NAUGHTY)
     links = list(parsed.links())
     assert all(f"#{place}" in links for place in sections)
-    for run in found.runs:
+    for run in listing.runs:
         assert any(run.name in text for text in parsed.texts)
 
 
@@ -157,7 +157,7 @@ def test_damage_costs_a_note_and_nothing_else(root: Path) -> None:
         "config.yaml cannot be read",
         "metrics.jsonl has damaged rows",
         "status.json cannot be read",
-        "demo/evaluation: scores.json holds no scores",
+        "demo/evaluation: scores.json cannot be read",
         "config.yaml is not that of a run",
     ):
         assert note in text

@@ -1,4 +1,4 @@
-"""Runs are found at any depth, and evaluations are shown with the runs that they examined."""
+"""Runs are found at any depth, and evaluations are shown with the runs that they evaluated."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ import left_runs
 from imagen_lit.run import run_search
 
 
-def names(found: run_search.Found) -> list[str]:
-    return sorted(run.name for run in found.runs)
+def names(listing: run_search.Listing) -> list[str]:
+    return sorted(run.name for run in listing.runs)
 
 
 def test_runs_of_any_depth_are_found_by_their_names(tmp_path: Path) -> None:
@@ -18,9 +18,9 @@ def test_runs_of_any_depth_are_found_by_their_names(tmp_path: Path) -> None:
     (tmp_path / "mine" / "wandb" / "files").mkdir(parents=True)
     (tmp_path / "mine" / "wandb" / "files" / "config.yaml").touch()
     (tmp_path / "notes").mkdir()
-    found = run_search.search(tmp_path)
-    assert names(found) == ["mine", "mine/second", "sweep/demo/drop-0.1", "text_encoder/t5_xxl"]
-    assert list(found.groups()) and set(found.groups()) == {
+    listing = run_search.search(tmp_path)
+    assert names(listing) == ["mine", "mine/second", "sweep/demo/drop-0.1", "text_encoder/t5_xxl"]
+    assert list(listing.groups()) and set(listing.groups()) == {
         "",
         "mine",
         "sweep/demo",
@@ -33,9 +33,9 @@ def test_what_was_changed_last_comes_first(tmp_path: Path) -> None:
     for age, name in enumerate(("a/new", "b/middle", "a/old")):
         for file in left_runs.leave(tmp_path, name).iterdir():
             os.utime(file, (1e9 - age, 1e9 - age))
-    found = run_search.search(tmp_path)
-    assert [run.name for run in found.runs] == ["a/new", "b/middle", "a/old"]
-    assert list(found.groups()) == ["a", "b"]
+    listing = run_search.search(tmp_path)
+    assert [run.name for run in listing.runs] == ["a/new", "b/middle", "a/old"]
+    assert list(listing.groups()) == ["a", "b"]
 
 
 def test_links_are_followed_but_in_no_circle(tmp_path: Path) -> None:
@@ -51,13 +51,13 @@ def test_an_evaluation_belongs_to_the_runs_it_examined(tmp_path: Path) -> None:
         left_runs.leave(tmp_path, name)
     stages = {"base": "runs/demo/base", "sr": "/elsewhere/runs/demo/sr"}
     left_runs.leave_evaluation(tmp_path, "demo/evaluation", stages)
-    found = run_search.search(tmp_path)
-    assert names(found) == ["base", "demo/base", "demo/sr"]
-    examined = {
+    listing = run_search.search(tmp_path)
+    assert names(listing) == ["base", "demo/base", "demo/sr"]
+    evaluations = {
         run: [(evaluation.name, stage) for evaluation, stage in pairs]
-        for run, pairs in found.examined.items()
+        for run, pairs in listing.by_run.items()
     }
-    assert examined == {
+    assert evaluations == {
         "demo/base": [("demo/evaluation", "base")],
         "demo/sr": [("demo/evaluation", "sr")],
     }
@@ -69,8 +69,8 @@ def test_scores_that_are_none_become_a_note(tmp_path: Path) -> None:
         folder = tmp_path / f"evaluation{number}"
         folder.mkdir()
         (folder / "scores.json").write_text(text)
-    found = run_search.search(tmp_path)
-    assert len(found.notes) == 3 and not found.evaluations and names(found) == ["mine"]
+    listing = run_search.search(tmp_path)
+    assert len(listing.notes) == 3 and not listing.evaluations and names(listing) == ["mine"]
 
 
 def test_sheets_of_samples_belong_to_the_folder_that_holds_them(tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ from imagen_lit.data.shard_files.collection import Collection
 
 
 @dataclass(frozen=True)
-class HeldBack:
+class HeldBackCaptions:
     """Captions, and the files of their images with the EXIF orientation of each."""
 
     prompts: list[str]
     seeds: list[int]
     files: list[tuple[bytes, int]]
 
-    def pictures(self, size: int) -> np.ndarray:
+    def true_images(self, size: int) -> np.ndarray:
         """The images as training would see them, uint8 [N, size, size, 3]."""
         return np.stack([_square(*file, size) for file in self.files])
 
@@ -35,7 +35,7 @@ class Captions:
         self.count = whole_number("prompts.count", count, 1)
         self.seed = whole_number("prompts.seed", seed, 0)
 
-    def of(self, data: LightningDataModule) -> HeldBack:
+    def of(self, data: LightningDataModule) -> HeldBackCaptions:
         """Those of the first folder, which validation uses too."""
         if not isinstance(data, Data):
             raise InputError(
@@ -58,7 +58,7 @@ class Captions:
                 "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
             )
         seeds = list(range(self.seed, self.seed + len(chosen)))
-        return HeldBack(list(chosen), seeds, list(chosen.values()))
+        return HeldBackCaptions(list(chosen), seeds, list(chosen.values()))
 
 
 def _is_readable(file: bytes, orientation: int) -> bool:

@@ -17,7 +17,7 @@ class Prompts(Protocol):
 
 
 @runtime_checkable
-class Judged(Prompts, Protocol):
+class JudgedPrompts(Prompts, Protocol):
     """Prompts, and an exact judge for the images drawn from them."""
 
     def judge(self, number: int, image: np.ndarray) -> dict[str, Any]:
@@ -28,10 +28,10 @@ class Judged(Prompts, Protocol):
 
 
 @runtime_checkable
-class Pictured(Prompts, Protocol):
+class PromptsWithImages(Prompts, Protocol):
     """Prompts that are the captions of images, which a person can compare with those drawn."""
 
-    def pictures(self, size: int) -> np.ndarray:
+    def true_images(self, size: int) -> np.ndarray:
         """The true images, uint8 [N, size, size, 3]."""
 
 
