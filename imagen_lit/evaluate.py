@@ -47,9 +47,7 @@ def evaluate(
     with the digest of those weights; a folder that holds another `request` is refused.
     """
     cascade.check(encoder.fingerprint())
-    if not isinstance(
-        prompts, JudgedPrompts
-    ):  # the settings alone do not say which prompts these are
+    if not isinstance(prompts, JudgedPrompts):  # their settings do not say which prompts they are
         digest = hashlib.sha256(json.dumps(prompts.prompts).encode()).hexdigest()
         request = request | {"prompts_sha256": digest}
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
