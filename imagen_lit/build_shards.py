@@ -61,7 +61,7 @@ def main(cfg: DictConfig) -> None:
 def _target(folder: str | None, source: Any) -> Path:
     if folder is None and not isinstance(source, Shapes):
         raise InputError("no folder for the shards is named. Set folder=datasets/<name>.")
-    return Path(folder or "datasets/demo")
+    return Path("datasets/demo") if folder is None else arguments.path("folder", folder)
 
 
 def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:

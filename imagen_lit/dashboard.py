@@ -14,6 +14,7 @@ import wandb_workspaces.workspaces as page
 from omegaconf import DictConfig
 from wandb_workspaces import expr
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command
 from imagen_lit.run import metrics, run_folder, wandb_logger
@@ -184,12 +185,12 @@ def logged(folder: Path) -> dict[str, Any]:
 @command.main("dashboard")
 def main(cfg: DictConfig) -> None:
     """Print the page's outline, and save it if the user is logged in."""
-    configs = [logged(folder) for folder in runs(Path(cfg.folder))]
+    configs = [logged(folder) for folder in runs(arguments.path("folder", cfg.folder))]
     logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]
     if logged_in and entity is None:
         entity = wandb.Api().default_entity
-    is_run = (Path(cfg.folder) / "config.yaml").is_file()
+    is_run = (Path(str(cfg.folder)) / "config.yaml").is_file()
     workspace = of_run(configs[0], entity or "") if is_run else of_sweep(configs, entity or "")
     print(outline(workspace))
     if not logged_in:

@@ -140,9 +140,9 @@ def main(cfg: DictConfig) -> None:
     if cfg.dry_run:
         _dry_run(cfg)
         return
-    encoder, shards = config.build(cfg.text), Path(cfg.shards)
+    encoder, shards = config.build(cfg.text), arguments.path("shards", cfg.shards)
     default = sidecar.default_folder(shards, encoder.name)
-    folder = default if cfg.folder is None else Path(cfg.folder)
+    folder = default if cfg.folder is None else arguments.path("folder", cfg.folder)
     task, tasks = share(cfg.task, cfg.tasks, environment())
     sidecars = embed(encoder, shards, folder, cfg.storage, cfg.token_budget, task, tasks)
     progress, new = Counter("sidecars"), 0

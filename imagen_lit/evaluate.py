@@ -2,7 +2,7 @@
 
 `scores.json` has the share that was right, for each stage of the cascade and each category, with
 intervals; `results.jsonl` has the results prompt by prompt. Prompts without an exact judge get no
-score: `sheet.png` shows their images, with the true ones below where there are any.
+score. `sheet.png` shows the images, with the true ones below where there are any.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.atomic import write_json, write_text
+from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
@@ -79,8 +80,7 @@ def evaluate(
     if isinstance(prompts, JudgedPrompts):
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
-    else:
-        _write_sheet(prompts, [list(paths.values())[-1] for paths in files], folder / SHEET)
+    _write_sheet(prompts, [list(paths.values())[-1] for paths in files], folder / SHEET)
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
     write_json(folder / "scores.json", scores)
@@ -129,7 +129,9 @@ def main(cfg: DictConfig) -> None:
     """Print the scores, and where they are."""
     arguments.whole_numbers(cfg, batch=1)
     run_folder.locate(cfg.runs, cfg.name)  # a name that leads elsewhere is refused
-    folder = Path(cfg.out)
+    folder = arguments.path("out", cfg.out)
+    if run_folder.exists(folder):
+        raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
     cascade: Cascade = config.build(cfg.cascade)
     first = next(iter(cascade.runs.values()))
     prompts = run_prompts.build(cfg.prompts, run_folder.build(first, "data"))
@@ -149,7 +151,7 @@ def main(cfg: DictConfig) -> None:
     print(table(scores))
     found = folder / "scores.json"
     if isinstance(prompts, JudgedPrompts):
-        print(f"scores are in {found}")
+        print(f"scores are in {found}\nthe images: {folder / SHEET}")
     else:
         below = ", each above the true one" if isinstance(prompts, PromptsWithImages) else ""
         print(f"the images{below}: {folder / SHEET}\nwhat drew them: {found}")

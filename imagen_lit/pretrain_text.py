@@ -106,7 +106,7 @@ def main(cfg: DictConfig) -> None:
             f"Type {cfg.text.make_command}, or set text=t5_nano for the demo's own."
         )
     require_untrained(cfg.text.name, cfg.documents)
-    folder = Path(cfg.folder)
+    folder = arguments.path("folder", cfg.folder)
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
     print(f"{what} {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")

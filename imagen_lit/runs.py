@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command
 from imagen_lit.report import page, run_list, runs_page
@@ -51,7 +52,8 @@ def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
 @command.main("runs")
 def main(cfg: DictConfig) -> None:
     """Print the table, and where the page is."""
-    print("\n".join(show(Path(cfg.runs), str(cfg.match or ""), Path(cfg.page))))
+    root, file = arguments.path("runs", cfg.runs), arguments.path("page", cfg.page)
+    print("\n".join(show(root, str(cfg.match or ""), file)))
 
 
 if __name__ == "__main__":

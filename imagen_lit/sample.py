@@ -31,7 +31,8 @@ def main(cfg: DictConfig) -> None:
     cascade.check(encoder.fingerprint())
     recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
     source = provenance.describe(cascade.runs, encoder.fingerprint(), {"cascade": recipes})
-    folder = Path(cfg.out) if cfg.out else _default_folder(cascade, source)
+    default = _default_folder(cascade, source)
+    folder = default if cfg.out is None else arguments.path("out", cfg.out)
     to_draw = image_files.missing(cascade, source, requests, folder)
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)

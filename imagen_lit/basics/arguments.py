@@ -2,16 +2,34 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from imagen_lit.basics.errors import InputError
 
+LARGEST = 2**62  # leaves room for sums in 64 bits
+
+
+def path(name: str, value: Any) -> Path:
+    """A file or folder; `folder=2024` is one too, though YAML reads a number."""
+    if type(value) not in (str, int, float) or value == "":
+        raise InputError(f"{name}={value!r} is not a file or folder. Set {name}=mine, for example.")
+    return Path(str(value))
+
+
+def finite(name: str, value: Any) -> float:
+    """Any int or float but infinities and nan."""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise InputError(f"{name}={value!r} is not a number. Set {name}=3, for example.")
+    return float(value)
+
 
 def whole_number(name: str, value: Any, at_least: int) -> int:
-    """An int of `at_least` or more; a bool does not count."""
-    if type(value) is not int or value < at_least:
+    """An int of `at_least` or more, as far as 64 bits count; a bool does not count."""
+    if type(value) is not int or not at_least <= value < LARGEST:
+        limit = " below 2^62" if type(value) is int and value >= LARGEST else ""
         raise InputError(
-            f"{name}={value!r} is not a whole number of {at_least} or more. "
+            f"{name}={value!r} is not a whole number of {at_least} or more{limit}. "
             f"Set {name}={max(at_least, 1)}, for example."
         )
     return value

@@ -28,6 +28,7 @@ def read(path: Path) -> dict[str, Any] | None:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             facts = json.loads(image.info[KEY])
+            image.load()  # which a file that was cut short does not survive
     except (KeyError, ValueError, OSError):
         return None
     return facts if isinstance(facts, dict) else None

@@ -109,7 +109,7 @@ def _refuse_other_image(file: Path, here: dict[str, Any]) -> None:
     there = png_metadata.read(file)
     if there is None:
         raise InputError(
-            f"{file} does not say what drew it: another program did, or an earlier version. "
+            f"{file} is damaged or does not say what drew it, as another program's would not. "
             "Choose another folder with out=..., or remove that file."
         )
     if difference := settings_diff(_decisive(there), _decisive(here)):

@@ -46,7 +46,7 @@ def run(words: Sequence[str]) -> None:
         near = did_you_mean(name, commands())
         sys.exit(
             f"error: there is no command {name!r}{near}. Type imagen-lit <command> ..., with one "
-            f"of: {', '.join(commands())}"
+            f"of: {', '.join(name.replace('bench_', 'bench ') for name in commands())}"
         )
     from imagen_lit.cli import early_answer
 

@@ -77,6 +77,8 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
                 return _one_line(innermost)
             text = _one_line(error.msg or error)
             return f"{error.full_key}: {text}" if error.full_key else _one_line(error)
+        case ValueError() if str(error).startswith("Config group override must be"):
+            return "a group cannot be null here. Choose one of its options; --help lists them."
         case ValueError() if str(error).startswith("Only one of --"):  # Hydra's own flags
             return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
         case PermissionError() if error.filename is not None:

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.diffusion.schedule import per_image
 
@@ -38,6 +39,9 @@ class ClassifierFree:
     """w conditional + (1 - w) reference. Ho & Salimans 2021; Imagen § 2.2, eq. 2."""
 
     weight: float
+
+    def __post_init__(self) -> None:
+        arguments.finite("guidance.weight", self.weight)
 
     def guide(self, conditional: Denoise, pair: Pair) -> Denoise:
         """The guided denoiser."""
@@ -64,6 +68,7 @@ class Interval:
     stop: float
 
     def __post_init__(self) -> None:
+        arguments.finite("guidance.weight", self.weight)
         if not 0 <= self.start < self.stop <= 1:
             raise InputError(
                 f"start={self.start} and stop={self.stop} are not times with 0 <= start < stop <= "

@@ -25,7 +25,7 @@ def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:
     values = [y for points in lines.values() for _, y, *_ in points if abs(y) < HUGE]
     low, high = min(values, default=0.0), max(values, default=1.0)
     is_log = low > 1 / HUGE and high > 3 * low
-    margin = (high - low) * 0.05 or abs(high) * 0.1 or 1.0
+    margin = max((high - low) * 0.05, abs(high) * 0.01) or 1.0  # no scale of digits that vary
     ends = (low / 1.1, high * 1.1) if is_log else (low - margin, high + margin)
     return _figure(lines, xlabel, ylabel, ends, is_log)
 

@@ -43,7 +43,6 @@ def write(sheet: Path, asked: Sequence[Path]) -> int:
     others = sorted({*asked[0].parent.glob("*.png")} - {*asked})
     facts = {file: png_metadata.read(file) for file in [*asked, *others]}
     ours = [(file, fact) for file, fact in facts.items() if fact and "prompt" in fact][:MOST]
-    ours.sort(key=lambda pair: (pair[1]["prompt"], pair[1]["seed"]))
     columns = min(COLUMNS, math.ceil(math.sqrt(len(ours))))
     rows = [ours[start : start + columns] for start in range(0, len(ours), columns)]
     captions = [[_caption(fact) for _, fact in row] for row in rows]

@@ -42,7 +42,7 @@ def html(run: RunFacts) -> str:
         mark = '<td class="right">✓</td>'
         if not is_good:
             mark = f'<td class="wrong">✗ {escape(cause)}</td>'
-        if not is_good and is_young and name.startswith(JUDGED_LATE):
+        if is_young and name.startswith(JUDGED_LATE):
             mark = '<td class="soft">too early</td>'
         rows.append(
             f'<tr><td>{escape(name)}</td><td class="number">{value:.3g}</td>'

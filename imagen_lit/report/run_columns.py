@@ -40,7 +40,8 @@ def problems(run: RunFacts) -> list[str]:
 def _images(run: RunFacts) -> str:
     if run.total is None:
         return short_form.count(run.images) if run.images else ""
-    done = f"{short_form.count(run.images)}/{short_form.count(run.total)}"
+    images = min(run.images, run.total)  # the last update may go beyond
+    done = f"{short_form.count(images)}/{short_form.count(run.total)}"
     return f"{done} {min(100, 100 * run.images // run.total)}%"
 
 

@@ -53,7 +53,8 @@ def newest_good(run: Path) -> Path | None:
         if problem is None:
             return file
         warnings.warn(
-            f"the checkpoint {file} is damaged ({problem}); an older one is used", stacklevel=2
+            f"the checkpoint {file} is damaged ({problem}); the one before it is tried",
+            stacklevel=2,
         )
     if files:
         raise InputError(

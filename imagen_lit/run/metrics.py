@@ -57,6 +57,9 @@ def rewind(folder: Path, images: int, validation_pending: bool = False) -> None:
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text().splitlines() if file.is_file() else ():
-        with suppress(json.JSONDecodeError):  # the last line of a run killed while writing
-            yield json.loads(line)
+    text = file.read_text(errors="replace") if file.is_file() else ""
+    for line in text.splitlines():
+        with suppress(ValueError):  # the last line of a run killed while writing
+            row = json.loads(line)
+            if isinstance(row, dict) and "images" in row:
+                yield row

@@ -18,6 +18,7 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
@@ -84,9 +85,14 @@ def _failed_at_once(folder: Path) -> bool:
 def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
     """Raise if a run with other settings has claimed the folder, and did not fail at once."""
     file = folder / "config.yaml"
+    if not file.exists() and checkpoint.saved(folder):
+        raise InputError(
+            f"{folder} has checkpoints but no config.yaml, which says what they are. Restore that "
+            "file, or choose another name=..."
+        )
     if _failed_at_once(folder) or not file.exists():
         return
-    there, here = flatten(OmegaConf.to_container(OmegaConf.load(file))), flatten(plain(cfg))
+    there, here = flatten(plain(read_config(folder))), flatten(plain(cfg))
     keys = [k for k in differing_keys(there, here) if k in FIXED or not _is_changeable(k)]
     if not keys:
         return
@@ -131,7 +137,11 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
-    return settings_diff(json.loads(file.read_text()), fingerprint)
+    try:
+        recorded = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} is damaged. Restore it from a copy of the run.") from error
+    return settings_diff(recorded, fingerprint)
 
 
 def exists(folder: Path) -> bool:
@@ -146,7 +156,18 @@ def read_config(folder: Path) -> DictConfig:
             f"there is no run in {folder}. Train that stage first (make demo trains the demo's), "
             "or name the folder of another run."
         )
-    return OmegaConf.load(Path(folder) / "config.yaml")  # type: ignore[return-value]
+    file = Path(folder) / "config.yaml"
+    settings: Any = None
+    try:
+        settings = OmegaConf.load(file)
+    except OSError as error:
+        if error.errno is not None:  # without a number it is OmegaConf's, about the content
+            raise
+    except (ValueError, YAMLError):
+        pass
+    if not isinstance(settings, DictConfig) or not OmegaConf.is_dict(settings.get("stage")):
+        raise InputError(f"{file} is damaged: it holds no run's settings. Restore it from a copy.")
+    return settings
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

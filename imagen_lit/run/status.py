@@ -87,9 +87,14 @@ def write(folder: Path, state: str) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The status of a run; empty before its first start."""
+    """The status of a run; empty before its first start, or where the file is damaged: the next
+    start writes it anew."""
     file = Path(folder) / FILE
-    return json.loads(file.read_text()) if file.exists() else {}
+    try:
+        status = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}
 
 
 def _write(folder: Path, state: str, **details: str) -> None:

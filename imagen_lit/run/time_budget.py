@@ -110,5 +110,5 @@ class TimeBudget:
         more = 5 * math.ceil((self.record["minutes"] + (ENOUGH - seconds) / 60) / 5)
         return (
             "too few for images that match their captions. To give it more, type make demo "
-            f"MINUTES={more}, now or when this has ended: it continues from here"
+            f"MINUTES={more}, or the same command with minutes={more}: it continues from here"
         )

@@ -101,6 +101,7 @@ def warn(encoder: HuggingFace, prompts: Iterable[str]) -> None:
     if ordered:
         more = f" and {len(ordered) - 10} more" if len(ordered) > 10 else ""
         warnings.warn(
-            f"the text encoder {encoder.name} does not know: {', '.join([*ordered][:10])}{more}",
+            f"the text encoder {encoder.name} does not know words of prompts: "
+            f"{', '.join([*ordered][:10])}{more}",
             stacklevel=3,
         )

@@ -42,6 +42,26 @@ def test_lists_of_unequal_lengths_are_refused_with_their_lengths() -> None:
         arguments.equal_lengths("network", channels=[], blocks=[])
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, "3", True, None])
+def test_what_is_no_finite_number_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"weight=.* is not a number\. Set weight=3"):
+        arguments.finite("weight", value)
+
+
+def test_a_number_beyond_64_bits_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"seed=\d+ is not a whole number of 0 or more below 2\^62"
+    ):
+        arguments.whole_number("seed", 2**62, 0)
+
+
+@pytest.mark.parametrize("value", [None, "", [1], {"a": 1}, True])
+def test_what_is_no_file_or_folder_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"out=.* is not a file or folder\. Set out=mine"):
+        arguments.path("out", value)
+    assert str(arguments.path("out", 2024)) == "2024"
+
+
 def test_numbers_in_range_come_back() -> None:
     assert arguments.whole_number("n", 3, 3) == 3
     assert arguments.positive_number("n", 2) == 2.0

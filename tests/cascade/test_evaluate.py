@@ -51,9 +51,9 @@ def test_an_evaluation_of_other_weights_replaces_none(tmp_path: Path, images: in
     leave_run(tmp_path, "base", images=images, seed=1)
     run(tmp_path)
     after = contents(folder)
-    drawn = {file for file in before if file.suffix == ".png"}
+    drawn = {file for file in before if "images" in file.parts}
     assert len(drawn) == 4 and all(after[file] == before[file] for file in drawn)
-    assert sum(file.suffix == ".png" for file in after) == 8
+    assert sum("images" in file.parts for file in after) == 8
     for name in ("scores.json", "results.jsonl", "provenance.json"):
         assert kept(folder, name).read_bytes() == before[folder / name]
         assert after[folder / name] != before[folder / name]
@@ -109,9 +109,9 @@ def test_a_run_that_has_trained_on_is_evaluated_again(tmp_path: Path) -> None:
 def test_the_same_weights_are_not_drawn_twice(tmp_path: Path) -> None:
     leave_run(tmp_path, "base")
     run(tmp_path)
-    drawn = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    drawn = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("images/**/*.png")}
     run(tmp_path)
-    assert drawn and drawn == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    assert drawn and drawn == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("images/**/*.png")}
 
 
 def test_progress_is_counted_by_whole_batches(tmp_path: Path) -> None:

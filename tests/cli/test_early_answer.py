@@ -50,6 +50,7 @@ def imported(stderr: str) -> set[str]:
         ("train +sweep=dem", "did you mean +sweep=demo?"),
         ("train +sweeep=demo", "did you mean sweep?"),
         ("sample cascade=dem", "did you mean cascade=demo?"),
+        ("sample cascade=null", "a group cannot be null"),
         ("bench data count=1 roundz=2", "did you mean rounds?"),
         ("evaluate --dryrun", "did you mean --dry-run"),
     ],

@@ -89,7 +89,7 @@ def test_guidance_and_thresholds_are_evaluated_and_drawn_once(home: Path) -> Non
         recipe = point["provenance"]["cascade"]["base"]["recipe"]
         weight, threshold = recipe["guidance"]["weight"], recipe["threshold"]["_target_"]
         assert name == f"weight-{weight}_threshold-{threshold.rpartition('.')[2]}"
-    before = {p: p.stat().st_mtime_ns for p in points.rglob("*.png")}
+    before = {p: p.stat().st_mtime_ns for p in points.rglob("images/**/*.png")}
     assert len(before) == 8
     run("evaluate", *words, folder=home)
-    assert before == {p: p.stat().st_mtime_ns for p in points.rglob("*.png")}
+    assert before == {p: p.stat().st_mtime_ns for p in points.rglob("images/**/*.png")}

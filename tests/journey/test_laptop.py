@@ -86,7 +86,7 @@ def test_a_log_of_both_streams_has_whole_lines(home: Path, tmp_path: Path, comma
     assert len(progress) > 1 and all(LINE.fullmatch(line) for line in progress), progress
     assert " in 0:" in progress[-1], "the last line says how long it took"
     if command == "sample":
-        assert "warning: the text encoder t5_nano does not know: zebra" in text
+        assert "warning: the text encoder t5_nano does not know words of prompts: zebra" in text
         assert " base step " in progress[0]
 
 

@@ -77,7 +77,7 @@ def test_what_was_asked_for_has_precedence_on_a_full_sheet(
     monkeypatch.setattr(contact_sheet, "MOST", 3)
     files = [leave(tmp_path, "a", seed) for seed in range(5)]
     assert contact_sheet.write(tmp_path / "sheet.png", files[4:]) == 3
-    assert entries(tmp_path / "sheet.png") == [("a", 0), ("a", 1), ("a", 4)]
+    assert entries(tmp_path / "sheet.png") == [("a", 4), ("a", 0), ("a", 1)]
 
 
 def test_a_file_that_is_no_sheet_of_ours_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
-from imagen_lit.run import run_folder
+from imagen_lit.run import checkpoint, metrics, run_folder, status
 
 WORDS = ["data=shards", "data.shards=datasets/laion"]
 
@@ -53,6 +53,42 @@ def test_every_differing_setting_is_named_short_keys_first(tmp_path: Path) -> No
     for key in ("optimizer._target_", "optimizer.steps", "network.blocks"):
         assert key in str(error.value)
     assert "stage.seed" not in str(error.value), "a copy is no second difference"
+
+
+def test_checkpoints_without_their_settings_are_claimed_by_nobody(tmp_path: Path) -> None:
+    cfg = config.compose("train", WORDS)
+    checkpoint.write({}, checkpoint.path(tmp_path, 64))
+    with pytest.raises(InputError, match=r"has checkpoints but no config\.yaml.*Restore that file"):
+        run_folder.claim(tmp_path, cfg)
+    assert not (tmp_path / "config.yaml").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"5", b"[1, 2]", b"a: [1", b"stage: 5", b"\xff\xfe\x00"])
+def test_damaged_settings_are_said_to_be_damaged(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "config.yaml").write_bytes(damage)
+    with pytest.raises(InputError, match=r"config\.yaml is damaged.*Restore it"):
+        run_folder.read_config(tmp_path)
+    with pytest.raises(InputError, match=r"config\.yaml is damaged.*Restore it"):
+        run_folder.claim(tmp_path, config.compose("train", WORDS))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe\x00"])
+def test_a_damaged_status_stops_no_run_and_a_damaged_text_is_named(
+    tmp_path: Path, damage: bytes
+) -> None:
+    for name in ("status.json", "text.json"):
+        (tmp_path / name).write_bytes(damage)
+    assert status.read(tmp_path) == {}
+    with pytest.raises(InputError, match=r"text\.json is damaged"):
+        run_folder.text_difference(tmp_path, {})
+
+
+def test_lines_that_are_no_rows_are_passed_over(tmp_path: Path) -> None:
+    lines = [b'{"images": 8, "train/loss": 1}', b"[1, 2]", b"5", b'{"x": 1}', b"\xff\x00", b'{"im']
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(lines))
+    for _ in range(2):
+        assert metrics.read(tmp_path) == [{"images": 8, "train/loss": 1}]
+        metrics.rewind(tmp_path, 8)
 
 
 def test_a_run_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_prompts_are_warned_of_once_with_the_words_that_are_lost(encoder: Huggin
     assert "longer than the 48 tokens" in cut and cut.endswith(
         "'blue square and a green cross at night'"
     )
-    assert unknown == "the text encoder t5_nano does not know: night, zebra, снег"
+    assert unknown == "the text encoder t5_nano does not know words of prompts: night, zebra, снег"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lost_text.warn(encoder, ["a red circle", ""])
