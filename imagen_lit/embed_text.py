@@ -98,7 +98,7 @@ def _dry_run(cfg: DictConfig) -> None:
     arguments.whole_number("trial_captions", cfg.trial_captions, 1)
     arguments.positive_number("trial_seconds", cfg.trial_seconds)
     arguments.positive_number("train_gflops", cfg.train_gflops)
-    encoder, meta = config.build(cfg.text), meta_folder(Path(cfg.shards))
+    encoder, meta = config.build(cfg.text), meta_folder(arguments.path("shards", cfg.shards))
     before = set(meta.glob("*"))
     shards = Collection(cfg.shards)
     captions, count = _some_captions(shards, cfg.trial_captions), sum(shards.counts)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config, user_error
 from imagen_lit.run.trainer import build_trainer
 
@@ -59,6 +60,25 @@ def test_a_number_that_cannot_be_meant_is_refused_in_a_sentence(stage: str, valu
         except Exception as error:
             assert user_error.sentence(error, list), f"{key}={value}: {error!r}"
     assert accepted == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "cascade.base.recipe.guidance=null",
+        "cascade.base.recipe.threshold=null",
+        "cascade.base.recipe=null",
+        "cascade.base=null",
+    ],
+)
+def test_a_part_that_is_null_is_refused_in_a_sentence(word: str) -> None:
+    key = word.removesuffix("=null")
+    with pytest.raises(Exception, match=r"null|no stage") as refusal:
+        config.build(config.compose("sample", [word]).cascade)
+    assert (user_error.sentence(refusal.value, list) or "").startswith(f"{key} is n")
+    for name in ("source", "filter"):
+        with pytest.raises(InputError, match=r"None stands where a part.*Choose one"):
+            config.build(config.compose("build_shards", [f"{name}=null"])[name])
 
 
 OTHERS = [

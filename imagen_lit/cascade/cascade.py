@@ -67,6 +67,9 @@ class Cascade:
     """`Cascade(base=TrainedStage(...), sr=TrainedStage(...), ...)`, in the order of drawing."""
 
     def __init__(self, **stages: TrainedStage) -> None:
+        for name, stage in stages.items():
+            if not isinstance(stage, TrainedStage):
+                raise InputError(f"cascade.{name} is no stage. Leave it out with ~cascade.{name}.")
         self.stages = stages
 
     @property

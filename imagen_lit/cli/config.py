@@ -76,6 +76,10 @@ def keys(node: Any, prefix: str = "") -> Iterator[str]:
 def build(node: DictConfig | ListConfig | dict[str, Any]) -> Any:
     """The object that a config node describes, made of plain Python values only."""
     node = OmegaConf.create(node) if isinstance(node, dict) else node
+    if not OmegaConf.is_config(node):
+        raise InputError(
+            f"{node!r} stands where a part of a config is needed. Choose one of its options."
+        )
     check(OmegaConf.to_container(node, resolve=True), node._get_full_key(None))
     return instantiate(node, _convert_="all")
 
@@ -131,6 +135,8 @@ def _check_value(key: str, value: Any, annotation: Any, target: str) -> None:
     kinds = [
         get_origin(kind) or kind for kind in (get_args(annotation) if is_union else [annotation])
     ]
+    if value is None and kinds[0] not in (Any, inspect.Parameter.empty) and NoneType not in kinds:
+        raise InputError(f"{key} is null, but {target} needs it. Choose one, or leave {key} out.")
     if not all(kind in PLAIN for kind in kinds):
         return
     is_built = value == "???" or (isinstance(value, dict) and "_target_" in value)
