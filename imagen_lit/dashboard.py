@@ -161,7 +161,7 @@ def outline(workspace: page.Workspace) -> str:
 
 def runs(folder: Path) -> list[Path]:
     """The run of a folder, or the members of a sweep in it."""
-    if (folder / "config.yaml").is_file():
+    if run_folder.exists(folder):
         return [folder]
     members = [file.parent for file in sorted(folder.glob("*/config.yaml"))]
     if not members:
@@ -185,12 +185,13 @@ def logged(folder: Path) -> dict[str, Any]:
 @command.main("dashboard")
 def main(cfg: DictConfig) -> None:
     """Print the page's outline, and save it if the user is logged in."""
-    configs = [logged(folder) for folder in runs(arguments.path("folder", cfg.folder))]
+    folder = arguments.path("folder", cfg.folder)
+    configs = [logged(run) for run in runs(folder)]
     logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]
     if logged_in and entity is None:
         entity = wandb.Api().default_entity
-    is_run = (Path(str(cfg.folder)) / "config.yaml").is_file()
+    is_run = run_folder.exists(folder)
     workspace = of_run(configs[0], entity or "") if is_run else of_sweep(configs, entity or "")
     print(outline(workspace))
     if not logged_in:

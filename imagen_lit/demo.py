@@ -241,13 +241,14 @@ def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> 
 def _guidance(cfg: DictConfig, common: list[str], home: Path, budget: TimeBudget) -> dict[str, Any]:
     """One prompt, one seed, over guidance weights, with static and dynamic thresholding."""
     prompt, weights, folder = cfg.guidance_prompt, list(cfg.guidance_weights), home / "guidance"
-    rows = guidance_sheet.overrides(prompt, weights, common, folder)
-    first = _command_line("sample", rows["static"][0])
-    line = f"{first}  # the first of {len(rows) * len(weights)}"
+    encoder = config.build(cfg.text)
+    rows = guidance_sheet.points(prompt, weights, common, folder, encoder)
+    first, count = _command_line("sample", rows["static"][0].words), len(rows) * len(weights)
+    line = f"{first}  # the first of {count}"
     with budget.step("guidance and thresholding, side by side", line) as already_there:
         drawing = DrawingProgress()
-        files, new = guidance_sheet.draw(prompt, rows, drawing.step)
-        drawing.count(len(rows) * len(weights), len(rows) * len(weights))
+        files, new = guidance_sheet.draw(prompt, rows, encoder, drawing.step)
+        drawing.count(count, count)
         if not new:
             already_there(folder)
     return {"prompt": prompt, "weights": weights, "rows": files}

@@ -57,8 +57,8 @@ def evaluate(
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
     to_draw = image_files.missing(cascade, source, requests, images)
-    if kept := provenance.claim(folder, source, ("scores.json", "results.jsonl", SHEET)):
-        print(f"the evaluation of other weights stays: {', '.join(map(str, kept))}")
+    if earlier := provenance.claim(folder, source, ("scores.json", "results.jsonl", SHEET)):
+        print(f"the evaluation of other weights stays: {', '.join(map(str, earlier))}")
     before = len(requests) - len(to_draw)
 
     def step(each: Step) -> None:
@@ -149,12 +149,12 @@ def main(cfg: DictConfig) -> None:
         progress.step,
     )
     print(table(scores))
-    found = folder / "scores.json"
+    file = folder / "scores.json"
     if isinstance(prompts, JudgedPrompts):
-        print(f"scores are in {found}\nthe images: {folder / SHEET}")
+        print(f"scores are in {file}\nthe images: {folder / SHEET}")
     else:
         below = ", each above the true one" if isinstance(prompts, PromptsWithImages) else ""
-        print(f"the images{below}: {folder / SHEET}\nwhat drew them: {found}")
+        print(f"the images{below}: {folder / SHEET}\nwhat drew them: {file}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics import arguments
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import shorten
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
@@ -50,26 +51,26 @@ def main(cfg: DictConfig) -> None:
         _print_image(cascade, folder, (prompt, seed))
     if not cfg.out:
         write_json(folder / provenance.FILE, source)
-    shown = contact_sheet.write(sheet, [_largest(cascade, folder, each) for each in requests])
-    print(f"all side by side, {shown}: {sheet}")
+    count = contact_sheet.write(sheet, [_largest(cascade, folder, each) for each in requests])
+    print(f"all side by side, {count}: {sheet}")
 
 
 def _captions(prompts: Any) -> list[str]:
     """A list of captions, or one; without any letter it is the empty one, drawn without text."""
-    listed = [prompts] if isinstance(prompts, str) and prompts.strip() else prompts
-    if not listed or not isinstance(listed, list):
+    captions = [prompts] if isinstance(prompts, str) and prompts.strip() else prompts
+    if not captions or not isinstance(captions, list):
         raise InputError(
             f"prompts={prompts!r} is not a list of captions. Set "
             "prompts='[\"a red circle above a blue square\"]', for example; "
             "prompts='[\"\"]' draws without text."
         )
-    for place, prompt in enumerate(listed, 1):
+    for place, prompt in enumerate(captions, 1):
         if not isinstance(prompt, str) or _is_undecodable(prompt):
             raise InputError(
                 f"prompts has {prompt!r} in place {place}, which is not a caption. "
                 'Write captions in quotes: prompts=\'["a red circle", "two pink crosses"]\'.'
             )
-    return [prompt if prompt.strip() else "" for prompt in listed]
+    return [prompt if prompt.strip() else "" for prompt in captions]
 
 
 def _is_undecodable(prompt: str) -> bool:
@@ -90,8 +91,7 @@ def _print_image(
     cascade: Cascade, folder: Path, request: image_files.Request, note: str = ""
 ) -> None:
     prompt = " ".join(request[0].split()) or "(without text)"
-    shown = prompt if len(prompt) <= 100 else f"{prompt[:99]}…"
-    print(f"{shown} (seed {request[1]}): {note}{_largest(cascade, folder, request)}")
+    print(f"{shorten(prompt, 100)} (seed {request[1]}): {note}{_largest(cascade, folder, request)}")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,18 @@ A run begins with the weights of its own newest good checkpoint; or else with th
 another run; or else with new ones.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from lightning import Trainer
+from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.callbacks.checkpoint import Checkpoints
+from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import command, config
 from imagen_lit.data.loader import Data
 from imagen_lit.run import lock, preflight, prompts, resume, run_folder
@@ -55,14 +58,14 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     data.setup()
     for line in data.notes:
         _print(line)
-    draws_previews, encoder = preflight.draws_previews(cfg), config.build(cfg.text)
+    draws_previews = preflight.draws_previews(cfg)
     # The encoder's files are hashed at a run's first start only, and where previews need them.
     hash_files = draws_previews or not (folder / "text.json").exists()
-    check_cache(str(cfg.data.text), data.encoder, encoder, hash_files)
-    if draws_previews:  # prompts that do not fit the data are refused at once
-        drawn = prompts.build(cfg.callbacks.preview.prompts, data)
-        rank_zero_only(lost_text.warn)(encoder, drawn.prompts)
+    check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
+    if draws_previews:
+        prompts.require_source(cfg.callbacks.preview.prompts)
     trainer = build_trainer(cfg.trainer)
+    _check_previews(trainer.callbacks, data)  # type: ignore[attr-defined]
     _require_checkpoints_and_logger(trainer)
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # batches; the config's updates
@@ -70,6 +73,13 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
     run_folder.record_text_encoder(folder, data.encoder)
     return stage, data, trainer
+
+
+def _check_previews(callbacks: Sequence[Callback], data: Data) -> None:
+    """Refuse prompts that do not fit the data, and say what the encoder loses of the others."""
+    for preview in (each for each in callbacks if isinstance(each, Preview)):
+        encoder: Any = preview.encoder
+        rank_zero_only(lost_text.warn)(encoder, preview.prompts(data).prompts)
 
 
 def _require_checkpoints_and_logger(trainer: Trainer) -> None:

@@ -2,6 +2,7 @@
 how long it will still take, and one note."""
 
 from imagen_lit.basics.eta import clock
+from imagen_lit.basics.short_form import shorten
 
 BAR = 24  # characters
 
@@ -38,7 +39,7 @@ def progress_text(
     filled = int(share * width)  # full only at the end
     bar = f"{'█' * filled}{'░' * (width - filled)} " if width > 3 else ""
     line = f"{label}{bar}{text}"
-    return line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…"
+    return line if columns is None else shorten(line, columns)
 
 
 def _number(speed: float) -> str:

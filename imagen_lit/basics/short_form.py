@@ -1,4 +1,4 @@
-"""Counts and durations in a few characters, for tables: 153k, 2 h."""
+"""Counts, durations and texts in a few characters, for tables and lines: 153k, 2 h."""
 
 UNITS = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 SPANS = (("d", 86400, 2 * 86400), ("h", 3600, 3600), ("min", 60, 60))  # unit, its size, from
@@ -18,3 +18,8 @@ def span(seconds: float) -> str:
         if seconds >= least:
             return f"{seconds / size:.0f} {unit}"
     return "now"
+
+
+def shorten(text: str, most: int = 80) -> str:
+    """The beginning of a long text, at most so many characters with the ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -8,14 +8,14 @@ score/alignment_<category>.
 from pathlib import Path
 from typing import Any, Protocol
 
-from lightning import Callback, Trainer
+from lightning import Callback, LightningDataModule, Trainer
 from torch import Tensor
 
 from imagen_lit.basics import arguments, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.progress_line import doing
-from imagen_lit.data.prompts.source import JudgedPrompts, PromptsWithImages, Source
+from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages, Source
 from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
 
@@ -42,17 +42,24 @@ class Preview(Callback):
         self.source, self.encoder, self.recipe = prompts, encoder, recipe
         self.every = arguments.whole_number("callbacks.preview.every", every, 1)
         self.size, self.folder = size, Path(folder)
+        self._prompts: Prompts | None = None  # before they are read
+
+    def prompts(self, data: LightningDataModule) -> Prompts:
+        """Those for these data, read once; refused where they do not fit."""
+        if self._prompts is None:
+            self._prompts = self.source.of(data)
+        return self._prompts
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Read the prompts and encode them, once."""
+        """Encode the prompts, once."""
         if not isinstance(pl_module.condition, TextOnly):
             raise InputError(
                 "previews are drawn from text alone, but this stage enlarges a smaller image. Set "
                 "callbacks=default."
             )
         self._count = int(pl_module.images_seen) // self.every
-        self.prompts = self.source.of(trainer.datamodule)  # type: ignore[attr-defined]
-        text, mask = self.encoder.encode(self.prompts.prompts)
+        prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
+        text, mask = self.encoder.encode(prompts.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
 
     def on_train_batch_end(
@@ -63,25 +70,26 @@ class Preview(Callback):
         if images_seen // self.every == self._count:
             return
         self._count = images_seen // self.every
+        prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
         if not trainer.is_global_zero and pl_module.device_mesh is None:
             return  # one rank draws for all, unless each holds a shard of the EMA
         with doing("drawing previews"), trainer.precision_plugin.forward_context():
-            x = self.recipe.draw(pl_module.ema, self._condition, self.prompts.seeds, self.size)
+            x = self.recipe.draw(pl_module.ema, self._condition, prompts.seeds, self.size)
         if not trainer.is_global_zero:
             return
         images = pixels.to_array(x)
         row: dict[str, Any] = {"images": images_seen}
-        if isinstance(self.prompts, JudgedPrompts):
-            results = [self.prompts.judge(number, image) for number, image in enumerate(images)]
-            for category, score in self.prompts.score(results).items():
+        if isinstance(prompts, JudgedPrompts):
+            results = [prompts.judge(number, image) for number, image in enumerate(images)]
+            for category, score in prompts.score(results).items():
                 low, high = score["interval"]
                 row[f"score/alignment_{category}"] = [score["exact"], low, high]
         bands = [images]
-        if isinstance(self.prompts, PromptsWithImages):
-            bands.append(self.prompts.true_images(self.size))
+        if isinstance(prompts, PromptsWithImages):
+            bands.append(prompts.true_images(self.size))
         row["preview"] = f"preview_{images_seen:09d}.png"
         facts = {"run": str(self.folder), "images_seen": images_seen}
-        facts |= {"prompts": self.prompts.prompts, "seeds": self.prompts.seeds}
+        facts |= {"prompts": prompts.prompts, "seeds": prompts.seeds}
         texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
         pixels.save_png(image_grid(bands), self.folder / row["preview"], texts)
         trainer.logger.write(row)  # type: ignore[union-attr]

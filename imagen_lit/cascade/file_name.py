@@ -23,6 +23,6 @@ def _slug(prompt: str) -> str:
     """The letters, marks and numbers of a prompt in lower case, all else a hyphen, cut to a length
     that a disk takes."""
     text = unicodedata.normalize("NFC", prompt.lower())
-    kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in text)
-    cut = "-".join(kept.split()).encode()[:LONGEST].decode(errors="ignore")
+    words = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in text)
+    cut = "-".join(words.split()).encode()[:LONGEST].decode(errors="ignore")
     return cut.strip("-")

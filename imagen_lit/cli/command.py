@@ -23,10 +23,10 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.progress_line import ProgressLine, keep_lines_whole
 from imagen_lit.cli import assets, config, flags, help_text, interrupt, user_error
-from imagen_lit.cli.user_error import did_you_mean
 
 Task = Callable[[DictConfig], Any]
 
@@ -73,8 +73,9 @@ def _run(task: Task, config_name: str) -> None:
                 ProgressLine.end()
 
     with errors_in_words(config_name):
-        if flags.parse(sys.argv[1:]).help:
-            print(help_text.render(config_name, flags.parse(sys.argv[1:]).overrides))
+        typed = flags.parse(sys.argv[1:])
+        if typed.help:
+            print(help_text.render(config_name, typed.overrides))
             return
         sys.argv = flags.expand(sys.argv)
         start_hydra(config_name, member)

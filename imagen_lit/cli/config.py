@@ -14,9 +14,9 @@ from hydra.core.utils import JobRuntime
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets
-from imagen_lit.cli.user_error import did_you_mean
 
 # What a config may name: `build` runs it, and a config can come from an untrusted source.
 ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")

@@ -5,8 +5,8 @@ import runpy
 import sys
 from collections.abc import Sequence
 
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.cli import assets, interrupt
-from imagen_lit.cli.user_error import did_you_mean
 
 PREFIX = "imagen_lit."
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
 
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cli.user_error import did_you_mean
 
 DRY_RUN = "--dry-run"
 ANSWERS = ("cfg", "info", "hydra_help", "shell_completion")  # Hydra prints, and runs nothing

@@ -8,7 +8,7 @@ import difflib
 import errno
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -20,6 +20,7 @@ from hydra.errors import (
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import UserError
 
 Keys = Callable[[], list[str]]  # every key and group of the config; called if one is unknown
@@ -96,23 +97,6 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
     return None
 
 
-def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """` (did you mean a or b?)` for a misspelt name, or nothing when none is close."""
-    last = {name: name.rpartition(".")[2] for name in names}
-    close = [name for name in last if name.partition("@")[0] == word]  # where a group is used
-    close += _closest(word, last)
-    ends = difflib.get_close_matches(word.rpartition(".")[2], last.values(), n=3, cutoff=0.8)
-    close += [name for name in last if last[name] in ends and name not in close]
-    return f" (did you mean {' or '.join(close[:3])}?)" if close else ""
-
-
-def _closest(word: str, names: Iterable[str]) -> list[str]:
-    """The close names; if one is much closer than the others, that one alone."""
-    close = difflib.get_close_matches(word, names, n=3)
-    ratio = {name: difflib.SequenceMatcher(None, word, name).ratio() for name in close}
-    return [name for name in close if ratio[name] > max(ratio.values()) - 0.1]
-
-
 def _missing_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group:
@@ -145,8 +129,8 @@ def _refusal_of_another_library(error: InstantiationException) -> str | None:
     target = re.search(r"target '([\w.]+)'", str(error))
     if target is None or target[1].startswith("imagen_lit.") or not error.__cause__:
         return None
-    said = _one_line(error.__cause__).rstrip(".")
-    return f"{target[1].rpartition('.')[2]} does not take these settings: {said}"
+    reason = _one_line(error.__cause__).rstrip(".")
+    return f"{target[1].rpartition('.')[2]} does not take these settings: {reason}"
 
 
 def _location(error: InstantiationException) -> str:

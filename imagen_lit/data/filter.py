@@ -5,13 +5,13 @@ the reasons and of what remains add up to the total. A number that is missing fr
 is outside all bounds; one that no sample has is an error.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from imagen_lit.basics import arguments
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.hash_set import HashSet
 from imagen_lit.data.shard_files.statistics import OWN, Statistics
@@ -70,12 +70,11 @@ class Filter:
         names = sorted({*columns} - {*OWN})
         for name in self.fields:
             if name not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                hint = f" (did you mean {close[0]}?)" if close else ""
                 listing = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
                 raise InputError(
-                    f"no sample's .json has a number named {name!r}{hint}. Its numbers are: "
-                    f"{listing or 'none'}. Name one of them in filter.fields, or leave it out."
+                    f"no sample's .json has a number named {name!r}{did_you_mean(name, names)}. "
+                    f"Its numbers are: {listing or 'none'}. Name one of them in filter.fields, or "
+                    "leave it out."
                 )
 
     def keep(self, columns: Statistics, captions: HashSet) -> tuple[np.ndarray, dict[str, int]]:

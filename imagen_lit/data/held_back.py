@@ -27,6 +27,6 @@ def rows(shards: Collection, selection: Selection) -> Iterator[tuple[Shard, int]
 
     for number in numbers[np.argsort(hashes[numbers], kind="stable")].tolist():
         place = int(np.searchsorted(starts, number, side="right")) - 1
-        shard, kept = opened(place)
-        if (row := number - int(starts[place])) in kept:
+        shard, validation = opened(place)
+        if (row := number - int(starts[place])) in validation:
             yield shard, row

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from imagen_lit.basics.short_form import shorten
+
 MOST = 5  # words that a header or a report names
 
 
@@ -60,8 +62,3 @@ def report(encoder: str, headers: Iterable[Mapping[str, str]]) -> list[str]:
 def _most_frequent(words: Counter[str]) -> list[tuple[str, int]]:
     """By frequency, then by the alphabet, so that the same captions give the same bytes."""
     return sorted(words.items(), key=lambda item: (-item[1], item[0]))[:MOST]
-
-
-def shorten(text: str, most: int = 80) -> str:
-    """The beginning of a long text."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"

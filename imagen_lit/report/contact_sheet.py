@@ -6,6 +6,7 @@ Both are read from the images' own metadata, so the sheet grows with the folder.
 import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,12 @@ def refuse_other_file(sheet: Path) -> None:
         )
 
 
-def write(sheet: Path, asked: Sequence[Path]) -> int:
-    """Write the sheet of all images in the folder that holds those `asked` for; return how many it
-    shows. Beyond MOST, images that nobody asked for are left out first."""
-    others = sorted({*asked[0].parent.glob("*.png")} - {*asked})
-    facts = {file: png_metadata.read(file) for file in [*asked, *others]}
-    ours = [(file, fact) for file, fact in facts.items() if fact and "prompt" in fact][:MOST]
+def write(sheet: Path, first: Sequence[Path]) -> int:
+    """Write the sheet of these images and then the others in their folder, MOST at most; return how
+    many it shows."""
+    others = sorted({*first[0].parent.glob("*.png")} - {*first})
+    facts = ((file, png_metadata.read(file)) for file in dict.fromkeys([*first, *others]))
+    ours = list(islice(((file, fact) for file, fact in facts if fact and "prompt" in fact), MOST))
     columns = min(COLUMNS, math.ceil(math.sqrt(len(ours))))
     rows = [ours[start : start + columns] for start in range(0, len(ours), columns)]
     captions = [[_caption(fact) for _, fact in row] for row in rows]

@@ -1,8 +1,8 @@
 """One attempt at a run, from its start to its end, however it ends.
 
 While the block runs, the folder is locked, status.json is up to date, and the preemption signals of
-a SLURM job are recorded until the training can act on them. Outside SLURM, a start
-that is refused leaves nothing.
+a SLURM job are recorded until the training can act on them. Outside SLURM, a start that is refused
+leaves nothing.
 """
 
 from collections.abc import Iterator

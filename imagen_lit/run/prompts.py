@@ -12,10 +12,15 @@ from imagen_lit.data.prompts.source import Prompts, Source
 
 def build(node: Any, data: LightningDataModule) -> Prompts:
     """Refused where prompts and data do not fit together."""
+    require_source(node)
+    source: Source = config.build(node)
+    return source.of(data)
+
+
+def require_source(node: Any) -> None:
+    """Refuse what is no source of prompts, such as the name of one."""
     if not isinstance(node, DictConfig):
         raise InputError(
             f"prompts={node} is no source of prompts. Choose one with data/prompts=captions, file "
             "or shapes; prompts.count=8 and the like set what belongs to it."
         )
-    source: Source = config.build(node)
-    return source.of(data)

@@ -59,15 +59,15 @@ def claim(folder: Path, provenance: dict[str, Any], results: Sequence[str]) -> l
     Returns the results that were renamed.
     """
     recorded = _read(folder)
-    kept = []
+    earlier = []
     if recorded is not None and recorded != provenance:
         old = digest(recorded)
         there = [folder / name for name in results if (folder / name).exists()]
-        kept = [file.rename(file.with_stem(f"{file.stem}_{old}")) for file in there]
+        earlier = [file.rename(file.with_stem(f"{file.stem}_{old}")) for file in there]
         record = folder / FILE
         record.rename(record.with_stem(f"{record.stem}_{old}"))
     write_json(folder / FILE, provenance)
-    return kept
+    return earlier
 
 
 def _with_whole_numbers(node: Any) -> Any:

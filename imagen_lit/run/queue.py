@@ -61,8 +61,8 @@ def end(job: str) -> str | None:
 def cluster() -> str | None:
     """The name of the cluster that answers here."""
     answer = ask("scontrol", "show", "config")
-    found = re.search(r"^ClusterName\s*=\s*(\S+)", answer or "", flags=re.MULTILINE)
-    return found and found[1]
+    name = re.search(r"^ClusterName\s*=\s*(\S+)", answer or "", flags=re.MULTILINE)
+    return name and name[1]
 
 
 def ask(*words: str) -> str | None:

@@ -131,11 +131,11 @@ def _rows(folder: Path, notes: list[str]) -> list[dict[str, Any]]:
     except OSError as error:
         notes.append(f"{metrics.FILE} cannot be read ({type(error).__name__})")
         return []
-    kept = _thin(lines)
-    rows = [row for row in map(_row, kept) if row is not None]
+    sample = _thin(lines)
+    rows = [row for row in map(_row, sample) if row is not None]
     # The last line may be one that a kill, or this very moment, has cut short.
-    if lost := len(kept) - len(rows) - (bool(kept) and _row(kept[-1]) is None):
-        notes.append(f"{metrics.FILE} has damaged rows ({lost:,} of the {len(kept):,} read)")
+    if lost := len(sample) - len(rows) - (bool(sample) and _row(sample[-1]) is None):
+        notes.append(f"{metrics.FILE} has damaged rows ({lost:,} of the {len(sample):,} read)")
     return sorted(rows, key=lambda row: row["images"])
 
 

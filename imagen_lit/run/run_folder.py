@@ -25,6 +25,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, lock, metrics, status
+from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.training import Stage
 
 # What a resumed run may change: how long, on what hardware, and how it is logged. Nothing that
@@ -53,14 +54,14 @@ def locate(runs: str, name: str) -> Path:
 def claim(folder: Path, cfg: DictConfig) -> None:
     """Record the settings of the folder's run; refuse a folder that belongs to other settings."""
     refuse_other_settings(folder, cfg)
-    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))
+    write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))
 
 
 @rank_zero_only
 def release_failed_claim(folder: Path) -> None:
     """Drop the claim of a start that failed before anything was learnt."""
     if _failed_at_once(folder):
-        (folder / "config.yaml").unlink(missing_ok=True)
+        (folder / CONFIG).unlink(missing_ok=True)
 
 
 @rank_zero_only
@@ -84,7 +85,7 @@ def _failed_at_once(folder: Path) -> bool:
 
 def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
     """Raise if a run with other settings has claimed the folder, and did not fail at once."""
-    file = folder / "config.yaml"
+    file = folder / CONFIG
     if not file.exists() and checkpoint.saved(folder):
         raise InputError(
             f"{folder} has checkpoints but no config.yaml, which says what they are. Restore that "
@@ -146,7 +147,7 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
 
 def exists(folder: Path) -> bool:
     """Whether a run has claimed the folder."""
-    return (folder / "config.yaml").is_file()
+    return (folder / CONFIG).is_file()
 
 
 def read_config(folder: Path) -> DictConfig:
@@ -156,7 +157,7 @@ def read_config(folder: Path) -> DictConfig:
             f"there is no run in {folder}. Train that stage first (make demo trains the demo's), "
             "or name the folder of another run."
         )
-    file = Path(folder) / "config.yaml"
+    file = Path(folder) / CONFIG
     settings: Any = None
     try:
         settings = OmegaConf.load(file)

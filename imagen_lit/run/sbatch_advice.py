@@ -59,12 +59,12 @@ def parse(table: str) -> list[Node]:
     ]
 
 
-def advice(reason: str, asked: Mapping[str, Any], nodes: Sequence[Node]) -> str | None:
+def advice(reason: str, job: Mapping[str, Any], nodes: Sequence[Node]) -> str | None:
     """One or two sentences; None for a reason that has no setting here."""
-    here = [node for node in nodes if node.partition == asked.get("partition")]
+    here = [node for node in nodes if node.partition == job.get("partition")]
     partitions = sorted({node.partition for node in nodes})
     if re.search(TOO_LARGE, reason):
-        return _too_large(asked, here or list(nodes))
+        return _too_large(job, here or list(nodes))
     key = next((key for pattern, key in SETTINGS.items() if re.search(pattern, reason)), None)
     if key is None:
         return None
@@ -76,17 +76,17 @@ def advice(reason: str, asked: Mapping[str, Any], nodes: Sequence[Node]) -> str 
     return f"Set {KEY}{key}=<what your site gives you>, or null."
 
 
-def _too_large(asked: Mapping[str, Any], nodes: Sequence[Node]) -> str:
+def _too_large(job: Mapping[str, Any], nodes: Sequence[Node]) -> str:
     wants = {
-        "mem_gb": asked.get("mem_gb") or 0,
-        "cpus_per_task": asked.get("cpus_per_task") or 1,
-        "gpus_per_node": asked.get("gpus_per_node") or 0,
-        "nodes": asked.get("nodes") or 1,
+        "mem_gb": job.get("mem_gb") or 0,
+        "cpus_per_task": job.get("cpus_per_task") or 1,
+        "gpus_per_node": job.get("gpus_per_node") or 0,
+        "nodes": job.get("nodes") or 1,
     }
     keys = " or ".join(f"{KEY}{name}" for name in wants)
     if not nodes:
         return f"Lower {keys}."
-    tasks = asked.get("tasks_per_node") or 1
+    tasks = job.get("tasks_per_node") or 1
     cpus, gpus = max(node.cpus for node in nodes), max(node.gpus for node in nodes)
     memory = max(node.memory_mib for node in nodes)
     has = {
@@ -96,7 +96,7 @@ def _too_large(asked: Mapping[str, Any], nodes: Sequence[Node]) -> str:
         "nodes": len(nodes) if len({node.partition for node in nodes}) == 1 else wants["nodes"],
     }
     size = f"{cpus} CPUs, {memory:,} MB, {gpus} GPUs"
-    where = f"The largest node of {nodes[0].partition if asked.get('partition') else 'all'} has"
+    where = f"The largest node of {nodes[0].partition if job.get('partition') else 'all'} has"
     changes = [f"{KEY}{key}={has[key] or 'null'}" for key in wants if wants[key] > has[key]]
     change = f"Set {' '.join(changes)}." if changes else f"Lower {keys}."
     return f"{where} {size}. {change}"
@@ -104,5 +104,5 @@ def _too_large(asked: Mapping[str, Any], nodes: Sequence[Node]) -> str:
 
 def _gpus(gres: str) -> int:
     """The GPUs in a list such as `gpu:a100:4(S:0-1),shard:8`."""
-    found = re.findall(r"\bgpu(?::[^,:(]+)??:(\d+)", gres)
-    return sum(map(int, found))
+    counts = re.findall(r"\bgpu(?::[^,:(]+)??:(\d+)", gres)
+    return sum(map(int, counts))

@@ -31,15 +31,15 @@ GENERIC |= {"tasks_per_node", "stderr_to_stdout"}
 def launch(launcher: Any, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """What each member returned. A member that left nothing has failed, with the reason."""
     executor = _executor(launcher.params)
-    found = _in_queue(executor.folder, [_order(launcher, words) for words in overrides])
+    queued = _in_queue(executor.folder, [_order(launcher, words) for words in overrides])
     tasks = launcher.params["nodes"] * launcher.params["tasks_per_node"]
-    jobs = [job and _job(executor.folder, job, tasks) for job in found]
+    jobs = [job and _job(executor.folder, job, tasks) for job in queued]
     missing = [number for number, job in enumerate(jobs) if job is None]
     submitted = _submit(launcher, executor, overrides, missing, first)
     for number, job in zip(missing, submitted, strict=True):
         jobs[number] = job
     members = _members(launcher, overrides, jobs)
-    sweep_watch.introduce(members, [job is None for job in found])
+    sweep_watch.introduce(members, [job is None for job in queued])
     endings = _watch(members, jobs, launcher.params)
     if endings is None:
         print(f"\n{sweep_watch.interrupted(members)}", flush=True)
@@ -128,7 +128,7 @@ def _order(launcher: Any, words: Sequence[str]) -> dict[str, Any]:
 def _in_queue(folder: Path, orders: Sequence[dict[str, Any]]) -> list[str | None]:
     """For each order the job that an earlier driver submitted for it and that is in the queue."""
     words = [order["overrides"] for order in orders]
-    found: list[str | None] = [None] * len(orders)
+    jobs: list[str | None] = [None] * len(orders)
     queues: dict[str, Any] = {}
     for file in sorted(folder.parent.glob(f"*/{ORDER}")):
         earlier, job = json.loads(file.read_text()), file.parent.name
@@ -144,8 +144,8 @@ def _in_queue(folder: Path, orders: Sequence[dict[str, Any]]) -> list[str | None
                 f"job {job} for {' '.join(earlier['overrides'])} is in the queue, submitted with "
                 f"other settings of hydra.launcher. Type scancel {root}, then the same command."
             )
-        found[orders.index(earlier)] = job
-    return found
+        jobs[orders.index(earlier)] = job
+    return jobs
 
 
 def _job(folder: Path, job: str, tasks: int) -> Any:

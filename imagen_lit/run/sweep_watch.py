@@ -24,9 +24,8 @@ class Member(NamedTuple):
 
 
 Over = Callable[[int], str | None]  # what became of a member that has left a result
-Advice = Callable[
-    [str], str | None
-]  # what to do about a reason that never passes; None for one that may pass
+# What to do about a reason that never passes; None for one that may pass.
+Advice = Callable[[str], str | None]
 
 
 def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:
@@ -41,7 +40,7 @@ def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:
 
 def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
     """Print a line per change until all members are over; how each of them ended."""
-    shown: dict[int, str] = {}
+    lines: dict[int, str] = {}  # the last one of each member
     endings: dict[int, str] = {}
     misses = dict.fromkeys(range(len(members)), 0)
     started_at = time.monotonic()
@@ -61,8 +60,8 @@ def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
                 result = "SLURM does not answer; still asking"
             elif entry is not None:
                 result = doing(member, entry, own_status(member, entry), advice)
-            if result is not None and shown.get(number) != result:
-                shown[number] = result
+            if result is not None and lines.get(number) != result:
+                lines[number] = result
                 print(
                     f"{time.strftime('%H:%M:%S')} {member.job} {member.name}: {result}", flush=True
                 )
@@ -103,9 +102,9 @@ def doing(member: Member, entry: queue.Entry, run: Mapping[str, Any], advice: Ad
 
 def own_status(member: Member, entry: queue.Entry) -> dict[str, Any]:
     """The status of this start of the member; empty before it has written one."""
-    found = status.read(member.folder)
+    written = status.read(member.folder)
     this = {"job": member.job, "restarts": entry.restarts}
-    return found if this.items() <= found.items() else {}
+    return written if this.items() <= written.items() else {}
 
 
 def without_result(run: Mapping[str, Any], member: Member) -> str:

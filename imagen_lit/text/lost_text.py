@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from imagen_lit.basics.short_form import shorten
 from imagen_lit.data import lost_captions
-from imagen_lit.data.lost_captions import shorten
 from imagen_lit.text.encoder import HuggingFace
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -23,8 +23,8 @@ MOST = 5  # prompts that are named
 def words_beyond(encoder: HuggingFace, text: str) -> str:
     """The end of a text, from the first word that the encoder does not read completely."""
     ends = [0, *(word.end() for word in re.finditer(r"\S+", text))]
-    kept = bisect_right(ends, encoder.max_length, key=lambda end: _length(encoder, text[:end]))
-    return text[ends[max(0, kept - 1)] :].strip()
+    count = bisect_right(ends, encoder.max_length, key=lambda end: _length(encoder, text[:end]))
+    return text[ends[max(0, count - 1)] :].strip()
 
 
 def _length(encoder: HuggingFace, text: str) -> int:
@@ -77,9 +77,9 @@ class CountingEncoder:
         """What is lost of the captions that were measured last, as fields of a header."""
         cut = [caption for caption in captions if self._lengths[caption] > self.encoder.max_length]
         unknown = unknown_words(self.encoder, captions)
-        found = [{word for word in WORD.findall(text) if word in unknown} for text in captions]
+        words = [{word for word in WORD.findall(text) if word in unknown} for text in captions]
         example = (min(cut), words_beyond(self.encoder, min(cut))) if cut else None
-        return lost_captions.fields(len(captions), len(cut), example, found)
+        return lost_captions.fields(len(captions), len(cut), example, words)
 
 
 def warn(encoder: HuggingFace, prompts: Iterable[str]) -> None:

@@ -25,8 +25,8 @@ def entries(sheet: Path) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("count", [1, 2, 5, 40])
 def test_every_image_has_its_tile(tmp_path: Path, count: int) -> None:
     sheet = tmp_path / "sheet.png"
-    asked = [leave(tmp_path, "a thing", seed, grey=100 + seed) for seed in range(count)]
-    assert contact_sheet.write(sheet, asked) == count
+    files = [leave(tmp_path, "a thing", seed, grey=100 + seed) for seed in range(count)]
+    assert contact_sheet.write(sheet, files) == count
     assert entries(sheet) == [("a thing", seed) for seed in range(count)]
     picture = pixels.load_png(sheet)
     for seed in range(count):
@@ -46,8 +46,8 @@ def test_images_of_any_size_are_as_large_on_the_sheet(tmp_path: Path, size: int)
 )
 def test_a_caption_stays_between_its_image_and_the_next(tmp_path: Path, prompt: str) -> None:
     sheet, edge, gap = tmp_path / "sheet.png", contact_sheet.EDGE, contact_sheet.GAP
-    asked = [leave(tmp_path, prompt, seed) for seed in (0, 1)]
-    contact_sheet.write(sheet, asked)
+    files = [leave(tmp_path, prompt, seed) for seed in (0, 1)]
+    contact_sheet.write(sheet, files)
     picture = pixels.load_png(sheet)
     height, width, _ = picture.shape
     assert width == 2 * edge + 3 * gap

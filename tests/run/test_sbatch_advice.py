@@ -21,7 +21,7 @@ def test_the_nodes_of_a_cluster_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason", "keys"),
+    ("job", "reason", "keys"),
     [
         ({"mem_gb": 64}, "Memory specification can not be satisfied", "mem_gb=3"),
         ({"mem_gb": 64}, "Memory required by task is not available", "mem_gb=3"),
@@ -46,11 +46,11 @@ def test_the_nodes_of_a_cluster_are_read() -> None:
         ({"partition": "gpu"}, "PartitionTimeLimit", "timeout_min=<minutes>"),
     ],
 )
-def test_every_refusal_names_its_setting(asked: dict, reason: str, keys: str) -> None:
-    told = sbatch_advice.advice(reason, ON_MAIN | asked, NODES)
+def test_every_refusal_names_its_setting(job: dict, reason: str, keys: str) -> None:
+    advice = sbatch_advice.advice(reason, ON_MAIN | job, NODES)
     expected = f"Set hydra.launcher.{keys.replace('…', 'hydra.launcher.')}"
-    assert told and expected in told and told.endswith("."), told
-    assert sbatch_advice.advice(reason, ON_MAIN | asked, []), "also where sinfo does not answer"
+    assert advice and expected in advice and advice.endswith("."), advice
+    assert sbatch_advice.advice(reason, ON_MAIN | job, []), "also where sinfo does not answer"
 
 
 @pytest.mark.parametrize("reason", ["Priority", "Resources", "QOSMaxCpuPerUserLimit", "BeginTime"])
