@@ -72,6 +72,8 @@ def test_an_evaluation_of_nothing_is_refused_in_a_sentence() -> None:
     for count, seed in ((0, 0), (4, -1)):
         with pytest.raises(ValueError, match=r"Set prompts\.count=64 prompts\.seed=0"):
             HeldOutPrompts(count, seed)
+    with pytest.raises(ValueError, match=r"prompts\.seed=.* below 2\^62\. Set prompts\.seed="):
+        HeldOutPrompts(1, 2**63)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from lightning import LightningDataModule
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.loader import Data
 from imagen_lit.data.shard_files.collection import Collection
@@ -23,6 +24,7 @@ class HeldOutPrompts:
                 f"count={count} seed={seed}: at least one prompt is needed, and a seed of 0 or "
                 "more. Set prompts.count=64 prompts.seed=0, for example."
             )
+        arguments.whole_number("prompts.seed", seed, 0)  # within 64 bits, as noise needs it
         self.questions = prompts.held_out_prompts(count, seed)
         self.prompts: list[str] = [question["prompt"] for question in self.questions]
         self.seeds = list(range(seed, seed + count))
