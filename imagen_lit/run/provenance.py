@@ -41,10 +41,10 @@ def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
 
 
 def digest(provenance: Mapping[str, Any]) -> str:
-    """A short name for all that decides an image but its prompt and seed: the weights and the
+    """A short name for all that decides an image but its prompt and seed: weights, settings and
     recipe of every stage, and the text encoder."""
     stages = [
-        (name, weights["digest"], provenance["cascade"][name]["recipe"])
+        (name, weights["digest"], weights.get("settings"), provenance["cascade"][name]["recipe"])
         for name, weights in provenance[WEIGHTS].items()
     ]
     facts = json.dumps(_with_whole_numbers([stages, provenance["text"]]), sort_keys=True)

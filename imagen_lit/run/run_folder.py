@@ -11,6 +11,7 @@
 The folder is the run, and its name is the run's name.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -194,11 +195,24 @@ def images_seen(folder: Path) -> int:
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    """Which weights a run would draw with; the digest distinguishes runs of the same length."""
+    """Which weights a run would draw with; the digest distinguishes runs of the same length.
+    `settings` is the digest of what the run's config makes of them: network, schedule, prediction,
+    condition."""
     newest = checkpoint.newest_good(folder)
     if newest is None:
-        return {"images_seen": 0, "digest": None}
-    return {"images_seen": checkpoint.images(newest), "digest": checkpoint.digest(newest)}
+        return {"images_seen": 0, "digest": None, "settings": _drawing_digest(folder)}
+    return {
+        "images_seen": checkpoint.images(newest),
+        "digest": checkpoint.digest(newest),
+        "settings": _drawing_digest(folder),
+    }
+
+
+def _drawing_digest(folder: Path) -> str:
+    stage = read_settings(folder)["stage"]
+    settings = flatten({part: stage[part] for part in ("denoiser", "condition")})
+    settings = {key: value for key, value in settings.items() if not _is_changeable(f"stage.{key}")}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def load_stage(folder: Path) -> Stage:

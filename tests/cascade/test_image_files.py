@@ -59,9 +59,8 @@ def test_an_image_says_what_drew_it(runs: Path, tmp_path: Path) -> None:
         assert list(facts["cascade"]) == ["base", "sr"][: 1 + (stage == "sr")]
         last = facts["cascade"][stage]
         assert last["run"] == str(cascade.runs[stage]) and last["size"] == size
-        assert {k: last[k] for k in ("images_seen", "digest")} == run_folder.weights(
-            cascade.runs[stage]
-        )
+        weights = run_folder.weights(cascade.runs[stage])
+        assert {key: last[key] for key in weights} == weights
         base = facts["cascade"]["base"]["recipe"]
         assert base["guidance"]["weight"] == 5 and base["steps"] == 2
         assert config.build(base).guidance.weight == 5
@@ -132,6 +131,28 @@ def test_a_refusal_names_what_differs(runs: Path, tmp_path: Path) -> None:
     leave_run(tmp_path, "base", images=192, seed=1)
     with pytest.raises(ValueError, match=r"cascade\.base\.images_seen is 64 there, 192 here"):
         draw(runs, tmp_path, f"cascade.base.run={tmp_path}/demo/base")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("schedule.Cosine", "schedule.Linear"), ("Velocity", "Epsilon")]
+)
+def test_a_run_whose_settings_were_edited_draws_other_images(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    folder = leave_run(tmp_path, "base", images=64)
+    leave_run(tmp_path, "sr", images=128)
+    draw(tmp_path, tmp_path / "mine", requests=REQUESTS[:1])
+    digest = provenance.digest(described(tmp_path)[1])
+    settings = (folder / "config.yaml").read_text()
+    assert before in settings
+    (folder / "config.yaml").write_text(settings.replace(before, after))
+    assert provenance.digest(described(tmp_path)[1]) != digest
+    with pytest.raises(ValueError, match=r"cascade\.base\.settings is .* there, .* here"):
+        draw(tmp_path, tmp_path / "mine", requests=REQUESTS)
+    (folder / "config.yaml").write_text(
+        settings.replace("checkpointing: false", "checkpointing: true")
+    )
+    assert provenance.digest(described(tmp_path)[1]) == digest, "the same images, with less memory"
 
 
 def test_an_image_that_does_not_say_what_drew_it_stays(runs: Path, tmp_path: Path) -> None:
