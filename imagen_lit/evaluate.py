@@ -2,7 +2,7 @@
 
 `scores.json` has the share that was right, for each stage of the cascade and each category, with
 intervals; `results.jsonl` has the results prompt by prompt. Prompts without an exact judge get no
-score. `sheet.png` shows the images, with the true ones below where there are any.
+score. `sheet.png` shows each image, the true one below it where there is one, and its prompt.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
 from imagen_lit.cli import command, config
+from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.run import prompts as run_prompts
 from imagen_lit.run import provenance, run_folder
@@ -80,7 +80,8 @@ def evaluate(
     if isinstance(prompts, JudgedPrompts):
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
-    _write_sheet(prompts, [list(paths.values())[-1] for paths in files], folder / SHEET)
+    largest = np.stack([pixels.load_png(list(paths.values())[-1]) for paths in files])
+    pixels.save_png(prompt_sheet(prompts, largest), folder / SHEET)
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
     write_json(folder / "scores.json", scores)
@@ -91,14 +92,6 @@ def _result(prompts: Prompts, number: int, image: Path) -> dict[str, Any]:
     if isinstance(prompts, JudgedPrompts):
         return prompts.judge(number, pixels.load_png(image))
     return {"prompt": prompts.prompts[number]}
-
-
-def _write_sheet(prompts: Prompts, images: list[Path], file: Path) -> None:
-    """The largest image of each prompt, with the true one below it if there is one."""
-    bands = [np.stack([pixels.load_png(image) for image in images])]
-    if isinstance(prompts, PromptsWithImages):
-        bands.append(prompts.true_images(bands[0].shape[1]))
-    pixels.save_png(image_grid(bands, columns=8, edge=128), file)
 
 
 def table(scores: dict[str, Any]) -> str:

@@ -6,21 +6,15 @@ import numpy as np
 from PIL import Image
 
 
-def image_grid(
-    bands: Sequence[np.ndarray], columns: int = 12, edge: int = 64, gap: int = 0
-) -> Image.Image:
-    """Images [N, H, W, 3] in rows of `columns`. Where there are several bands, image i of each is
-    below image i of the one before: what was drawn, and what is true."""
-    count = len(bands[0])
-    columns = min(columns, count)
-    rows = -(-count // columns)
+def image_grid(images: Sequence[np.ndarray], columns: int, edge: int, gap: int = 0) -> Image.Image:
+    """Images [H, W, 3] in rows of `columns`, each at `edge` pixels."""
+    columns = min(columns, len(images))
     step = edge + gap
-    size = columns * step - gap, rows * len(bands) * step - gap
+    size = columns * step - gap, -(-len(images) // columns) * step - gap
     grid = Image.new("RGB", size, "white")
-    for below, images in enumerate(bands):
-        for i, image in enumerate(images):
-            row = i // columns * len(bands) + below
-            grid.paste(tile(Image.fromarray(image), edge), (i % columns * step, row * step))
+    for number, image in enumerate(images):
+        place = number % columns * step, number // columns * step
+        grid.paste(tile(Image.fromarray(image), edge), place)
     return grid
 
 

@@ -1,8 +1,8 @@
 """Previews: after every so many images, the EMA draws the same prompts and seeds, to be looked at.
 
-The images go into the run folder as one sheet; where the prompts are captions of images, the true
-image is below each. Prompts with an exact judge are scored too: metrics.jsonl has their
-score/alignment_<category>.
+The images go into the run folder as one sheet, each above its prompt; of prompts that are captions
+of images, the true image is below the one drawn. Prompts with an exact judge are scored too:
+metrics.jsonl has their score/alignment_<category>.
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ from torch import Tensor
 
 from imagen_lit.basics import arguments, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.basics.progress_line import doing
-from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages, Source
+from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
+from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, Source
 from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
 
@@ -84,12 +84,9 @@ class Preview(Callback):
             for category, score in prompts.score(results).items():
                 low, high = score["interval"]
                 row[f"score/alignment_{category}"] = [score["exact"], low, high]
-        bands = [images]
-        if isinstance(prompts, PromptsWithImages):
-            bands.append(prompts.true_images(self.size))
         row["preview"] = f"preview_{images_seen:09d}.png"
         facts = {"run": str(self.folder), "images_seen": images_seen}
         facts |= {"prompts": prompts.prompts, "seeds": prompts.seeds}
         texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
-        pixels.save_png(image_grid(bands), self.folder / row["preview"], texts)
+        pixels.save_png(prompt_sheet(prompts, images), self.folder / row["preview"], texts)
         trainer.logger.write(row)  # type: ignore[union-attr]

@@ -9,8 +9,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from imagen_lit.basics import pixels
 from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.report import page, run_curves, score_table
@@ -51,8 +49,8 @@ def write(
         _times(budget.times),
     ]
     page.write(file, "demo", title, body)
-    last = np.stack([pixels.load_png(each["images"][stages[-1]]) for each in samples[:GRID]])
-    pixels.save_png(image_grid([last], columns=8, edge=128, gap=4), home / "grid.png")
+    last = [pixels.load_png(each["images"][stages[-1]]) for each in samples[:GRID]]
+    pixels.save_png(image_grid(last, columns=8, edge=128, gap=4), home / "grid.png")
     return file
 
 

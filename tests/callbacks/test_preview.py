@@ -8,14 +8,17 @@ import pytest
 import torch
 from lightning import Trainer
 from PIL import Image
+from sheet_tile import sheet_tile
 from tiny_world import WIDTH, add_text, sample
 from torch import Tensor
 
+from imagen_lit.basics.captioned_grid import GAP
 from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
 from imagen_lit.data.prompts.captions import Captions
 from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.prompt_sheet import EDGE
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
 from imagen_lit.data.shard_files import shard
 from imagen_lit.data.source.shapes import Shapes
@@ -69,11 +72,12 @@ def test_previews_of_captions_have_the_true_images_below_and_no_score(
     assert [row["images"] for row in rows] == [8, 16]
     assert not any(key.startswith("score/") for row in rows for key in row)
     sheet = Image.open(tmp_path / "run" / rows[-1]["preview"])
-    assert sheet.size == (4 * 64, 2 * 64)
     data = Data(str(own), "fake", 16, 8, validation=4)
-    below = np.asarray(sheet)[64:].reshape(16, 4, 4, 16, 4, 3)[:, 0, :, :, 0]
-    truth = Captions(4).of(data).true_images(16)
-    assert np.array_equal(below, truth.transpose(1, 0, 2, 3))
+    for number, truth in enumerate(Captions(4).of(data).true_images(16)):
+        below = np.asarray(
+            sheet_tile(sheet, number, EDGE, 1).resize((16, 16), Image.Resampling.BOX)
+        )
+        assert np.array_equal(below, truth)
 
 
 def test_previews_of_a_file_are_its_prompts_alone(own: Path, tmp_path: Path) -> None:
@@ -81,7 +85,7 @@ def test_previews_of_a_file_are_its_prompts_alone(own: Path, tmp_path: Path) -> 
     train(own, tmp_path / "run", TextFile(str(tmp_path / "prompts.txt")))
     row = previews(tmp_path / "run")[-1]
     assert set(row) == {"images", "preview"}
-    assert Image.open(tmp_path / "run" / row["preview"]).size == (128, 64)
+    assert Image.open(tmp_path / "run" / row["preview"]).width == 2 * EDGE + 3 * GAP
 
 
 def test_previews_of_the_shapes_world_are_scored(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from tiny_run import Encoder, leave_run
 from tiny_world import sample
 
 from imagen_lit.basics import pixels
-from imagen_lit.basics.image_grid import image_grid
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
 from imagen_lit.data.prompts.captions import Captions
 from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import Source
 from imagen_lit.data.shard_files import shard
 from imagen_lit.evaluate import evaluate, main, request, table
@@ -167,10 +167,9 @@ def test_prompts_that_nobody_can_judge_get_images_and_no_score(tmp_path: Path) -
         zip(captions.prompts, captions.seeds, strict=True)
     )
     assert all(set(row) == {"stage", "prompt", "seed", "image"} for row in rows)
-    sheet = np.asarray(Image.open(tmp_path / "own/sheet.png"))
-    bands = [np.stack([pixels.load_png(tmp_path / "own" / row["image"]) for row in rows])]
-    bands.append(captions.true_images(16))
-    assert np.array_equal(sheet, np.asarray(image_grid(bands, 8, 128)))
+    images = np.stack([pixels.load_png(tmp_path / "own" / row["image"]) for row in rows])
+    sheet = Image.open(tmp_path / "own/sheet.png")
+    assert np.array_equal(sheet, prompt_sheet(captions, images))
 
 
 def test_other_prompts_of_one_file_are_another_evaluation(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics import captioned_grid, pixels, png_metadata
 from imagen_lit.report import contact_sheet
 
 
@@ -45,13 +45,13 @@ def test_images_of_any_size_are_as_large_on_the_sheet(tmp_path: Path, size: int)
     "prompt", ["", "красный круг", "a red circle " * 800, "x" * 10_000, "two\nlines", "红色的圆"]
 )
 def test_a_caption_stays_between_its_image_and_the_next(tmp_path: Path, prompt: str) -> None:
-    sheet, edge, gap = tmp_path / "sheet.png", contact_sheet.EDGE, contact_sheet.GAP
+    sheet, edge, gap = tmp_path / "sheet.png", contact_sheet.EDGE, captioned_grid.GAP
     files = [leave(tmp_path, prompt, seed) for seed in (0, 1)]
     contact_sheet.write(sheet, files)
     picture = pixels.load_png(sheet)
     height, width, _ = picture.shape
     assert width == 2 * edge + 3 * gap
-    assert edge < height < edge + 2 * gap + contact_sheet.LINE * contact_sheet.LINES + 1
+    assert edge < height < edge + 2 * gap + captioned_grid.LINE * captioned_grid.LINES + 1
     captions = picture[gap + edge :]
     assert (captions != 255).any(), "something is written"
     for x in (0, gap + edge, 2 * (gap + edge)):
