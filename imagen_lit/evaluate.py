@@ -26,10 +26,9 @@ from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.run import prompts as run_prompts
 from imagen_lit.run import provenance, run_folder
+from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text import lost_text
 from imagen_lit.text.encoder import HuggingFace
-
-SHEET = "sheet.png"
 
 
 def evaluate(

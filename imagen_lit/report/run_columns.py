@@ -56,6 +56,6 @@ def _score(run: RunFacts, evaluations: Evaluations) -> str:
     """Of the last preview; of a stage without previews, that of the last evaluation."""
     scores = [run.score] if run.score is not None else []
     for evaluation, stage in evaluations:
-        if row := evaluation.scores[stage].get("all"):
+        if row := evaluation.scores.get(stage, {}).get("all"):
             scores.append((row["exact"], *row["interval"]))
     return "{:.2f} ({:.2f}–{:.2f})".format(*scores[0]) if scores else ""

@@ -88,10 +88,11 @@ def _evaluations(evaluations: Evaluations) -> str:
     for evaluation, stage in evaluations:
         after = evaluation.images.get(stage)
         when = f" after {after:,} images" if after is not None else ""
-        if row := evaluation.scores[stage].get("all"):
+        line = f"evaluation {evaluation.name}, as {stage}{when}: "
+        if row := evaluation.scores.get(stage, {}).get("all"):
             low, high = row["interval"]
-            lines.append(
-                f"evaluation {evaluation.name}, as {stage}{when}: {row['exact']:.3f} "
-                f"[{low:.3f}, {high:.3f}] of {row['n']:,} prompts"
-            )
+            line += f"{row['exact']:.3f} [{low:.3f}, {high:.3f}] of {row['n']:,} prompts"
+        else:
+            line += f"{evaluation.prompts:,} prompts, not scored"
+        lines.append(line)
     return "".join(f"<p>{escape(line)}</p>" for line in lines)

@@ -14,6 +14,7 @@ from imagen_lit.report import (
     run_section,
     score_table,
 )
+from imagen_lit.run.evaluation_facts import EvaluationFacts
 from imagen_lit.run.run_facts import RunFacts
 from imagen_lit.run.run_search import Listing
 
@@ -98,7 +99,20 @@ def _group(group: str, runs: Sequence[RunFacts], listing: Listing, file: Path, r
     parts.append(f'<div class="plots">{"".join(figures)}</div>' if figures else "")
     for evaluation in listing.evaluations:
         if evaluation.group == group:
-            parts.append(f"<h3>{escape(evaluation.name)}</h3>{score_table.html(evaluation.scores)}")
+            parts.append(_evaluation(evaluation, file.parent))
     if group not in {run.name for run in listing.runs}:
         parts.append(run_section.sheets(listing.sheets.get(group, ()), file.parent))
     return "".join(parts)
+
+
+def _evaluation(evaluation: EvaluationFacts, folder: Path) -> str:
+    """The scores, and what was drawn: to be opened where there are scores."""
+    html = f"<h3>{escape(evaluation.name)}</h3>"
+    html += score_table.html(evaluation.scores) if evaluation.scores else "<p>not scored</p>"
+    if evaluation.sheet is not None:
+        image = page.image(evaluation.sheet, folder, "prompts, drawn")
+        html += (
+            f"<details{'' if evaluation.scores else ' open'}><summary>{evaluation.prompts:,} "
+            f'prompts, drawn</summary><div class="sheets">{image}</div></details>'
+        )
+    return html

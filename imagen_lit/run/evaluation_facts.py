@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 FILE = "scores.json"
+SHEET = "sheet.png"
 SCORES = "score/alignment"
 
 
 @dataclass(frozen=True)
 class EvaluationFacts:
     """By stage of the cascade: `runs`, the folder of the run, as it was named then;
-    `images`, how many it had seen; `scores`, a row for each category of prompts."""
+    `images`, how many it had seen; `scores`, a row for each category of prompts. `prompts` were
+    drawn, and `sheet` shows them."""
 
     name: str
     runs: Mapping[str, str]
     images: Mapping[str, int]
     scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    prompts: int
+    sheet: Path | None
     changed: float
 
     @property
@@ -47,13 +51,16 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
     if not scores and not provenance:
         return None
     cascade, weights = _mapping(provenance.get("cascade")), _mapping(provenance.get("weights"))
-    runs = {stage: _mapping(cascade.get(stage)).get("run") for stage in scores}
-    images = {stage: _mapping(weights.get(stage)).get("images_seen") for stage in scores}
+    runs = {stage: _mapping(cascade.get(stage)).get("run") for stage in cascade}
+    images = {stage: _mapping(weights.get(stage)).get("images_seen") for stage in weights}
+    count, sheet = provenance.get("n"), folder / SHEET
     return EvaluationFacts(
         name,
         {stage: run for stage, run in runs.items() if isinstance(run, str)},
         {stage: count for stage, count in images.items() if type(count) is int},
         scores,
+        count if type(count) is int else 0,
+        sheet if sheet.is_file() else None,
         changed,
     )
 

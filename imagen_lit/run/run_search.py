@@ -46,7 +46,7 @@ def search(root: Path, match: str = "") -> Listing:
             evaluation = evaluation_facts.read(folder, name)
             if evaluation is None:
                 listing.notes.append(f"{name}: {evaluation_facts.FILE} cannot be read")
-            elif evaluation.scores:
+            else:
                 listing.evaluations.append(evaluation)
         if folder.parent.name == SHEET[0] and SHEET[1] in files:
             owner = _name(folder.parent.parent, root)

@@ -61,14 +61,18 @@ def leave(
     return folder
 
 
-def leave_evaluation(root: Path, name: str, runs: dict[str, str]) -> Path:
-    """The scores of an evaluation of a cascade; `runs`: by stage, as evaluate names them."""
+def leave_evaluation(root: Path, name: str, runs: dict[str, str], is_scored: bool = True) -> Path:
+    """What an evaluation of a cascade leaves; `runs`: by stage, as evaluate names them."""
     row = {"n": 8, "exact": 0.875, "interval": [0.529, 0.978], "colour": 1.0, "word": None}
     provenance = {
         "cascade": {stage: {"run": run} for stage, run in runs.items()},
         "weights": {stage: {"images_seen": 640} for stage in runs},
+        "n": 8,
     }
-    scores = {"provenance": provenance, "score/alignment": {s: {"all": row} for s in runs}}
+    scores: dict[str, Any] = {"provenance": provenance}
+    if is_scored:
+        scores["score/alignment"] = {stage: {"all": row} for stage in runs}
     (root / name).mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(root / name / "sheet.png")
     (root / name / "scores.json").write_text(json.dumps(scores))
     return root / name

@@ -104,7 +104,8 @@ def test_a_page_holds_its_laws_whatever_runs_are_called(root: Path) -> None:
     check_laws(parsed, root)
     assert "demo/index.html" in parsed.links()
     sources = [unquote(link) for link in parsed.links() if link.endswith(".png")]
-    assert len(sources) == 3 + 2 * len(NAUGHTY), "three of four sheets, and one sheet of samples"
+    most = "three of four sheets, that of the evaluation, and one sheet of samples"
+    assert len(sources) == 3 + 1 + 2 * len(NAUGHTY), most
     assert all(attributes["loading"] == "lazy" for tag, attributes in parsed.tags if tag == "img")
 
 
@@ -171,3 +172,20 @@ def test_a_run_without_losses_says_when_they_come(tmp_path: Path) -> None:
     (folder / "metrics.jsonl").write_text(json.dumps({"images": 64, "train/loss": float("nan")}))
     assert "* the loss of the training" in " ".join(write(tmp_path / "runs").texts)
     assert "The loss of young is not a number" in " ".join(write(tmp_path / "runs").texts)
+
+
+@pytest.mark.parametrize("is_scored", [True, False])
+def test_an_evaluation_shows_its_images_and_scores_where_it_has_any(
+    tmp_path: Path, is_scored: bool
+) -> None:
+    left_runs.leave(tmp_path, "mine")
+    left_runs.leave_evaluation(tmp_path, "captions", {"base": "runs/mine"}, is_scored)
+    parsed = write(tmp_path)
+    assert "captions/sheet.png" in parsed.links()
+    texts = " ".join(parsed.texts)
+    assert ("0.875" in texts) == is_scored
+    assert ("evaluation captions, as base after 640 images: 8 prompts, not scored" in texts) != (
+        is_scored
+    )
+    opened = [dict(each) for tag, each in parsed.tags if tag == "details"]
+    assert any("open" in each for each in opened) != is_scored
