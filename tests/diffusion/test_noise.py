@@ -1,5 +1,7 @@
 """Numbers that are a function of (seed, position, purpose), and nothing else."""
 
+import hashlib
+import itertools
 import math
 
 import numpy as np
@@ -10,6 +12,7 @@ from torch import Tensor
 from imagen_lit.diffusion.noise import normal, times, uniform
 
 MANY = torch.arange(8_000)
+GAMMA = 0x9E3779B97F4A7C15
 
 
 def distance_to_cdf(values: Tensor) -> float:
@@ -40,6 +43,63 @@ def test_torchs_own_generator_is_neither_used_nor_moved() -> None:
     assert torch.equal(first, normal(0, MANY[:4], "noise", (5,)))
     torch.manual_seed(1)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def word(seed: int, position: int, purpose: str, number: int) -> int:
+    """Word `number` of a stream, in integers of Python: what the module's text says."""
+    digest = hashlib.blake2b(f"{seed} {purpose}".encode(), digest_size=16).digest()
+    a, b = (int.from_bytes(half) for half in (digest[:8], digest[8:]))
+    return mixed(mixed(a + position * GAMMA, 0) + number * GAMMA, mixed(b + position * GAMMA, 0))
+
+
+def mixed(z: int, key: int) -> int:
+    z %= 2**64
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9 ^ key) % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return z ^ z >> 31
+
+
+def test_the_generator_is_splitmix64() -> None:
+    """Its published numbers for the seed 1234567."""
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    assert [mixed(1234567 + number * GAMMA, 0) for number in range(1, 5)] == published
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5, 7), (3, 16, 16)])
+def test_normal_numbers_are_those_of_the_generator(shape: tuple[int, ...]) -> None:
+    count, position = math.prod(shape), 5_120_000_003
+    words = [word(7, position, "noise", number) for number in range(2 * max(2, -(-count // 4)))]
+    halves = np.array([half for w in words for half in (w & 0xFFFFFFFF, w >> 32)], np.uint32)
+    share, angle = halves.view(np.int32).astype(np.float64).reshape(2, -1)
+    radius = np.sqrt(-2 * np.log(np.abs(share) * 2.0**-31))
+    angle *= np.pi * 2.0**-31
+    expected = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    numbers = normal(7, [position], "noise", shape)
+    assert np.allclose(numbers.flatten().numpy(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_uniform_numbers_are_those_of_the_generator() -> None:
+    expected = [(word(7, position, "drop", 0) >> 40) / 2**24 for position in range(20)]
+    assert uniform(7, MANY[:20], "drop").tolist() == expected
+
+
+def test_the_streams_of_neighbours_share_no_word() -> None:
+    words = [
+        word(seed, position, purpose, number)
+        for seed, position, purpose in itertools.product((0, 1), range(40), ("noise", "level"))
+        for number in range(60)
+    ]
+    assert len({*words}) == len(words)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_number_of_threads_changes_no_bit(threads: int) -> None:
+    before = torch.get_num_threads()
+    together = normal(3, MANY[:9], "noise", (3, 61, 67))
+    torch.set_num_threads(threads)
+    alone = [normal(3, MANY[i : i + 1], "noise", (3, 61, 67)) for i in range(9)]
+    torch.set_num_threads(before)
+    assert torch.equal(together, torch.cat(alone))
 
 
 def test_shapes_and_dtypes() -> None:
