@@ -84,14 +84,14 @@ class TextAndLowRes:
         """The text, the noisy low-resolution image and its log-SNR."""
         lowres = F.interpolate(batch["image"], scale_factor=1 / self.factor, mode="area")
         position = batch["position"]
-        aug_level = (self.max_aug_level * noise.uniform(seed, position, "level")).to(lowres)
-        eps = noise.normal(seed, position, "augmentation", lowres.shape[1:]).to(lowres)
+        aug_level = self.max_aug_level * noise.uniform(seed, position, "level")
+        eps = noise.normal(seed, position, "augmentation", lowres.shape[1:])
         noisy, logsnr = augment(lowres, aug_level, eps, self.schedule)
         return Condition(*_drop_text(batch, seed, self.drop), noisy, logsnr)
 
 
 def _drop_text(batch: Batch, seed: int, share: float) -> tuple[Tensor, Tensor]:
-    keep = noise.uniform(seed, batch["position"], "drop").to(batch["image"].device) >= share
+    keep = noise.uniform(seed, batch["position"], "drop") >= share
     text = batch["text"].to(batch["image"].dtype) * keep[:, None, None]
     return text, batch["mask"] & keep[:, None]
 

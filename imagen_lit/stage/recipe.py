@@ -48,13 +48,13 @@ class Recipe:
     ) -> Iterator[Tensor]:
         """Yield [B, 3, size, size] after every step; the last one is the image."""
         guided = self.guidance.guide(denoiser.bind(condition), denoiser.bind_pair(condition))
-        device, shape = condition.text.device, (3, size, size)
+        positions = torch.tensor(seeds, device=condition.text.device)
 
         def denoise(z: Tensor, t: Tensor) -> Tensor:
             return self.threshold(guided(z, t))
 
         def fresh_noise(purpose: str) -> Tensor:
-            return noise.normal(0, seeds, f"{size} {purpose}", shape).to(device)
+            return noise.normal(0, positions, f"{size} {purpose}", (3, size, size))
 
         yield from trajectory(
             self.sampler,
@@ -86,7 +86,8 @@ class Recipe:
     ) -> Condition:
         """The text together with a smaller image, augmented once to this recipe's level (fig. A.32
         b)."""
-        eps = noise.normal(0, seeds, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
+        positions = torch.tensor(seeds, device=lowres.device)
+        eps = noise.normal(0, positions, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
         aug_level = torch.full((len(lowres),), self.aug_level, device=lowres.device)
-        noisy, logsnr = augment(lowres, aug_level, eps.to(lowres), schedule)
+        noisy, logsnr = augment(lowres, aug_level, eps, schedule)
         return Condition(condition.text, condition.mask, noisy, logsnr)

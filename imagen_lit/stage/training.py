@@ -102,7 +102,7 @@ class Stage(LightningModule):
     ) -> Tensor:
         """The same under another condition, on the same noise."""
         x = batch["image"]
-        eps = noise.normal(seed, batch["position"], "noise", x.shape[1:]).to(x)
+        eps = noise.normal(seed, batch["position"], "noise", x.shape[1:])
         return denoising_loss(
             lambda z, logsnr: denoiser.predict(z, logsnr, condition).float(),
             x,
@@ -118,7 +118,7 @@ class Stage(LightningModule):
     ) -> Tensor:
         """The denoiser's estimate of the images at times t, on the same noise."""
         x = batch["image"]
-        eps = noise.normal(seed, batch["position"], "noise", x.shape[1:]).to(x)
+        eps = noise.normal(seed, batch["position"], "noise", x.shape[1:])
         return denoiser(diffuse(x, eps, denoiser.schedule(t)), t, condition)
 
     # Training --------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Stage(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The mean loss; the mean over the update so far is logged."""
-        t = noise.times(self.seed, batch["position"]).to(batch["image"])
+        t = noise.times(self.seed, batch["position"])
         loss = self.loss(self.denoiser, batch, t, self.seed).mean()
         self._losses.append(loss.detach())
         self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
@@ -212,8 +212,8 @@ class Stage(LightningModule):
 
     def validation_times(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Each image's bin and time: a function of its position."""
-        bins = (batch["position"] % TIME_BINS).to(self.device)
-        return bins, ((bins + 0.5) / TIME_BINS).to(batch["image"])
+        bins = batch["position"] % TIME_BINS
+        return bins, (bins + 0.5) / TIME_BINS
 
     def on_validation_epoch_end(self) -> None:
         """Log the loss, overall and by time, over the images of all ranks, so that all agree."""

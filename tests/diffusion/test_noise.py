@@ -187,3 +187,13 @@ def test_times_walk_in_golden_steps_from_a_start_that_depends_on_the_seed() -> N
     starts = torch.cat([times(seed, [0]) for seed in range(2000)])
     assert distance_to_cdf(starts) < 1.95 / math.sqrt(2000)
     assert (t >= 0).all() and (t < 1).all()
+
+
+def test_a_compiled_graph_draws_the_same_numbers_without_a_break() -> None:
+    def draw(positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        numbers = normal(7, positions, "noise", (3, 8, 8))
+        return numbers, uniform(7, positions, "drop"), times(7, positions)
+
+    compiled = torch.compile(draw, backend="aot_eager", fullgraph=True)
+    for one, other in zip(draw(MANY[:5]), compiled(MANY[:5]), strict=True):
+        assert torch.equal(one, other)
