@@ -14,8 +14,8 @@ def matrix_peak(
     device = torch.device(device)
     if device.type != "cpu":
         edge *= 4
-    generator = torch.Generator(device).manual_seed(0)  # the global one belongs to training
-    a, b = (torch.randn(edge, edge, device=device, generator=generator).to(dtype) for _ in range(2))
+    generator = torch.Generator().manual_seed(0)  # the global one belongs to training
+    a, b = (torch.randn(edge, edge, generator=generator).to(device, dtype) for _ in range(2))
     best, until = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < until:
         start = time.perf_counter()

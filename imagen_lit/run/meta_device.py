@@ -45,7 +45,7 @@ def _forward_and_backward(stage: Stage, images: int, edge: int, text_width: int)
         "image": torch.empty(images, 3, edge, edge, device="meta"),
         "text": torch.empty(images, TOKENS, text_width, device="meta"),
         "mask": torch.ones(images, TOKENS, dtype=torch.bool, device="meta"),
-        "position": torch.zeros(images, dtype=torch.int64),
+        "position": torch.zeros(images, dtype=torch.int64, device="meta"),
     }
     t = torch.full((images,), 0.5, device="meta")
     stage.loss(stage.denoiser, batch, t, 0).mean().backward()
