@@ -8,12 +8,11 @@ included in the timing.
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
-from lightning import Callback, Trainer
+from lightning import Callback
 from omegaconf import DictConfig
 
 from imagen_lit.basics import arguments, hardware
@@ -23,6 +22,7 @@ from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config, console
 from imagen_lit.diffusion import noise
 from imagen_lit.run import estimate, preflight, run_folder
+from imagen_lit.run.trainer import build_trainer, training_device
 from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.training import Stage
 
@@ -52,7 +52,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     stage.images = sys.maxsize  # `batches` ends it, however short the configured training is
     quiet = {"logger": False, "callbacks": None, "enable_checkpointing": False}
     length = {"max_epochs": 1, "limit_train_batches": batches + WARM_UP, "limit_val_batches": 0}
-    trainer: Trainer = config.build({**cfg.trainer, **quiet, **length})
+    trainer = build_trainer(cfg, **quiet, **length)
     trainer.callbacks.append(clock)  # type: ignore[attr-defined]
     trainer.accumulate_grad_batches = data.accumulation_steps(1)
     trainer.fit(stage, datamodule=data)
@@ -62,8 +62,9 @@ def speed(cfg: DictConfig, batches: int) -> float:
 
 def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
     """Seconds of one training step on random images and text in memory."""
-    stage: Stage = config.build(cfg.stage)
-    trainer: Trainer = config.build({**cfg.trainer, "logger": False, "callbacks": None})
+    device = training_device(cfg)
+    stage: Stage = config.build(cfg.stage).to(device)
+    trainer = build_trainer(cfg, logger=False, callbacks=None)
     edge, size = cfg.data.crop or cfg.data.size, cfg.data.batch_size
     batch = {
         "image": torch.rand(size, 3, edge, edge) * 2 - 1,
@@ -71,6 +72,7 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
         "mask": torch.ones(size, 16, dtype=torch.bool),
         "position": torch.arange(size),
     }
+    batch = {name: tensor.to(device) for name, tensor in batch.items()}
     optimizer, ends = stage.configure_optimizers(), []
     for _ in range(batches + 2):
         with trainer.precision_plugin.forward_context():
@@ -78,6 +80,7 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        _wait(device)
         ends.append(time.perf_counter())
     return (ends[-1] - ends[1]) / batches
 
@@ -93,22 +96,32 @@ def flops(cfg: DictConfig) -> int:
 @torch.inference_mode()
 def call_seconds(cfg: DictConfig, images: int = 16) -> float:
     """Seconds of one network call, per image, at the size that is drawn."""
-    stage: Stage = config.build(cfg.stage)
-    size, text = cfg.data.size, torch.zeros(images, 12, cfg.text.width)
-    condition = Condition(text, torch.ones(images, 12, dtype=torch.bool))
-    if isinstance(stage.condition, TextAndLowRes):
-        edge = size // stage.condition.factor
-        lowres = torch.zeros(images, 3, edge, edge)
-        condition = replace(condition, lowres=lowres, lowres_logsnr=torch.zeros(images))
-    z, t = torch.zeros(images, 3, size, size), torch.full((images,), 0.5)
-    stage.ema(z, t, condition)
-    return min(_seconds(lambda: stage.ema(z, t, condition)) for _ in range(3)) / images
+    device = training_device(cfg)
+    stage: Stage = config.build(cfg.stage).to(device)
+    size = cfg.data.size
+    with device:
+        text, mask = torch.zeros(images, 12, cfg.text.width), torch.ones(images, 12)
+        condition = Condition(text, mask.bool())
+        if isinstance(stage.condition, TextAndLowRes):
+            edge = size // stage.condition.factor
+            lowres = torch.zeros(images, 3, edge, edge)
+            condition = replace(condition, lowres=lowres, lowres_logsnr=torch.zeros(images))
+        z, t = torch.zeros(images, 3, size, size), torch.full((images,), 0.5)
+
+    def call() -> float:
+        start = time.perf_counter()
+        stage.ema(z, t, condition)
+        _wait(device)
+        return time.perf_counter() - start
+
+    call()
+    return min(call() for _ in range(3)) / images
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def _wait(device: torch.device) -> None:
+    """Until the device has done all that was asked of it."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 @command.main("bench")
@@ -119,8 +132,7 @@ def main(cfg: DictConfig) -> None:
         raise InputError(" ".join(missing))
     precision = str(cfg.trainer.precision)
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    is_cpu = cfg.trainer.accelerator == "cpu"
-    device = (None if is_cpu else torch.accelerator.current_accelerator()) or torch.device("cpu")
+    device = training_device(cfg)
     peak, flops_per_image = hardware.matrix_peak(dtype, device), flops(cfg)
     rate, memory = speed(cfg, cfg.batches), hardware.peak_memory(device)
     weights = sum(p.numel() for p in config.build(cfg.network).parameters())

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, runs
 from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics.device import choose
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import guidance_sheet
@@ -40,15 +41,16 @@ def demo(cfg: DictConfig) -> TimeBudget:
     """Run every step in order and write the page; return the time budget."""
     _check_arguments(cfg)
     home = Path(cfg.runs) / "demo"
-    common = [f"runs={cfg.runs}", f"text={cfg.text.name}"]
+    device = [] if cfg.device == "auto" else [f"device={cfg.device}"]
+    common = [f"runs={cfg.runs}", f"text={cfg.text.name}", *device]
     evaluate_words = [*common, f"prompts.count={cfg.prompts}"]
     evaluation = config.compose("evaluate", evaluate_words)
     config.build(evaluation.prompts)  # refuses now a count of prompts that is too large
     with TimeBudget(home / "budget.json", cfg.minutes, bootstrap.STARTED_AT) as budget:
         _make_text_encoder(cfg, budget)
         _refuse_other_evaluation(evaluation)
-        _make_data(cfg, budget)
-        precision = f"trainer.precision={_precision(budget)}"
+        _make_data(cfg, device, budget)
+        precision = f"trainer.precision={_precision(cfg.device, budget)}"
         train_words = [*common, f"data.shards={cfg.datasets}", precision]
         train_words += ["logger=files"]  # nothing about a demo goes to W&B
         overrides = {
@@ -122,7 +124,7 @@ def _refuse_other_evaluation(evaluation: DictConfig) -> None:
     provenance.refuse_other_request(Path(evaluation.out), source)
 
 
-def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
+def _make_data(cfg: DictConfig, device: list[str], budget: TimeBudget) -> None:
     words = [f"source.count={cfg.scenes}", f"folder={cfg.datasets}"]
     world = config.compose("build_shards", words)
     step = "shapes world: images and captions as WebDataset shards"
@@ -135,7 +137,7 @@ def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
             already_there(target)
         _count("shards written", shards)
         _count("shards indexed", build.survey(target, world.workers))
-    words = [f"text={cfg.text.name}", f"shards={cfg.datasets}"]
+    words = [f"text={cfg.text.name}", f"shards={cfg.datasets}", *device]
     captions = config.compose("embed_text", words)
     step = "captions: one text sidecar per shard"
     with budget.step(step, _command_line("embed_text", words)) as already_there:
@@ -154,10 +156,11 @@ def _count(unit: str, steps: Iterable[tuple[int, int]]) -> None:
         counter(done, total)
 
 
-def _precision(budget: TimeBudget) -> str:
+def _precision(device: str, budget: TimeBudget) -> str:
     """bf16 if this machine multiplies it clearly faster, by measurement; decided once per demo."""
     if "precision" not in budget.record:
-        peaks = {dtype: hardware.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+        dtypes, place = (torch.float32, torch.bfloat16), choose(device)
+        peaks = {dtype: hardware.matrix_peak(dtype, place) for dtype in dtypes}
         gain = peaks[torch.bfloat16] / peaks[torch.float32]
         precision = budget.record["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
         budget.write()

@@ -64,7 +64,7 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
     if draws_previews:
         prompts.require_source(cfg.callbacks.preview.prompts)
-    trainer = build_trainer(cfg.trainer)
+    trainer = build_trainer(cfg)
     _check_previews(trainer.callbacks, data)  # type: ignore[attr-defined]
     _require_checkpoints_and_logger(trainer)
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)

@@ -44,7 +44,7 @@ def start(cfg: Any) -> None:
         config.build(cfg.stage).configure_optimizers()
     config.build(cfg.data)
     config.build(cfg.text)
-    build_trainer(cfg.trainer)
+    build_trainer(cfg)
 
 
 @pytest.mark.parametrize("value", [-1, "nan"])

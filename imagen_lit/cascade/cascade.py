@@ -14,8 +14,8 @@ from torch import Tensor
 from imagen_lit.basics.errors import InputError
 from imagen_lit.run import run_folder
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
+from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.recipe import Recipe
-from imagen_lit.stage.training import Stage
 
 
 @dataclass
@@ -26,9 +26,9 @@ class TrainedStage:
     recipe: Recipe
 
     @cached_property
-    def stage(self) -> Stage:
-        """Its weights, loaded on first use."""
-        return run_folder.load_stage(Path(self.run))
+    def denoiser(self) -> Denoiser:
+        """The EMA of its weights, loaded on first use."""
+        return run_folder.load_ema(Path(self.run))
 
     @cached_property
     def condition(self) -> TextOnly | TextAndLowRes:
@@ -56,11 +56,12 @@ class TrainedStage:
         seeds: Sequence[int],
         each_step: Callable[[int], None],
     ) -> Tensor:
-        """Images [B, 3, size, size] in [-1, 1]."""
+        """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
+        self.denoiser.to(condition.text.device)
         if lowres is not None:
             schedule = self.condition.schedule  # type: ignore[union-attr]
             condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
-        return self.recipe.draw(self.stage.ema, condition, seeds, self.size, each_step)
+        return self.recipe.draw(self.denoiser, condition, seeds, self.size, each_step)
 
 
 class Cascade:

@@ -40,8 +40,8 @@ def _tasks(devices: Any) -> int:
 
 
 def _gpus(tasks: int, accelerator: str) -> int | None:
-    """`${gpus:…}` of these tasks: one GPU each, none when they train on the CPU."""
-    return None if accelerator == "cpu" else tasks
+    """`${gpus:…}` of these tasks: one GPU each if they train on GPUs (`trainer=gpu`)."""
+    return None if accelerator in ("cpu", "auto") else tasks
 
 
 def _memory(gpus: int | None) -> int | None:

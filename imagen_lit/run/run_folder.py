@@ -27,16 +27,19 @@ from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_di
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, lock, metrics, status
 from imagen_lit.run.run_facts import CONFIG
+from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
 
 # What a resumed run may change: how long, on what hardware, and how it is logged. Nothing that
 # changes what is learnt.
 CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
+CHANGEABLE += ("device", "text.device")
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
 CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
+EMA = "ema."  # before the names of its weights
 TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
@@ -216,20 +219,32 @@ def _drawing_digest(folder: Path) -> str:
 
 
 def load_stage(folder: Path) -> Stage:
-    """The trained stage of a run; `.ema` is the denoiser to draw with."""
+    """The trained stage of a run."""
     stage: Stage = build(folder, "stage")
+    stage.load_state_dict(_newest_weights(folder))
+    return stage.eval()
+
+
+def load_ema(folder: Path) -> Denoiser:
+    """The denoiser to draw with: the EMA alone, without the weights that it follows."""
+    denoiser: Denoiser = build(folder, "stage.denoiser")
+    weights = _newest_weights(folder).items()
+    denoiser.load_state_dict({k.removeprefix(EMA): v for k, v in weights if k.startswith(EMA)})
+    return denoiser.eval().requires_grad_(False)
+
+
+def _newest_weights(folder: Path) -> dict[str, Any]:
     newest = checkpoint.newest_good(folder)
     if newest is None:
         raise FileNotFoundError(
             f"the run {folder} has no checkpoint yet. Let python -m imagen_lit.train finish first."
         )
-    stage.load_state_dict(checkpoint.read(newest)["state_dict"])
-    return stage.eval()
+    return checkpoint.read(newest)["state_dict"]
 
 
 def start_from(stage: Stage, folder: Path) -> None:
     """Give a new stage the EMA weights of another run; its clock stays at zero."""
-    there = load_stage(folder).ema.state_dict()
+    there = load_ema(folder).state_dict()
     here = stage.denoiser.state_dict()
     differing = [
         key

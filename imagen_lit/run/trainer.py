@@ -1,29 +1,54 @@
 """The trainer of a run, built from its config; in a SLURM job it must match the job's size."""
 
+from typing import Any
+
+import torch
 from lightning import Trainer
 from omegaconf import DictConfig, open_dict
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, device
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.run import slurm
 
 ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
 
 
-def build_trainer(node: DictConfig) -> Trainer:
-    """Build it. Lightning's own requeueing is switched off: callbacks.preemption does that."""
+def training_device(cfg: DictConfig) -> torch.device:
+    """The device of a config: `trainer.accelerator`, which is ${device} or gpu, any but the CPU."""
+    name = cfg.trainer.accelerator
+    if name not in ("gpu", "cuda"):
+        return device.choose(name)
+    chosen = device.choose(cfg.device)
+    if chosen.type == "cpu":
+        raise InputError(
+            f"trainer.accelerator={name} with device={cfg.device}, but torch finds no accelerator "
+            "here. Use a machine that has one, or set trainer=laptop scale=demo for what a laptop "
+            "can do."
+        )
+    return chosen
+
+
+def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
+    """Build it, with these changes. Lightning's own requeueing is switched off:
+    callbacks.preemption does that."""
+    node, chosen = cfg.trainer.copy(), training_device(cfg)
     for name in ("val_check_interval", "log_every_n_steps"):
         if name in node:
             arguments.whole_number(f"trainer.{name}", node[name], 1)
     if node.get("gradient_clip_val") is not None:
         arguments.number("trainer.gradient_clip_val", node.gradient_clip_val, 0)
-    if not slurm.in_job():
-        return config.build(node)
-    if type(node.devices) is int:  # Lightning refuses it too, but does not say what to type
-        slurm.check_world_size(node.devices * node.get("num_nodes", 1))
-    with open_dict(node):
+    changes |= {"accelerator": chosen.type}
+    if chosen.index is not None and node.devices == 1:
+        changes |= {"devices": [chosen.index]}
+    if slurm.in_job():
+        if type(node.devices) is int:  # Lightning refuses it too, but does not say what to type
+            slurm.check_world_size(node.devices * node.get("num_nodes", 1))
         environment = {"_target_": ENVIRONMENT, "auto_requeue": False}
-        node.plugins = [*(node.get("plugins") or []), environment]
+        changes |= {"plugins": [*(node.get("plugins") or []), environment]}
+    with open_dict(node):
+        node.update(changes)
     trainer: Trainer = config.build(node)
-    slurm.check_world_size(trainer.world_size)
+    if slurm.in_job():
+        slurm.check_world_size(trainer.world_size)
     return trainer

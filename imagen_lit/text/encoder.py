@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from imagen_lit.basics.device import choose
 from imagen_lit.basics.errors import InputError
 from imagen_lit.text import fingerprint
 
@@ -26,7 +27,7 @@ DTYPES = ("float32", "bfloat16")
 class HuggingFace:
     """`load` is a class's `from_pretrained`; `layer` indexes the hidden states, -1 being the
     encoder's own output. `dtype` is the compute precision: float32 or bfloat16; T5 overflows in
-    float16, which is refused. `device` auto is the accelerator if there is one."""
+    float16, which is refused."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class HuggingFace:
             )
         self.name, self.path, self.load = name, path, load
         self.width, self.max_length, self.layer = width, max_length, layer
-        self.device = _accelerator() if device == "auto" else device
+        self.device = choose(device)
         self.dtype, self.make_command = dtype, make_command
 
     @cached_property
@@ -130,7 +131,6 @@ class HuggingFace:
         ids = self.tokenizer(words, add_special_tokens=False)["input_ids"]
         return [list(self.tokenizer.convert_ids_to_tokens(each)) for each in ids]
 
-    @torch.inference_mode()
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """Token vectors [B, L, D] and mask [B, L]."""
         batch = self.tokenizer(
@@ -140,19 +140,21 @@ class HuggingFace:
             max_length=self.max_length,
             return_tensors="pt",
         ).to(self.device)
-        out = self.model(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            output_hidden_states=self.layer != -1,
-        )
-        tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
-        mask = batch["attention_mask"].bool()
-        if not tokens[mask].isfinite().all():
-            raise InputError(
-                f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
-                "Set text.dtype=float32 or text.dtype=bfloat16."
+        model, mask = self.model, batch["attention_mask"].bool()
+        with torch.no_grad():
+            out = model(
+                input_ids=batch["input_ids"],
+                attention_mask=batch["attention_mask"],
+                output_hidden_states=self.layer != -1,
             )
-        return tokens.float() * mask.unsqueeze(-1), mask
+            tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
+            tokens = tokens.float().masked_fill(~mask.unsqueeze(-1), 0)
+            if not tokens.isfinite().all():
+                raise InputError(
+                    f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
+                    "Set text.dtype=float32 or text.dtype=bfloat16."
+                )
+        return tokens, mask
 
     def settings(self) -> dict[str, str]:
         """The part of the fingerprint that does not depend on the files."""
@@ -189,10 +191,3 @@ class HuggingFace:
     def _require_files(self, weights: bool = True) -> None:
         if missing := self.missing_files(weights):
             raise FileNotFoundError(missing)
-
-
-def _accelerator() -> str:
-    if not torch.accelerator.is_available():
-        return "cpu"
-    accelerator = torch.accelerator.current_accelerator()
-    return "cpu" if accelerator is None else accelerator.type

@@ -4,8 +4,8 @@ An operation that mixes devices raises, as on a GPU. Each read by the host (`.it
 a comparison in an `if`, a copy to the CPU) is recorded with the line that caused it. So what holds
 of placement and of reads on an accelerator can be tested on any machine.
 
-    with stand_in.accelerator():
-        train(config.compose("train", ["device=lab", ...]))
+To import this module gives the process an accelerator for good, so tests run it in processes of its
+own: `run("sample", ...)` of tests/helpers/on_stand_in.py.
 """
 
 import traceback
@@ -38,7 +38,7 @@ class Lab(Tensor):
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
-    def __new__(cls, inner: Tensor) -> "Lab":
+    def __new__(cls: type["Lab"], inner: Tensor) -> "Lab":
         self = Tensor._make_wrapper_subclass(
             cls,
             inner.shape,
@@ -113,7 +113,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _is_read(func: Any, args: Any) -> bool:
-    """A number for the host, a copy into a tensor of the host, or a shape that depends on values."""
+    """A number for the host, a copy into a tensor of its, or a shape that depends on values."""
     if func is aten.copy_.default:
         return not isinstance(args[0], Lab)
     by_mask = func in (aten.index.Tensor, aten.index_put_.default) and any(
@@ -137,11 +137,16 @@ def _inner(value: Any) -> Any:
 
 
 def _place() -> str:
-    """The innermost line of imagen_lit; of a library, if none of ours called it."""
+    """The innermost line of imagen_lit; where a library read by itself, that line too."""
     frames = [f for f in traceback.extract_stack() if "helpers/stand_in" not in f.filename]
-    ours = [f for f in frames if "/imagen_lit/" in f.filename]
-    frame = (ours or [f for f in frames if "/torch/" not in f.filename])[-1]
-    return f"{frame.filename.rpartition('/imagen_lit/')[2]}:{frame.lineno} {frame.line}"
+    ours = [number for number, f in enumerate(frames) if "/imagen_lit/" in f.filename]
+    others = [f for f in frames[ours[-1] + 1 if ours else 0 :] if "/_" not in f.filename]
+    shown = [frames[ours[-1]]] if ours else []
+    return " > ".join(f"{_short(f.filename)}:{f.lineno} {f.line}" for f in shown + others[-1:])
+
+
+def _short(file: str) -> str:
+    return "/".join(file.split("/")[-2:])
 
 
 class LabAccelerator(Accelerator):
