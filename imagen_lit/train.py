@@ -44,7 +44,7 @@ def train(cfg: DictConfig) -> Path:
             run_folder.start_from(stage, Path(cfg.start_from))
         resume.rewind(folder, point)
         trainer.fit(stage, datamodule=data, ckpt_path=point.checkpoint, weights_only=True)
-        if int(stage.images_seen) < stage.images:
+        if stage.images_seen < stage.images:
             raise KeyboardInterrupt
     return folder
 

@@ -37,13 +37,14 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """The checkpoint that it resumes from is already saved."""
-        self._saved_at = int(pl_module.images_seen)
+        self._saved_at = pl_module.images_seen
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save, if it is due."""
-        images, saved_at = int(pl_module.images_seen), cast(int, self._saved_at)
+        images: int = pl_module.images_seen
+        saved_at = cast(int, self._saved_at)
         if pl_module.between_updates and images // self.every > saved_at // self.every:
             self._write(trainer)
 
@@ -59,12 +60,12 @@ class Checkpoints(Checkpoint):
                 "the update is not complete: a checkpoint can only be saved between two updates. "
                 "Call save() when stage.between_updates is true."
             )
-        if overwrite or int(trainer.lightning_module.images_seen) != self._saved_at:
+        if overwrite or trainer.lightning_module.images_seen != self._saved_at:
             self._write(trainer)
         trainer.strategy.checkpoint_io.finish()
 
     def _write(self, trainer: Any) -> None:
-        images = int(trainer.lightning_module.images_seen)
+        images = trainer.lightning_module.images_seen
         with doing("saving a checkpoint"):
             trainer.save_checkpoint(checkpoint.path(self.folder, images))
         self._saved_at = images

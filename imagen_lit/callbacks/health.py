@@ -66,16 +66,16 @@ class Health(Callback):
         signals["ema_lag"] = lag(pl_module)
         for name, value in signals.items():
             pl_module.log(f"health/{name}", value, sync_dist=True)  # equal on all ranks
-        if int(pl_module.images_seen) >= self.after:
+        if pl_module.images_seen >= self.after:
             for name, value in signals.items():
-                _warn_if_unhealthy(name, value, int(pl_module.images_seen))
+                _warn_if_unhealthy(name, value, pl_module.images_seen)
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Warn about a loss that has risen at one noise level."""
         losses = {n: float(v) for n, v in trainer.callback_metrics.items() if "/loss_t" in n}
         for name, loss in losses.items():
             lowest = self._lowest.setdefault(name, loss)
-            if int(pl_module.images_seen) >= self.after and not loss <= MAX_RISE * lowest:
+            if pl_module.images_seen >= self.after and not loss <= MAX_RISE * lowest:
                 _warn_of_rise(name, loss, lowest)
             self._lowest[name] = min(lowest, loss)
 
@@ -105,23 +105,24 @@ def measure(stage: Stage, batch: Batch) -> Tensor:
     x = batch["image"]
     output = stage.clean_estimate(stage.ema, batch, own, t, 0).clamp(-1, 1)
     colour = (output - x).mean((2, 3)).double().sum(0)
-    count, with_lowres, error = len(x), 0, 0.0
+    count, with_lowres, error = len(x), 0, losses[0].new_zeros(())
     if condition.lowres is not None:
         edge = condition.lowres.shape[-1]
         small, target = (F.adaptive_avg_pool2d(image, edge) for image in (output, x))
-        with_lowres, error = count, float((small - target).square().mean((1, 2, 3)).sum())
-    numbers = [*losses, error, *colour, count, with_lowres]
-    return torch.tensor([float(n) for n in numbers], dtype=torch.float64, device=x.device)
+        with_lowres, error = count, (small - target).square().mean((1, 2, 3)).double().sum()
+    counts = torch.tensor([count, with_lowres], dtype=torch.float64).to(x.device)
+    return torch.cat([torch.stack([*losses, error]), colour, counts])
 
 
 @torch.no_grad()
 def lag(stage: Stage) -> float:
     """|EMA - network| / |network|, over all weights."""
     pairs = zip(stage.ema.parameters(), stage.denoiser.parameters(), strict=True)
-    distance, size = 0.0, 0.0
-    for average, weight in pairs:
-        distance += float(_full((average - weight).square().sum()))
-        size += float(_full(weight.square().sum()))
+    sums = [
+        torch.stack([_full(part.double().square().sum()) for part in (average - weight, weight)])
+        for average, weight in pairs
+    ]
+    distance, size = torch.stack(sums).sum(0).tolist()
     return (distance / size) ** 0.5
 
 

@@ -57,7 +57,7 @@ class Preview(Callback):
                 "previews are drawn from text alone, but this stage enlarges a smaller image. Set "
                 "callbacks=default."
             )
-        self._count = int(pl_module.images_seen) // self.every
+        self._count = pl_module.images_seen // self.every
         prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
         text, mask = self.encoder.encode(prompts.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
@@ -66,7 +66,7 @@ class Preview(Callback):
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Draw, judge and write, if it is due."""
-        images_seen = int(pl_module.images_seen)
+        images_seen = pl_module.images_seen
         if images_seen // self.every == self._count:
             return
         self._count = images_seen // self.every

@@ -17,8 +17,8 @@ class Progress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the line; the clock of the estimate starts after the first batch."""
-        self._counter = Counter("images", self.label, self.every)
-        images = int(pl_module.images_seen)
+        self._counter, self._note = Counter("images", self.label, self.every), ""
+        images = pl_module.images_seen
         if trainer.is_global_zero and images < pl_module.images:
             self._counter.start(images, pl_module.images)
 
@@ -46,11 +46,12 @@ class Progress(Callback):
         """The last line comes when everything is saved; an interrupted one only ends."""
         if not trainer.is_global_zero or self._counter.is_empty:
             return
-        if int(pl_module.images_seen) >= pl_module.images:
+        if pl_module.images_seen >= pl_module.images:
             self._count(trainer, pl_module, last=True)
         ProgressLine.end()
 
     def _count(self, trainer: Trainer, pl_module: Any, last: bool) -> None:
         loss = trainer.callback_metrics.get("train/loss")
-        note = "" if loss is None else f"loss {float(loss):.4f}"
-        self._counter(int(pl_module.images_seen), pl_module.images, note, last=last)
+        if loss is not None and pl_module.is_logged:
+            self._note = f"loss {float(loss):.4f}"
+        self._counter(pl_module.images_seen, pl_module.images, self._note, last=last)

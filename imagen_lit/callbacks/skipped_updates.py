@@ -33,7 +33,7 @@ class SkippedUpdates(Callback):
             return
         self._before = pl_module.skipped_updates
         keys = [key for rank in _gather(keys, trainer.world_size) for key in rank]
-        images = int(pl_module.images_seen)
+        images = pl_module.images_seen
         rank_zero_warn(
             f"the gradients of the update that ended at image {images:,} were not finite: it was "
             f"skipped ({pl_module.skipped_updates} so far); its keys are in metrics.jsonl"

@@ -49,19 +49,21 @@ class Speed(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log the speed of the last minute."""
+        """Log the speed of the last minute, of the updates that are logged."""
         now = time.perf_counter()
         images = len(batch["position"]) * trainer.world_size
         self._batches.append((now - self._since, self._wait, images))
         while len(self._batches) > 2 and sum(b[0] for b in self._batches) > self.window:
             self._batches.popleft()
         self._since = now
+        if not pl_module.is_logged:
+            return
         seconds, wait, images = (sum(column) for column in zip(*self._batches, strict=True))
         rate = images / seconds
         pl_module.log("speed/images_per_second", rate)
         pl_module.log("speed/data_wait", wait / seconds)
         pl_module.log("speed/memory_gib", hardware.peak_memory(pl_module.device))
-        left = pl_module.images - int(pl_module.images_seen)
+        left = pl_module.images - pl_module.images_seen
         pl_module.log("speed/hours_left", left / rate / 3600)
         if self._peak is not None:
             pl_module.log("speed/share_of_peak", rate * pl_module.flops / self._peak)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.utils.data import Dataset
 
 from imagen_lit.basics import pixels
@@ -169,11 +170,13 @@ class Reader(Dataset):
 
 
 def collate(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The batch as it travels: image, tokens [all, D], lengths [B], caption, key, position."""
+    """The batch as it travels: image, tokens [all, D], their lengths [B] and the longest, caption,
+    key, position."""
     return {
         "image": pixels.to_signed(torch.stack([item["image"] for item in items])),
         "tokens": torch.cat([item["text"] for item in items]),
         "lengths": torch.tensor([len(item["text"]) for item in items]),
+        "longest": max(len(item["text"]) for item in items),
         "caption": [item["caption"] for item in items],
         "key": [item["key"] for item in items],
         "position": torch.tensor([item["position"] for item in items]),
@@ -187,9 +190,11 @@ def pad_text(batch: dict[str, Any]) -> dict[str, Any]:
     """
     batch = dict(batch)
     tokens, lengths = batch.pop("tokens"), batch.pop("lengths")
-    longest = max(1, int(lengths.max()))
+    longest = max(1, batch.pop("longest"))
     longest = LENGTHS[at] if (at := bisect_left(LENGTHS, longest)) < len(LENGTHS) else longest
-    mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
-    text = tokens.new_zeros(*mask.shape, tokens.shape[1], dtype=torch.float32)
-    text[mask] = tokens.float()
+    place = torch.arange(longest, device=lengths.device)
+    mask = place < lengths[:, None]
+    starts = (lengths.cumsum(0) - lengths)[:, None]
+    rows = torch.where(mask, starts + place, len(tokens))  # of padding: a row of zeros, at the end
+    text = F.pad(tokens.float(), (0, 0, 0, 1))[rows]
     return batch | {"text": text, "mask": mask}

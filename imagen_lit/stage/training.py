@@ -7,6 +7,7 @@ does not encode text, sample, save images, read config, or know which stage it i
 
 import copy
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -41,8 +42,6 @@ class Stage(LightningModule):
     in a row are an error.
     """
 
-    images_seen: Tensor
-
     def __init__(
         self,
         denoiser: Denoiser,
@@ -65,7 +64,8 @@ class Stage(LightningModule):
         self.seed = arguments.whole_number("stage.seed", seed, 0)
         self.max_skipped_in_a_row = max_skipped_in_a_row
         arguments.whole_number("stage.max_skipped_in_a_row", max_skipped_in_a_row, 1)
-        self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self.images_seen: int = 0  # the run's clock, equal on all ranks
+        self.is_logged = True  # whether the current update is
         self.flops: float | None = None  # of an image, forward and backward, if counted
         self.skipped_updates = 0  # in total
         self.skipped_in_a_row = 0
@@ -73,6 +73,7 @@ class Stage(LightningModule):
         self._resumed_at = 0  # images of the checkpoint that it resumes from
         self._pending_images = 0  # of all ranks, since the last update
         self._losses: list[Tensor] = []  # their mean in each micro-batch
+        self._is_first = True  # update since this start
         self._loss_by_time: Tensor  # validation: sums of losses, and counts, by time
 
     def compile_networks(self, backend: str | None) -> None:
@@ -139,20 +140,30 @@ class Stage(LightningModule):
         if self.trainer.should_stop:
             return -1  # between two batches: stop at once, without another validation
         self._pending_images += len(batch["position"]) * self.trainer.world_size
-        factor = self.learning_rate.factor(int(self.images_seen) + self._pending_images)
+        factor = self.learning_rate.factor(self.images_seen + self._pending_images)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group.setdefault("peak", group["lr"]) * factor
         return None
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The mean loss; the mean over the update so far is logged."""
+        """The mean loss; the mean over an update that is logged is logged. The others leave the
+        host nothing to read, and the ranks nothing to reduce but their gradients."""
         t = noise.times(self.seed, batch["position"])
         loss = self.loss(self.denoiser, batch, t, self.seed).mean()
         self._losses.append(loss.detach())
-        self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
-        images = (self.images_seen + self._pending_images).double()  # float32 only counts to 2^24
-        self.log("images", images)
+        self.is_logged = self._logs_this_update()
+        if self.is_logged and len(self._losses) == self.trainer.accumulate_grad_batches:
+            self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
+            images = self.images_seen + self._pending_images
+            self.log("images", torch.tensor(images, dtype=torch.float64))  # float32 ends at 2^24
         return loss
+
+    def _logs_this_update(self) -> bool:
+        """Every so many updates, as Lightning writes them; also the first one, to be shown, and the
+        last."""
+        is_due: bool = (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        is_last = self.images_seen + self._pending_images >= self.images
+        return is_due or is_last or self._is_first
 
     def configure_gradient_clipping(
         self,
@@ -163,7 +174,8 @@ class Stage(LightningModule):
         """Clip the gradients, or drop them if they are not finite."""
         parameters = list(self.denoiser.parameters())
         norm = gradient_clipping.norm(parameters)
-        self.log("train/grad_norm", norm)
+        if self.is_logged:
+            self.log("train/grad_norm", norm)
         if not torch.isfinite(norm):  # the same number on all ranks, so the same decision
             gradient_clipping.drop(parameters)
             self.skipped_updates += 1
@@ -172,17 +184,17 @@ class Stage(LightningModule):
             self.skipped_in_a_row = 0
             if gradient_clip_val:
                 gradient_clipping.clip(parameters, gradient_clip_val, norm)
-        self.log("train/skipped_updates", float(self.skipped_updates))
+        if self.is_logged:
+            self.log("train/skipped_updates", float(self.skipped_updates))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update weights, clock and EMA together: none is ever visible without the others."""
         super().optimizer_step(*args, **kwargs)
         self.images_seen += self._pending_images
-        images_seen = int(self.images_seen)
-        decay = ema.decay(self._pending_images, images_seen, self.ema_half_life)
+        decay = ema.decay(self._pending_images, self.images_seen, self.ema_half_life)
         ema.update(self.ema, self.denoiser, decay)
-        self._pending_images, self._losses = 0, []
-        if images_seen >= self.images:
+        self._pending_images, self._losses, self._is_first = 0, [], False
+        if self.images_seen >= self.images:
             self.trainer.should_stop = True
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
@@ -191,7 +203,7 @@ class Stage(LightningModule):
         if self.between_updates and self.skipped_in_a_row >= self.max_skipped_in_a_row:
             raise RunError(
                 f"the gradients of {self.max_skipped_in_a_row} updates in a row were not finite, "
-                f"up to image {int(self.images_seen):,}; metrics.jsonl lists the keys of their "
+                f"up to image {self.images_seen:,}; metrics.jsonl lists the keys of their "
                 "images. Lower optimizer.lr or trainer.gradient_clip_val and train under another "
                 "name=..."
             )
@@ -219,21 +231,27 @@ class Stage(LightningModule):
         """Log the loss, overall and by time, over the images of all ranks, so that all agree."""
         total, count = self.trainer.strategy.reduce(self._loss_by_time, reduce_op="sum")
         self.log("val/loss", total.sum() / count.sum(), sync_dist=True)
-        for i in count.nonzero().flatten().tolist():
-            self.log(f"val/loss_t{i}", total[i] / count[i], sync_dist=True)
-        self.log("images", self.images_seen.double(), sync_dist=True)
+        for i, images in enumerate(count.tolist()):
+            if images:
+                self.log(f"val/loss_t{i}", total[i] / images, sync_dist=True)
+        self.log("images", torch.tensor(self.images_seen, dtype=torch.float64))
 
     # Resuming --------------------------------------------------------------------------------
 
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load the weights. Earlier versions had the clock among them."""
+        weights = {name: each for name, each in state_dict.items() if name != "images_seen"}
+        return super().load_state_dict(weights, *args, **kwargs)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the clock and the counts of skipped updates to the weights."""
-        checkpoint["images_seen"] = int(self.images_seen)
+        checkpoint["images_seen"] = self.images_seen
         checkpoint["skipped"] = self.skipped_updates
         checkpoint["skipped_in_a_row"] = self.skipped_in_a_row
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The one integer says where the data begin, and what Lightning's counters must be."""
-        images_seen = checkpoint["images_seen"]
+        self.images_seen = images_seen = checkpoint["images_seen"]
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.skipped_updates = checkpoint["skipped"]
         self.skipped_in_a_row = checkpoint["skipped_in_a_row"]
@@ -246,7 +264,7 @@ class Stage(LightningModule):
 
     def on_train_start(self) -> None:
         """Check and prepare what was loaded."""
-        if int(self.images_seen) >= self.images:  # only a validation was pending, and it is done
+        if self.images_seen >= self.images:  # only a validation was pending, and it is done
             self.trainer.should_stop = True
         self._check_ranks_agree()
         self._match_memory_formats()

@@ -21,7 +21,7 @@ class Training:
     def run(self, batches: int, total: int, is_global_zero: bool = True) -> None:
         metrics = {"train/loss": torch.tensor(0.5)}
         trainer: Any = SimpleNamespace(is_global_zero=is_global_zero, callback_metrics=metrics)
-        stage: Any = SimpleNamespace(images_seen=0, images=total)
+        stage: Any = SimpleNamespace(images_seen=0, images=total, is_logged=True)
         progress = Progress("mine", every=0.0)
         progress.on_train_start(trainer, stage)
         self.now += 30  # to warm up

@@ -33,6 +33,7 @@ class Run:
             device=torch.device("cpu"),
             images=36_000,
             images_seen=0,
+            is_logged=True,
             waiting_since=0.0,
             log=lambda name, value: self.metrics.update({name.removeprefix("speed/"): value}),
         )
