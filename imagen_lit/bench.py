@@ -6,9 +6,10 @@ FLOPs are counted by torch for one training step with a caption of ordinary leng
 included in the timing.
 """
 
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,22 +31,25 @@ WARM_UP = 4  # micro-batches
 
 
 class Clock(Callback):
-    """When each of `batches` ended."""
+    """When each of `batches` ended; after so many seconds, one beside the warm-up is enough."""
 
-    def __init__(self, batches: int) -> None:
-        self.batches, self.ends = batches, list[float]()
+    def __init__(self, batches: int, seconds: float = math.inf) -> None:
+        self.batches, self.seconds, self.ends = batches, seconds, list[float]()
+        self.started_at = time.perf_counter()
         self._counter = Counter("batches timed")
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Record the time."""
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Record the time, and stop if it is over."""
         self.ends.append(time.perf_counter())
+        if len(self.ends) > WARM_UP and self.ends[-1] - self.started_at > self.seconds:
+            trainer.should_stop, self.batches = True, len(self.ends)
         self._counter(len(self.ends), self.batches)
 
 
-def speed(cfg: DictConfig, batches: int) -> float:
+def speed(cfg: DictConfig, batches: int, seconds: float = math.inf) -> float:
     """Images per second of training as `train` does it, in micro-batches, after a few warm-up ones;
-    nothing is saved."""
-    clock, data = Clock(batches + WARM_UP), config.build(cfg.data)
+    nothing is saved. After so many seconds, fewer batches have to do."""
+    clock, data = Clock(batches + WARM_UP, seconds), config.build(cfg.data)
     torch.manual_seed(cfg.seed)
     stage: Stage = config.build(cfg.stage)
     stage.compile_networks(cfg.compile)
@@ -56,7 +60,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     trainer.callbacks.append(clock)  # type: ignore[attr-defined]
     trainer.accumulate_grad_batches = data.accumulation_steps(1)
     trainer.fit(stage, datamodule=data)
-    images = batches * cfg.data.batch_size / data.accumulation_steps(1)
+    images = (len(clock.ends) - WARM_UP) * cfg.data.batch_size / data.accumulation_steps(1)
     return images / (clock.ends[-1] - clock.ends[WARM_UP - 1])
 
 
@@ -103,6 +107,17 @@ def call_seconds(cfg: DictConfig, images: int = 16) -> float:
     z, t = torch.zeros(images, 3, size, size), torch.full((images,), 0.5)
     stage.ema(z, t, condition)
     return min(_seconds(lambda: stage.ema(z, t, condition)) for _ in range(3)) / images
+
+
+def prompt_seconds(cascade: DictConfig, trials: Mapping[str, DictConfig]) -> float:
+    """Seconds of all network calls that draw one prompt, from a few now; `trials` are the trainings
+    of the cascade's stages."""
+    total = 0.0
+    for stage, trial in trials.items():
+        recipe = cascade[stage].recipe
+        calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
+        total += calls * call_seconds(trial)
+    return total
 
 
 def _seconds(work: Callable[[], object]) -> float:

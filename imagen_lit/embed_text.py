@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from imagen_lit.basics import arguments, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
 from imagen_lit.data import lost_captions, sidecar
 from imagen_lit.data.shard_files.collection import Collection
@@ -116,7 +117,8 @@ def _dry_run(cfg: DictConfig) -> None:
         for line in lost_captions.report(encoder.name, [counting.lost(captions)]):
             print(f"lost     {line}")
     if new := len({*meta.glob("*")} - before):
-        print(f"written  {new} files in {meta}: the shards were new here, and are now indexed")
+        files = quantity(new, "file")
+        print(f"written  {files} in {meta}: the shards were new here, and are now indexed")
 
 
 def _some_captions(shards: Collection, count: int) -> list[str]:
@@ -148,7 +150,7 @@ def main(cfg: DictConfig) -> None:
     progress, new = Counter("sidecars"), 0
     for done, new, count in sidecars:
         progress(done, count, made=new)
-    print(f"{new} new sidecars are in {folder}")
+    print(f"{quantity(new, 'new sidecar')} {'is' if new == 1 else 'are'} in {folder}")
     for line in lost(encoder.name, folder, Collection(shards).paths[task::tasks]):
         print(line)
     if cfg.storage == "int8":

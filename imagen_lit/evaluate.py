@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
@@ -97,8 +98,8 @@ def table(scores: dict[str, Any]) -> str:
     """The scores as lines of text; where there are none, why."""
     if "score/alignment" not in scores:
         return (
-            f"{scores['provenance']['n']} prompts drawn; not scored: no exact judge knows these "
-            "prompts, and FID and CLIP scores are not part of this version"
+            f"{quantity(scores['provenance']['n'], 'prompt')} drawn; not scored: no exact judge "
+            "knows these prompts, and FID and CLIP scores are not part of this version"
         )
     lines = []
     for stage, categories in scores["score/alignment"].items():

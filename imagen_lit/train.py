@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.callbacks.checkpoint import Checkpoints
 from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import command, config
@@ -36,7 +37,9 @@ def train(cfg: DictConfig) -> Path:
         stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops)
         point = resume.find(folder)
         if point.images >= stage.images and not point.validation_pending:
-            _print(f"{cfg.name}: already trained on {point.images:,} images; nothing to do")
+            _print(
+                f"{cfg.name}: already trained on {quantity(point.images, 'image')}; nothing to do"
+            )
             return folder
         if point.images:
             _print(f"{cfg.name}: resumes after {point.images:,} of {stage.images:,} images")

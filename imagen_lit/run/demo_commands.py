@@ -1,0 +1,34 @@
+"""What to type to run a step of the demo on its own: the command, and its words."""
+
+import shlex
+from collections.abc import Sequence
+
+from omegaconf import DictConfig
+
+
+def text(cfg: DictConfig) -> list[str]:
+    """What chooses the encoder; its folder only where it is not the usual one."""
+    path = [] if cfg.text.path == f"encoders/{cfg.text.name}" else [f"text.path={cfg.text.path}"]
+    return [f"text={cfg.text.name}", *path]
+
+
+def pretrain_text(cfg: DictConfig) -> tuple[str, list[str]]:
+    """The encoder's own training."""
+    documents = 0 if cfg.text.name.endswith("random") else cfg.documents
+    words = [f"text={cfg.text.name}", f"documents={documents}", f"folder={cfg.text.path}"]
+    return "pretrain_text", [*words, f"seed={cfg.seed}"]
+
+
+def build_shards(cfg: DictConfig) -> tuple[str, list[str]]:
+    """The shapes world."""
+    return "build_shards", [f"source.count={cfg.scenes}", f"folder={cfg.datasets}"]
+
+
+def embed_text(cfg: DictConfig) -> tuple[str, list[str]]:
+    """Its captions, read by the encoder."""
+    return "embed_text", [*text(cfg), f"shards={cfg.datasets}"]
+
+
+def line(name: str, words: Sequence[str]) -> str:
+    """What a person types."""
+    return shlex.join(["python", "-m", f"imagen_lit.{name}", *words])
