@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config
@@ -58,10 +58,10 @@ def main(cfg: DictConfig) -> None:
         print(f"to train on these, set data.shards={folder} and each filter.… as data.filter.…")
 
 
-def _target(folder: str | None, source: Any) -> Path:
+def _target(folder: Any, source: Any) -> Path:
     if folder is None and not isinstance(source, Shapes):
         raise InputError("no folder for the shards is named. Set folder=datasets/<name>.")
-    return Path("datasets/demo") if folder is None else arguments.path("folder", folder)
+    return chosen_folder.of("folder", "datasets/demo" if folder is None else folder)
 
 
 def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:

@@ -18,7 +18,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, runs
-from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics import arguments, chosen_folder, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import guidance_sheet
@@ -75,6 +75,8 @@ def _check_arguments(cfg: DictConfig) -> None:
             f"minutes={cfg.minutes} is not a number above 0. Type make demo MINUTES=20."
         )
     arguments.whole_numbers(cfg, scenes=1, prompts=1, documents=0, seed=0)
+    chosen_folder.of("datasets", cfg.datasets)
+    chosen_folder.require_writable("runs", cfg.runs, chosen_folder.of("runs", cfg.runs))
     weights = OmegaConf.to_container(cfg).get("guidance_weights")  # type: ignore[union-attr]
     if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
         raise InputError(

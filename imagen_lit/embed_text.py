@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics import arguments, chosen_folder, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config
@@ -98,7 +98,7 @@ def _dry_run(cfg: DictConfig) -> None:
     arguments.whole_number("trial_captions", cfg.trial_captions, 1)
     arguments.positive_number("trial_seconds", cfg.trial_seconds)
     arguments.positive_number("train_gflops", cfg.train_gflops)
-    encoder, meta = config.build(cfg.text), meta_folder(arguments.path("shards", cfg.shards))
+    encoder, meta = config.build(cfg.text), meta_folder(chosen_folder.of("shards", cfg.shards))
     before = set(meta.glob("*"))
     shards = Collection(cfg.shards)
     captions, count = _some_captions(shards, cfg.trial_captions), sum(shards.counts)
@@ -140,9 +140,10 @@ def main(cfg: DictConfig) -> None:
     if cfg.dry_run:
         _dry_run(cfg)
         return
-    encoder, shards = config.build(cfg.text), arguments.path("shards", cfg.shards)
-    default = sidecar.default_folder(shards, encoder.name)
-    folder = default if cfg.folder is None else arguments.path("folder", cfg.folder)
+    shards = chosen_folder.of("shards", cfg.shards)
+    chosen = None if cfg.folder is None else chosen_folder.of("folder", cfg.folder)
+    encoder = config.build(cfg.text)
+    folder = chosen or sidecar.default_folder(shards, encoder.name)
     task, tasks = share(cfg.task, cfg.tasks, environment())
     sidecars = embed(encoder, shards, folder, cfg.storage, cfg.token_budget, task, tasks)
     progress, new = Counter("sidecars"), 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -32,6 +32,7 @@ def pretrain(
     if (folder / "config.json").is_file():
         _refuse_other(folder, settings)
         return False
+    _refuse_other_place(folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     steps = nano_t5.pretrain(seed, documents, width=width, state_file=unfinished)
     for done, loss, model, tokenizer in steps:
@@ -41,6 +42,16 @@ def pretrain(
     write_json(folder / SETTINGS, settings)
     unfinished.unlink(missing_ok=True)
     return True
+
+
+def _refuse_other_place(folder: Path) -> None:
+    """Raise, before the hours of pretraining, if the encoder could not be put there at the end."""
+    chosen_folder.require_writable("folder", folder, folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            f"folder={folder} holds other files, and an encoder needs a folder of its own. Set "
+            "folder=encoders/mine, for example."
+        )
 
 
 def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
@@ -106,7 +117,7 @@ def main(cfg: DictConfig) -> None:
             f"Type {cfg.text.make_command}, or set text=t5_nano for the demo's own."
         )
     require_untrained(cfg.text.name, cfg.documents)
-    folder = arguments.path("folder", cfg.folder)
+    folder = chosen_folder.of("folder", cfg.folder)
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
     print(f"{what} {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command
 from imagen_lit.report import page, run_list, runs_page
@@ -30,6 +30,7 @@ def show(root: Path, match: str, file: Path) -> list[str]:
         what = f"whose name contains {match!r} " if match else ""
         return [f"there is no run {what}below {root}. {TRAIN}"]
     _refuse_other_place(root, file, [run.folder for run in listing.runs])
+    chosen_folder.require_writable("page", file, file.parent)
     runs_page.write(file, listing, root, now)
     return [*run_list.lines(listing, str(root), now), f"the page: {file}"]
 
@@ -52,7 +53,7 @@ def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
 @command.main("runs")
 def main(cfg: DictConfig) -> None:
     """Print the table, and where the page is."""
-    root, file = arguments.path("runs", cfg.runs), arguments.path("page", cfg.page)
+    root, file = chosen_folder.of("runs", cfg.runs), arguments.path("page", cfg.page)
     print("\n".join(show(root, str(cfg.match or ""), file)))
 
 

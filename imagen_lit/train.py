@@ -13,6 +13,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.callbacks.checkpoint import Checkpoints
 from imagen_lit.callbacks.preview import Preview
@@ -32,6 +33,7 @@ _print = rank_zero_only(print)
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` images have been seen; return the run folder."""
     folder = run_folder.locate(cfg.runs, cfg.name)
+    chosen_folder.require_writable("name", cfg.name, folder)
     with attempt(folder, cfg):
         stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops)
         point = resume.find(folder)

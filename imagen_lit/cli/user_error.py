@@ -6,9 +6,11 @@
 
 import difflib
 import errno
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -20,6 +22,7 @@ from hydra.errors import (
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
+from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import UserError
 
@@ -82,11 +85,8 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             return "a group cannot be null here. Choose one of its options; --help lists them."
         case ValueError() if str(error).startswith("Only one of --"):  # Hydra's own flags
             return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
-        case PermissionError() if error.filename is not None:
-            return (
-                f"{error.filename} cannot be read or written by you ({error.strerror}). "
-                "Choose another folder, or change its permissions."
-            )
+        case OSError() if error.filename is not None and (words := _obstacle(error)):
+            return words
         case OSError():  # after MissingConfigException, which is an OSError too
             return _one_line(_message(error))
         case RuntimeError() if re.search(NO_SLURM, str(error)):
@@ -95,6 +95,30 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
                 "hydra/launcher=joblib to run the members on this machine."
             )
     return None
+
+
+def _obstacle(error: OSError) -> str:
+    """What stands where a file or folder was to be opened or made; empty for another error."""
+    path = Path(os.fsdecode(error.filename))
+    place = path.parent if path.match(".*.tmp") else path  # it was to be renamed in its folder
+    match error:
+        case PermissionError():
+            return (
+                f"{place} cannot be read or written by you ({error.strerror}). "
+                "Choose another folder, or change its permissions."
+            )
+        case OSError(errno=errno.EROFS):
+            return f"{place} lies on a disk that can only be read. Choose another folder."
+        case NotADirectoryError() | FileExistsError():
+            there = chosen_folder.first_that_exists(path)
+            if there is not None and not there.is_dir():
+                return (
+                    f"{there} is no folder, and {path} needs one there. Choose another folder, or "
+                    "move that file away."
+                )
+        case IsADirectoryError():
+            return f"{path} is a folder, where a file is needed. Name a file."
+    return ""
 
 
 def _missing_option(error: MissingConfigException) -> str:
