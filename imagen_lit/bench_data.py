@@ -220,6 +220,7 @@ def main(cfg: DictConfig) -> None:
     """Measure everything on samples made for this run, and print it."""
     arguments.whole_numbers(cfg, count=1, per_shard=1, edge=8, size=8, width=1, tokens=1)
     arguments.whole_numbers(cfg, batch=1, rounds=1, shards=1)
+    trial = config.compose("train", [f"stage={cfg.stage_name}"])
     place = None if cfg.scratch is None else chosen_folder.existing("scratch", cfg.scratch)
     with tempfile.TemporaryDirectory(dir=place, prefix="imagen_lit_bench_") as name:
         folder = Path(name)
@@ -249,7 +250,7 @@ def main(cfg: DictConfig) -> None:
         f"start of a collection of {cfg.shards:,} shards: {starts[0]:,.0f} s the first time, "
         f"{starts[1]:.1f} s from then on"
     )
-    _compare_with_network(config.compose("train", [f"stage={cfg.stage}"]), whole["ours"])
+    _compare_with_network(trial, whole["ours"])
 
 
 def _compare_with_network(trial: DictConfig, rate: float) -> None:
