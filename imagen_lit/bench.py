@@ -117,9 +117,9 @@ def _seconds(work: Callable[[], object]) -> float:
 @command.main("bench")
 def main(cfg: DictConfig) -> None:
     """Print what was measured; with save=true save the speed in the run's folder."""
-    arguments.whole_number("batches", cfg.batches, 1)
+    arguments.whole_numbers(cfg, batches=1, seed=0)
     folder = run_folder.locate(cfg.runs, cfg.name)
-    if cfg.save:
+    if is_saved := arguments.switch("save", cfg.save):
         chosen_folder.require_writable("name", cfg.name, folder)
     if missing := preflight.missing_for(cfg):
         raise InputError(" ".join(missing))
@@ -140,7 +140,7 @@ def main(cfg: DictConfig) -> None:
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
     print(f"share of the peak  {rate * flops_per_image / peak:.1%}")
     print(f"memory             {memory:.2f} GiB at most, {owner}")
-    if cfg.save:
+    if is_saved:
         probe = {"device": _name(device), "images_per_second": rate, "batch_size": batch}
         write_json(folder / estimate.PROBE, probe | {"flops": flops_per_image})
 

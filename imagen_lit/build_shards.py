@@ -29,6 +29,7 @@ from imagen_lit.data.source.shards import Shards
 def main(cfg: DictConfig) -> None:
     """Write what is missing, index everything, and print the counts."""
     arguments.whole_numbers(cfg, per_shard=1, workers=0)
+    is_dry = arguments.switch("dry_run", cfg.dry_run)
     chosen: Filter = config.build(cfg.filter)
     source = config.build(cfg.source)
     if isinstance(source, Shards):
@@ -38,7 +39,7 @@ def main(cfg: DictConfig) -> None:
                 "Leave folder= out."
             )
         folder = source.path
-    elif cfg.dry_run:
+    elif is_dry:
         print(_counts(*_preview(source, chosen)))
         return
     else:

@@ -186,6 +186,8 @@ def logged(folder: Path) -> dict[str, Any]:
 def main(cfg: DictConfig) -> None:
     """Print the page's outline, and save it if the user is logged in."""
     folder = chosen_folder.of("folder", cfg.folder)
+    if cfg.entity is not None and type(cfg.entity) is not str:
+        raise InputError(f"entity={cfg.entity} is no W&B name. Set entity=my-team, for example.")
     configs = [logged(run) for run in runs(folder)]
     logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]

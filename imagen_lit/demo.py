@@ -39,7 +39,7 @@ STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
 def demo(cfg: DictConfig) -> TimeBudget:
     """Run every step in order and write the page; return the time budget."""
     _check_arguments(cfg)
-    home = Path(cfg.runs) / "demo"
+    home = Path(str(cfg.runs)) / "demo"
     common = [f"runs={cfg.runs}", f"text={cfg.text.name}"]
     evaluate_words = [*common, f"prompts.count={cfg.prompts}"]
     evaluation = config.compose("evaluate", evaluate_words)
@@ -64,7 +64,7 @@ def demo(cfg: DictConfig) -> TimeBudget:
         guidance = _guidance(cfg, common, home, budget)
         images = {stage: budget.record["images"][name] for name, stage in STAGES.items()}
         demo_page.write(home, scores, guidance, images, budget)
-        _list_all_runs(Path(cfg.runs))
+        _list_all_runs(Path(str(cfg.runs)))
     return budget
 
 
@@ -83,10 +83,10 @@ def _check_arguments(cfg: DictConfig) -> None:
             f"guidance_weights={weights} is not a list of numbers. "
             "Set 'guidance_weights=[1,3,5]', for example."
         )
-    shares = list(cfg.time_share.values())
-    if {*map(type, shares)} - {int, float} or min(shares) <= 0:
+    shares = list(cfg.time_share.values()) if isinstance(cfg.time_share, DictConfig) else []
+    if len(shares) != len(STAGES) or {*map(type, shares)} - {int, float} or min(shares) <= 0:
         raise InputError(
-            f"time_share={shares} is not a number above 0 for each stage. Set "
+            f"time_share={cfg.time_share} is not a number above 0 for each stage. Set "
             "time_share.demo_base=0.68 time_share.demo_sr=0.19 time_share.demo_sr2=0.13."
         )
     if not isinstance(cfg.guidance_prompt, str) or not cfg.guidance_prompt.strip():
@@ -199,7 +199,7 @@ def _train(
     learning = 0.87 if share_of_later else 0.78
     trial = config.compose("train", overrides)
     step = f"{STAGE}{number + 1} of {len(STAGES)}: {name}"
-    folder, batch_size = Path(cfg.runs) / trial.name, trial.data.batch_size
+    folder, batch_size = Path(str(cfg.runs)) / trial.name, trial.data.batch_size
     while True:
         seconds, images_seen = budget.left - reserve - later, run_folder.images_seen(folder)
         if undecided := name not in budget.record["images"]:

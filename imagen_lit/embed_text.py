@@ -90,11 +90,7 @@ def _array_member(env: Mapping[str, str]) -> tuple[int, int]:
 
 
 def _dry_run(cfg: DictConfig) -> None:
-    if cfg.gpu not in cfg.gpu_tflops:
-        raise InputError(
-            f"gpu={cfg.gpu} is unknown. Set it to one of {', '.join(cfg.gpu_tflops)}, or add its "
-            f"speed: +gpu_tflops.{cfg.gpu}=<dense bf16 TFLOP/s>."
-        )
+    gpu_peak = _gpu_peak(cfg)
     arguments.whole_number("trial_captions", cfg.trial_captions, 1)
     arguments.positive_number("trial_seconds", cfg.trial_seconds)
     arguments.positive_number("train_gflops", cfg.train_gflops)
@@ -108,7 +104,6 @@ def _dry_run(cfg: DictConfig) -> None:
     else:
         peak = hardware.matrix_peak(getattr(torch, encoder.dtype), encoder.device)
         cost = cache_cost.probe(encoder, captions, count, cfg.storage, peak, cfg.trial_seconds)
-        gpu_peak = cfg.gpu_tflops[cfg.gpu] * 1e12
         print("\n".join(cost.report(encoder.name, cfg.gpu, gpu_peak, cfg.train_gflops)))
     if not encoder.missing_files(weights=False):
         counting = CountingEncoder(encoder)
@@ -117,6 +112,24 @@ def _dry_run(cfg: DictConfig) -> None:
             print(f"lost     {line}")
     if new := len({*meta.glob("*")} - before):
         print(f"written  {new} files in {meta}: the shards were new here, and are now indexed")
+
+
+def _gpu_peak(cfg: DictConfig) -> float:
+    """What the chosen GPU reaches, in FLOP/s."""
+    speeds = cfg.gpu_tflops
+    if not isinstance(speeds, DictConfig) or not speeds:
+        raise InputError(
+            f"gpu_tflops={speeds} is not a speed for each GPU. Set 'gpu_tflops={{h100: 989}}', in "
+            "TFLOP/s, for example."
+        )
+    if type(cfg.gpu) is not str:
+        raise InputError(f"gpu={cfg.gpu} is no GPU's name. Set gpu=h100, for example.")
+    if cfg.gpu not in speeds:
+        raise InputError(
+            f"gpu={cfg.gpu} is unknown. Set it to one of {', '.join(map(str, speeds))}, or add its "
+            f"speed: +gpu_tflops.{cfg.gpu}=<dense bf16 TFLOP/s>."
+        )
+    return arguments.positive_number(f"gpu_tflops.{cfg.gpu}", speeds[cfg.gpu]) * 1e12
 
 
 def _some_captions(shards: Collection, count: int) -> list[str]:
@@ -137,7 +150,8 @@ def _some_captions(shards: Collection, count: int) -> list[str]:
 def main(cfg: DictConfig) -> None:
     """Write the missing sidecars and print where they are."""
     arguments.whole_numbers(cfg, token_budget=1)
-    if cfg.dry_run:
+    cache.refuse_other_storage(cfg.storage)
+    if arguments.switch("dry_run", cfg.dry_run):
         _dry_run(cfg)
         return
     shards = chosen_folder.of("shards", cfg.shards)

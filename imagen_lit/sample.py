@@ -27,6 +27,7 @@ def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
     prompts = _captions(OmegaConf.to_container(cfg).get("prompts"))  # type: ignore[union-attr]
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
+    arguments.path("runs", cfg.runs)
     chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)

@@ -25,6 +25,7 @@ from yaml import YAMLError
 from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import UserError
+from imagen_lit.cli import config
 
 Keys = Callable[[], list[str]]  # every key and group of the config; called if one is unknown
 
@@ -125,7 +126,7 @@ def _missing_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group:
         return _one_line(str(error).splitlines()[0])
-    options = error.options or []
+    options = error.options or config.options(group)
     plus = "+" if any(word.startswith(f"+{group}=") for word in sys.argv) else ""
     close = [f"{plus}{group}={name}" for name in difflib.get_close_matches(option, options, n=1)]
     hint = f"did you mean {close[0]}? " if close else ""
@@ -136,7 +137,9 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
     text = str(error)
     unknown = re.match(r"Could not (?:override|delete from config\.) '(\S+?)'", text)
     if unknown:
-        key = unknown[1].partition("@")[0]
+        key, cause = unknown[1].partition("@")[0], error.__cause__
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key != key and key in keys():
+            return f"there is no key {cause.full_key!r} here. Type --cfg job for all of them"
         near = did_you_mean(key, keys())
         add = f"; +{key}=... adds it" if "." in key and not near else ""
         return (
@@ -144,6 +147,12 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
             f"Type --help for the settings, --cfg job for all of them{add}"
         )
     cause = error.__cause__
+    kind = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (\S+)", str(cause))
+    if kind:
+        key = kind[1]
+        if "object_type=list" in str(cause):
+            return f"{key} is a list, and was set to settings with names. Set '{key}=[...]'"
+        return f"{key} holds settings with names, and was set to a list. Set {key}.<name>=..."
     return _one_line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)
 
 

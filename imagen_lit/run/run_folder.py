@@ -41,11 +41,12 @@ TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
 
-def locate(runs: str, name: str) -> Path:
+def locate(runs: Any, name: Any) -> Path:
     """The folder `runs/<name>`; a name that leads out of `runs/`, or to a file, is refused."""
     root = chosen_folder.of("runs", runs)
     words = str(name).split("/")
-    if name is None or str(name).startswith("/") or {"", ".", ".."} & {*words} or "\0" in str(name):
+    is_name = type(name) in (str, int, float)
+    if not is_name or str(name).startswith("/") or {"", ".", ".."} & {*words} or "\0" in str(name):
         raise InputError(
             f"name={name} is not the name of a folder in {runs}. Set name=mine, or "
             "name=group/mine, for example; runs=... chooses another place."
