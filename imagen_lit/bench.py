@@ -17,7 +17,7 @@ import torch
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics import arguments, chosen_folder, hardware
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -75,14 +75,17 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
         "mask": torch.ones(size, 16, dtype=torch.bool),
         "position": torch.arange(size),
     }
-    optimizer, ends = stage.configure_optimizers(), []
-    for _ in range(batches + 2):
+    optimizer, ends = stage.configure_optimizers(), list[float]()
+    progress = Counter("steps of the network timed")
+    progress.start(0, batches + 2)
+    while len(ends) < batches + 2:
         with trainer.precision_plugin.forward_context():
             loss = stage.loss(stage.denoiser, batch, noise.times(0, batch["position"]), 0).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         ends.append(time.perf_counter())
+        progress(len(ends), batches + 2)
     return (ends[-1] - ends[1]) / batches
 
 
@@ -129,7 +132,10 @@ def _seconds(work: Callable[[], object]) -> float:
 @command.main("bench")
 def main(cfg: DictConfig) -> None:
     """Print what was measured; with save=true save the speed in the run's folder."""
-    arguments.whole_number("batches", cfg.batches, 1)
+    arguments.whole_numbers(cfg, batches=1, seed=0)
+    folder = run_folder.locate(cfg.runs, cfg.name)
+    if is_saved := arguments.switch("save", cfg.save):
+        chosen_folder.require_writable("name", cfg.name, folder)
     if missing := preflight.missing_for(cfg):
         raise InputError(" ".join(missing))
     precision = str(cfg.trainer.precision)
@@ -149,9 +155,8 @@ def main(cfg: DictConfig) -> None:
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
     print(f"share of the peak  {rate * flops_per_image / peak:.1%}")
     print(f"memory             {memory:.2f} GiB at most, {owner}")
-    if cfg.save:
+    if is_saved:
         probe = {"device": _name(device), "images_per_second": rate, "batch_size": batch}
-        folder = run_folder.locate(cfg.runs, cfg.name)
         write_json(folder / estimate.PROBE, probe | {"flops": flops_per_image})
 
 

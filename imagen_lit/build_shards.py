@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, progress_line
+from imagen_lit.basics import arguments, chosen_folder, progress_line
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
@@ -29,6 +29,7 @@ from imagen_lit.data.source.shards import Shards
 def main(cfg: DictConfig) -> None:
     """Write what is missing, index everything, and print the counts."""
     arguments.whole_numbers(cfg, per_shard=1, workers=0)
+    is_dry = arguments.switch("dry_run", cfg.dry_run)
     chosen: Filter = config.build(cfg.filter)
     source = config.build(cfg.source)
     if isinstance(source, Shards):
@@ -38,7 +39,7 @@ def main(cfg: DictConfig) -> None:
                 "Leave folder= out."
             )
         folder = source.path
-    elif cfg.dry_run:
+    elif is_dry:
         print(_counts(*_preview(source, chosen)))
         return
     else:
@@ -55,10 +56,10 @@ def main(cfg: DictConfig) -> None:
         print(f"to train on these, set data.shards={folder} and each filter.… as data.filter.…")
 
 
-def _target(folder: str | None, source: Any) -> Path:
+def _target(folder: Any, source: Any) -> Path:
     if folder is None and not isinstance(source, Shapes):
         raise InputError("no folder for the shards is named. Set folder=datasets/<name>.")
-    return Path("datasets/demo") if folder is None else arguments.path("folder", folder)
+    return chosen_folder.of("folder", "datasets/demo" if folder is None else folder)
 
 
 def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:

@@ -16,7 +16,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, runs
-from imagen_lit.basics import arguments, hardware, progress_line
+from imagen_lit.basics import arguments, chosen_folder, hardware, progress_line
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import guidance_sheet
@@ -40,7 +40,7 @@ FILES = 50  # seconds put aside for reading and saving images, the sheet of guid
 def demo(cfg: DictConfig) -> TimeBudget:
     """Run every step in order and write the page; return the time budget."""
     _check_arguments(cfg)
-    home = Path(cfg.runs) / "demo"
+    home = Path(str(cfg.runs)) / "demo"
     common = [f"runs={cfg.runs}", *demo_commands.text(cfg)]
     evaluate_words = [*common, f"prompts.count={cfg.prompts}"]
     evaluation = config.compose("evaluate", evaluate_words)
@@ -64,14 +64,17 @@ def demo(cfg: DictConfig) -> TimeBudget:
         guidance = _guidance(cfg, common, home, budget)
         images = {stage: budget.record["images"][name] for name, stage in STAGES.items()}
         demo_page.write(home, scores, guidance, images, budget)
-        _list_all_runs(Path(cfg.runs))
+        _list_all_runs(Path(str(cfg.runs)))
     return budget
 
 
 def _check_arguments(cfg: DictConfig) -> None:
     """Refuse before the first step what would only fail in the last."""
-    time_budget.check(cfg.minutes, cfg.time_share.values())
+    time_budget.check(cfg.minutes, cfg.time_share, len(STAGES))
     arguments.whole_numbers(cfg, scenes=1, prompts=1, documents=0, seed=0)
+    chosen_folder.of("datasets", cfg.datasets)
+    chosen_folder.of("text.path", cfg.text.path)
+    chosen_folder.require_writable("runs", cfg.runs, chosen_folder.of("runs", cfg.runs))
     weights = OmegaConf.to_container(cfg).get("guidance_weights")  # type: ignore[union-attr]
     guidance_sheet.check(cfg.guidance_prompt, weights)
 
@@ -183,7 +186,7 @@ def _train(
     learning = 0.87 if share_of_later else 0.78
     trial = config.compose("train", overrides)
     step = f"{STAGE}{number + 1} of {len(STAGES)}: {name}"
-    folder, batch_size = Path(cfg.runs) / trial.name, trial.data.batch_size
+    folder, batch_size = Path(str(cfg.runs)) / trial.name, trial.data.batch_size
     while True:
         seconds, images_seen = budget.left - reserve - later, run_folder.images_seen(folder)
         if undecided := name not in budget.record["images"]:

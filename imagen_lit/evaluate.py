@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, pixels
+from imagen_lit.basics import arguments, chosen_folder, pixels
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
@@ -123,6 +123,7 @@ def main(cfg: DictConfig) -> None:
     arguments.whole_numbers(cfg, batch=1)
     run_folder.locate(cfg.runs, cfg.name)  # a name that leads elsewhere is refused
     folder = arguments.path("out", cfg.out)
+    chosen_folder.require_writable("out", cfg.out, folder)
     if run_folder.exists(folder):
         raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
     cascade: Cascade = config.build(cfg.cascade)

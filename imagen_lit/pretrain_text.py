@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, file_lock
+from imagen_lit.basics import arguments, chosen_folder, file_lock
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -35,6 +35,7 @@ def pretrain(
     settings = {"documents": documents, "seed": seed, "width": width}
     if _is_there(folder, settings):
         return False
+    _refuse_other_place(folder)
     with _exclusive(folder):
         if _is_there(folder, settings):  # by now
             return False
@@ -91,6 +92,16 @@ def _is_there(folder: Path, settings: dict[str, int]) -> bool:
         return False
     _refuse_other(folder, settings)
     return True
+
+
+def _refuse_other_place(folder: Path) -> None:
+    """Raise, before the hours of pretraining, if the encoder could not be put there at the end."""
+    chosen_folder.require_writable("folder", folder, folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            f"folder={folder} holds other files, and an encoder needs a folder of its own. Set "
+            "folder=encoders/mine, for example."
+        )
 
 
 def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
@@ -157,7 +168,7 @@ def main(cfg: DictConfig) -> None:
             f"Type {cfg.text.make_command}, or set text=t5_nano for the demo's own."
         )
     require_untrained(cfg.text.name, cfg.documents)
-    folder = arguments.path("folder", cfg.folder)
+    folder = chosen_folder.of("folder", cfg.folder)
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
     print(f"{what} {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")

@@ -7,7 +7,7 @@ The minutes that the user gave cover all starts together.
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ TOO_LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
 STAGE = "stage "  # how the name of a step that trains one begins
 
 
-def check(minutes: object, shares: Iterable[object]) -> None:
+def check(minutes: object, shares: Any, stages: int) -> None:
     """Refuse what is no time, or no share of it for each stage."""
     if type(minutes) not in (int, float) or not 0 < minutes < math.inf:  # type: ignore[operator]
         raise InputError(f"minutes={minutes} is not a number above 0. Type make demo MINUTES=20.")
-    shares = list(shares)
-    if {*map(type, shares)} - {int, float} or min(shares) <= 0:  # type: ignore[type-var, operator]
+    numbers = list(shares.values()) if isinstance(shares, Mapping) else []
+    if len(numbers) != stages or {*map(type, numbers)} - {int, float} or min(numbers) <= 0:
         raise InputError(
             f"time_share={shares} is not a number above 0 for each stage. Set "
             "time_share.demo_base=0.68 time_share.demo_sr=0.19 time_share.demo_sr2=0.13."
