@@ -6,16 +6,18 @@ FLOPs are counted by torch for one training step with a caption of ordinary leng
 included in the timing.
 """
 
+import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
-from lightning import Callback
+from lightning import Callback, Trainer
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics import arguments, chosen_folder, hardware
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -30,22 +32,25 @@ WARM_UP = 4  # micro-batches
 
 
 class Clock(Callback):
-    """When each of `batches` ended."""
+    """When each of `batches` ended; after so many seconds, one beside the warm-up is enough."""
 
-    def __init__(self, batches: int) -> None:
-        self.batches, self.ends = batches, list[float]()
+    def __init__(self, batches: int, seconds: float = math.inf) -> None:
+        self.batches, self.seconds, self.ends = batches, seconds, list[float]()
+        self.started_at = time.perf_counter()
         self._counter = Counter("batches timed")
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Record the time."""
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Record the time, and stop if it is over."""
         self.ends.append(time.perf_counter())
+        if len(self.ends) > WARM_UP and self.ends[-1] - self.started_at > self.seconds:
+            trainer.should_stop, self.batches = True, len(self.ends)
         self._counter(len(self.ends), self.batches)
 
 
-def speed(cfg: DictConfig, batches: int) -> float:
+def speed(cfg: DictConfig, batches: int, seconds: float = math.inf) -> float:
     """Images per second of training as `train` does it, in micro-batches, after a few warm-up ones;
-    nothing is saved."""
-    clock, data = Clock(batches + WARM_UP), config.build(cfg.data)
+    nothing is saved. After so many seconds, fewer batches have to do."""
+    clock, data = Clock(batches + WARM_UP, seconds), config.build(cfg.data)
     torch.manual_seed(cfg.seed)
     stage: Stage = config.build(cfg.stage)
     stage.compile_networks(cfg.compile)
@@ -56,7 +61,7 @@ def speed(cfg: DictConfig, batches: int) -> float:
     trainer.callbacks.append(clock)  # type: ignore[attr-defined]
     trainer.accumulate_grad_batches = data.accumulation_steps(1)
     trainer.fit(stage, datamodule=data)
-    images = batches * cfg.data.batch_size / data.accumulation_steps(1)
+    images = (len(clock.ends) - WARM_UP) * cfg.data.batch_size / data.accumulation_steps(1)
     return images / (clock.ends[-1] - clock.ends[WARM_UP - 1])
 
 
@@ -73,8 +78,10 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
         "position": torch.arange(size),
     }
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
-    optimizer, ends = stage.configure_optimizers(), []
-    for _ in range(batches + 2):
+    optimizer, ends = stage.configure_optimizers(), list[float]()
+    progress = Counter("steps of the network timed")
+    progress.start(0, batches + 2)
+    while len(ends) < batches + 2:
         with trainer.precision_plugin.forward_context():
             loss = stage.loss(stage.denoiser, batch, noise.times(0, batch["position"]), 0).mean()
         optimizer.zero_grad(set_to_none=True)
@@ -82,6 +89,7 @@ def step_seconds(cfg: DictConfig, batches: int = 8) -> float:
         optimizer.step()
         _wait(device)
         ends.append(time.perf_counter())
+        progress(len(ends), batches + 2)
     return (ends[-1] - ends[1]) / batches
 
 
@@ -118,6 +126,17 @@ def call_seconds(cfg: DictConfig, images: int = 16) -> float:
     return min(call() for _ in range(3)) / images
 
 
+def prompt_seconds(cascade: DictConfig, trials: Mapping[str, DictConfig]) -> float:
+    """Seconds of all network calls that draw one prompt, from a few now; `trials` are the trainings
+    of the cascade's stages."""
+    total = 0.0
+    for stage, trial in trials.items():
+        recipe = cascade[stage].recipe
+        calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
+        total += calls * call_seconds(trial)
+    return total
+
+
 def _wait(device: torch.device) -> None:
     """Until the device has done all that was asked of it."""
     if device.type != "cpu":
@@ -127,7 +146,10 @@ def _wait(device: torch.device) -> None:
 @command.main("bench")
 def main(cfg: DictConfig) -> None:
     """Print what was measured; with save=true save the speed in the run's folder."""
-    arguments.whole_number("batches", cfg.batches, 1)
+    arguments.whole_numbers(cfg, batches=1, seed=0)
+    folder = run_folder.locate(cfg.runs, cfg.name)
+    if is_saved := arguments.switch("save", cfg.save):
+        chosen_folder.require_writable("name", cfg.name, folder)
     if missing := preflight.missing_for(cfg):
         raise InputError(" ".join(missing))
     precision = str(cfg.trainer.precision)
@@ -146,9 +168,8 @@ def main(cfg: DictConfig) -> None:
     print(f"matrix peak        {peak / 1e9:.0f} GFLOP/s, measured now")
     print(f"share of the peak  {rate * flops_per_image / peak:.1%}")
     print(f"memory             {memory:.2f} GiB at most, {owner}")
-    if cfg.save:
+    if is_saved:
         probe = {"device": _name(device), "images_per_second": rate, "batch_size": batch}
-        folder = run_folder.locate(cfg.runs, cfg.name)
         write_json(folder / estimate.PROBE, probe | {"flops": flops_per_image})
 
 

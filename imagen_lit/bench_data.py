@@ -11,7 +11,7 @@ import os
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from imagen_lit import bench
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder
+from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cli import command, config
 from imagen_lit.data import sidecar, transform
 from imagen_lit.data.loader import Data
@@ -52,7 +53,8 @@ def photos(count: int, edge: int) -> Iterator[bytes]:
 
 def make(folder: Path, count: int, per_shard: int, edge: int, width: int, tokens: int) -> None:
     """The same samples twice: `ours` with sidecars, `theirs` with an .npy in the tar."""
-    g = torch.Generator().manual_seed(0)
+    g, progress = torch.Generator().manual_seed(0), Counter("samples made")
+    progress.start(0, count)
     all_images = list(photos(min(count, per_shard), edge))
     for number in range(-(-count // per_shard)):
         images = all_images[: count - number * per_shard]
@@ -80,6 +82,7 @@ def make(folder: Path, count: int, per_shard: int, edge: int, width: int, tokens
                 np.save(text, row.half().numpy())
                 tar.write({"__key__": key, "jpg": image, "txt": f"a photo {key}"}
                           | {"npy": text.getvalue()})  # fmt: skip
+        progress(min(count, (number + 1) * per_shard), count)
 
 
 def decode(data: bytes, size: int) -> torch.Tensor:
@@ -133,14 +136,17 @@ def theirs(folder: Path, size: int, batch: int, count: int) -> int:
     return done
 
 
-def best(ways: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
+def best(ways: Mapping[str, Callable[[], int]], rounds: int, unit: str) -> dict[str, float]:
     """Samples a second of each method, the best of rounds in which they alternate."""
-    rates = dict.fromkeys(ways, 0.0)
-    for _ in range(rounds + 1):  # the first one warms the page cache
-        for name, way in ways.items():
+    rates, progress = dict.fromkeys(ways, 0.0), Counter(unit)
+    total = (rounds + 1) * len(ways)  # the first round warms the page cache
+    progress.start(0, total)
+    for done in range(0, total, len(ways)):
+        for number, (name, way) in enumerate(ways.items(), 1):
             start = time.perf_counter()
             count = way()
             rates[name] = max(rates[name], count / (time.perf_counter() - start))
+            progress(done + number, total)
     return rates
 
 
@@ -192,6 +198,8 @@ def order(shards: int, per_shard: int, samples: int = 100_000) -> tuple[float, f
 def start(folder: Path, shards: int) -> tuple[float, float]:
     """Seconds until a collection of this many shards can be trained on: the first time, and later.
     They are the first shard of `make` under many names."""
+    progress = Counter("starts timed")
+    progress.start(0, 2)
     kinds = {"ours": ".tar", "ours.meta": ".index.safetensors", "ours.text/t5": ".safetensors"}
     for place, suffix in kinds.items():
         many = folder / place.replace("ours", "many")
@@ -199,10 +207,11 @@ def start(folder: Path, shards: int) -> tuple[float, float]:
         for number in range(shards):
             os.link(folder / place / f"00000{suffix}", many / f"{number:05d}{suffix}")
     seconds = []
-    for _ in range(2):
+    for done in (1, 2):
         before = time.perf_counter()
         Data(str(folder / "many"), "t5", size=1, batch_size=1, validation=0.002).setup()
         seconds.append(time.perf_counter() - before)
+        progress(done, 2)
     return seconds[0], seconds[1]
 
 
@@ -211,20 +220,16 @@ def main(cfg: DictConfig) -> None:
     """Measure everything on samples made for this run, and print it."""
     arguments.whole_numbers(cfg, count=1, per_shard=1, edge=8, size=8, width=1, tokens=1)
     arguments.whole_numbers(cfg, batch=1, rounds=1, shards=1)
-    with tempfile.TemporaryDirectory(dir=cfg.scratch, prefix="imagen_lit_bench_") as name:
+    trial = config.compose("train", [f"stage={cfg.stage_name}"])
+    place = None if cfg.scratch is None else chosen_folder.existing("scratch", cfg.scratch)
+    with tempfile.TemporaryDirectory(dir=place, prefix="imagen_lit_bench_") as name:
         folder = Path(name)
         make(folder, cfg.count, cfg.per_shard, cfg.edge, cfg.width, cfg.tokens)
-        raw = best(
-            {"ours": partial(ours_raw, folder), "theirs": partial(theirs_raw, folder)}, cfg.rounds
-        )
-        batch = min(cfg.batch, cfg.count)
-        whole = best(
-            {
-                "ours": partial(ours, folder, cfg.size, batch, cfg.count),
-                "theirs": partial(theirs, folder, cfg.size, batch, cfg.count),
-            },
-            cfg.rounds,
-        )
+        ways = {"ours": partial(ours_raw, folder), "theirs": partial(theirs_raw, folder)}
+        raw = best(ways, cfg.rounds, "raw readings")
+        words = folder, cfg.size, min(cfg.batch, cfg.count), cfg.count
+        ways = {"ours": partial(ours, *words), "theirs": partial(theirs, *words)}
+        whole = best(ways, cfg.rounds, "readings in batches")
         micros = parts(folder, cfg.size)
         starts = start(folder, cfg.shards)
     print(f"{cfg.count} JPEGs of {cfg.edge} pixels, text {cfg.tokens} x {cfg.width}, one worker")
@@ -245,7 +250,7 @@ def main(cfg: DictConfig) -> None:
         f"start of a collection of {cfg.shards:,} shards: {starts[0]:,.0f} s the first time, "
         f"{starts[1]:.1f} s from then on"
     )
-    _compare_with_network(config.compose("train", [f"stage={cfg.stage}"]), whole["ours"])
+    _compare_with_network(trial, whole["ours"])
 
 
 def _compare_with_network(trial: DictConfig, rate: float) -> None:

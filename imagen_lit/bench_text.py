@@ -16,6 +16,8 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from imagen_lit.basics import arguments, chosen_folder
+from imagen_lit.basics.atomic import write_text
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command, config
 from imagen_lit.data import quantisation
@@ -115,8 +117,10 @@ def with_vectors(batches: list[dict[str, Any]], vectors: Tensor) -> list[dict[st
 @command.main("bench_text")
 def main(cfg: DictConfig) -> None:
     """Print a row per format, and draw the curve."""
-    stage = run_folder.load_stage(Path(cfg.run))
-    data = config.build(run_folder.read_config(Path(cfg.run)).data)
+    run = chosen_folder.of("run", cfg.run)
+    file = None if cfg.figure is None else _svg_file(cfg.figure)
+    stage = run_folder.load_stage(run)
+    data = config.build(run_folder.read_config(run).data)
     (loader,) = data.val_dataloader()
     batches = [data.on_after_batch_transfer(batch, 0) for batch in loader]
     x = torch.cat([batch["text"][batch["mask"]] for batch in batches])
@@ -135,8 +139,16 @@ def main(cfg: DictConfig) -> None:
         lost = ((loss(stage, with_vectors(batches, y)) - with_text).mean() / gain).item()
         points.append((size / x.shape[1] * 8, error["ordinary"], lost))
         print(f"{name:44} {size:7.1f} {error['ordinary']:9.2%} {error['cosine']:8.5f} {lost:11.3%}")
-    if cfg.figure:
-        Path(cfg.figure).write_text(_curve(sorted(points)))
+    if file is not None:
+        write_text(file, _curve(sorted(points)))
+
+
+def _svg_file(figure: Any) -> Path:
+    file = arguments.path("figure", figure)
+    if file.suffix != ".svg" or file.is_dir():
+        raise InputError(f"figure={figure} is no .svg file. Set figure=cache.svg, for example.")
+    chosen_folder.require_writable("figure", figure, file.parent)
+    return file
 
 
 def _curve(points: list[Point]) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder, progress_line
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.progress_line import Counter
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
 from imagen_lit.data import build
 from imagen_lit.data.filter import Filter
@@ -29,6 +29,7 @@ from imagen_lit.data.source.shards import Shards
 def main(cfg: DictConfig) -> None:
     """Write what is missing, index everything, and print the counts."""
     arguments.whole_numbers(cfg, per_shard=1, workers=0)
+    is_dry = arguments.switch("dry_run", cfg.dry_run)
     chosen: Filter = config.build(cfg.filter)
     source = config.build(cfg.source)
     if isinstance(source, Shards):
@@ -38,30 +39,27 @@ def main(cfg: DictConfig) -> None:
                 "Leave folder= out."
             )
         folder = source.path
-    elif cfg.dry_run:
+    elif is_dry:
         print(_counts(*_preview(source, chosen)))
         return
     else:
         folder = _target(cfg.folder, source)
         identity = OmegaConf.to_container(cfg.source, resolve=True)
-        progress = Counter("shards written")
-        for done, total in build.build(source, identity, folder, cfg.per_shard, cfg.workers):
-            progress(done, total)
-    progress = Counter("shards indexed")
-    for done, total in build.survey(folder, cfg.workers):
-        progress(done, total)
+        shards = build.build(source, identity, folder, cfg.per_shard, cfg.workers)
+        progress_line.count("shards written", shards)
+    progress_line.count("shards indexed", build.survey(folder, cfg.workers))
     print(f"{folder}: {_summary(folder)}")
     if chosen.is_active:
-        shards = Collection(folder)
-        selection = select(shards, chosen, 0)
-        print(_counts(sum(shards.counts), selection.reasons))
+        collection = Collection(folder)
+        selection = select(collection, chosen, 0)
+        print(_counts(sum(collection.counts), selection.reasons))
         print(f"to train on these, set data.shards={folder} and each filter.… as data.filter.…")
 
 
-def _target(folder: str | None, source: Any) -> Path:
+def _target(folder: Any, source: Any) -> Path:
     if folder is None and not isinstance(source, Shapes):
         raise InputError("no folder for the shards is named. Set folder=datasets/<name>.")
-    return Path("datasets/demo") if folder is None else arguments.path("folder", folder)
+    return chosen_folder.of("folder", "datasets/demo" if folder is None else folder)
 
 
 def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:
@@ -83,12 +81,16 @@ def _summary(folder: Path) -> str:
         left_out.update(entry["left_out"])
     unreadable = sum(entry["unreadable"] for entry in manifest["shards"].values())
     lines = [
-        f"{manifest['samples']:,} samples in {len(manifest['shards']):,} shards, "
+        f"{quantity(manifest['samples'], 'sample')} in "
+        f"{quantity(len(manifest['shards']), 'shard')}, "
         f"{manifest['bytes'] / 1e6:,.1f} MB"
     ]
-    lines += [f"  {count:,} entries left out: {reason}" for reason, count in left_out.items()]
+    for reason, count in left_out.items():
+        lines.append(f"  {quantity(count, 'entry', 'entries')} left out: {reason}")
     if unreadable:
-        lines.append(f"  {unreadable:,} images cannot be read; training replaces them")
+        lines.append(
+            f"  {quantity(unreadable, 'image')} cannot be read; training takes others instead"
+        )
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ import wandb_workspaces.workspaces as page
 from omegaconf import DictConfig
 from wandb_workspaces import expr
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command
 from imagen_lit.run import metrics, run_folder, wandb_logger
@@ -185,7 +185,9 @@ def logged(folder: Path) -> dict[str, Any]:
 @command.main("dashboard")
 def main(cfg: DictConfig) -> None:
     """Print the page's outline, and save it if the user is logged in."""
-    folder = arguments.path("folder", cfg.folder)
+    folder = chosen_folder.of("folder", cfg.folder)
+    if cfg.entity is not None and type(cfg.entity) is not str:
+        raise InputError(f"entity={cfg.entity} is no W&B name. Set entity=my-team, for example.")
     configs = [logged(run) for run in runs(folder)]
     logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]

@@ -7,10 +7,8 @@ decided when its turn comes, from the speed measured then and the time left, and
 budget.json.
 """
 
-import math
-import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,47 +16,51 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, runs
-from imagen_lit.basics import arguments, hardware
-from imagen_lit.basics.device import choose
+from imagen_lit.basics import arguments, chosen_folder, device, hardware, progress_line
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
 from imagen_lit.cascade import guidance_sheet
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import bootstrap, command, config
 from imagen_lit.data import build, sidecar
+from imagen_lit.data.shard_files import index_cache
 from imagen_lit.embed_text import embed
 from imagen_lit.evaluate import evaluate, request, table
-from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share
+from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share, seconds_left
 from imagen_lit.report import demo_page
-from imagen_lit.run import provenance, run_folder
+from imagen_lit.run import demo_commands, provenance, run_folder, time_budget
 from imagen_lit.run.time_budget import STAGE, TimeBudget
 from imagen_lit.train import train
 
 STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
+TRIAL = 0.1  # at most this share of a stage's time measures its speed
+FILES = 50  # seconds put aside for reading and saving images, the sheet of guidance, the pages
 
 
 def demo(cfg: DictConfig) -> TimeBudget:
     """Run every step in order and write the page; return the time budget."""
     _check_arguments(cfg)
-    home = Path(cfg.runs) / "demo"
-    device = [] if cfg.device == "auto" else [f"device={cfg.device}"]
-    common = [f"runs={cfg.runs}", f"text={cfg.text.name}", *device]
+    home = Path(str(cfg.runs)) / "demo"
+    common = [f"runs={cfg.runs}", *demo_commands.shared(cfg)]
     evaluate_words = [*common, f"prompts.count={cfg.prompts}"]
     evaluation = config.compose("evaluate", evaluate_words)
     config.build(evaluation.prompts)  # refuses now a count of prompts that is too large
+    _require_text_encoder(cfg)
     with TimeBudget(home / "budget.json", cfg.minutes, bootstrap.STARTED_AT) as budget:
+        words = [
+            *common,
+            f"data.shards={cfg.datasets}",
+            f"trainer.precision={_precision(cfg, budget)}",
+        ]
+        words += ["logger=files"]  # nothing about a demo goes to W&B
+        overrides = {o: [f"stage={o}", f"name=demo/{stage}", *words] for o, stage in STAGES.items()}
+        reserve = _drawing_seconds(overrides, evaluation, budget)
+        is_decided = set(budget.record["images"]) == set(STAGES)
+        is_short = not is_decided and _announce_what_is_fixed(cfg, reserve, budget)
         _make_text_encoder(cfg, budget)
         _refuse_other_evaluation(evaluation)
-        _make_data(cfg, device, budget)
-        precision = f"trainer.precision={_precision(cfg.device, budget)}"
-        train_words = [*common, f"data.shards={cfg.datasets}", precision]
-        train_words += ["logger=files"]  # nothing about a demo goes to W&B
-        overrides = {
-            option: [f"stage={option}", f"name=demo/{stage}", *train_words]
-            for option, stage in STAGES.items()
-        }
-        reserve = _drawing_seconds(overrides, evaluation, budget)
-        if set(budget.record["images"]) != set(STAGES):
+        _make_data(cfg, budget)
+        if not is_decided and not is_short:
             budget.warn_if_short(budget.left - reserve)
         for number, name in enumerate(STAGES):
             _train(name, number, overrides[name], cfg, budget, reserve)
@@ -66,53 +68,50 @@ def demo(cfg: DictConfig) -> TimeBudget:
         guidance = _guidance(cfg, common, home, budget)
         images = {stage: budget.record["images"][name] for name, stage in STAGES.items()}
         demo_page.write(home, scores, guidance, images, budget)
-        _list_all_runs(Path(cfg.runs))
+        _list_all_runs(Path(str(cfg.runs)))
     return budget
 
 
 def _check_arguments(cfg: DictConfig) -> None:
     """Refuse before the first step what would only fail in the last."""
-    if type(cfg.minutes) not in (int, float) or not 0 < cfg.minutes < math.inf:
-        raise InputError(
-            f"minutes={cfg.minutes} is not a number above 0. Type make demo MINUTES=20."
-        )
+    time_budget.check(cfg.minutes, cfg.time_share, len(STAGES))
     arguments.whole_numbers(cfg, scenes=1, prompts=1, documents=0, seed=0)
+    chosen_folder.of("datasets", cfg.datasets)
+    chosen_folder.of("text.path", cfg.text.path)
+    chosen_folder.require_writable("runs", cfg.runs, chosen_folder.of("runs", cfg.runs))
     weights = OmegaConf.to_container(cfg).get("guidance_weights")  # type: ignore[union-attr]
-    if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
-        raise InputError(
-            f"guidance_weights={weights} is not a list of numbers. "
-            "Set 'guidance_weights=[1,3,5]', for example."
-        )
-    shares = list(cfg.time_share.values())
-    if {*map(type, shares)} - {int, float} or min(shares) <= 0:
-        raise InputError(
-            f"time_share={shares} is not a number above 0 for each stage. Set "
-            "time_share.demo_base=0.68 time_share.demo_sr=0.19 time_share.demo_sr2=0.13."
-        )
-    if not isinstance(cfg.guidance_prompt, str) or not cfg.guidance_prompt.strip():
-        raise InputError(
-            f"guidance_prompt={cfg.guidance_prompt} is not a caption. Set "
-            "'guidance_prompt=a red circle above a blue square', for example."
-        )
+    guidance_sheet.check(cfg.guidance_prompt, weights)
 
 
-def _command_line(name: str, overrides: Sequence[str]) -> str:
-    """What to type to run the same step on its own."""
-    return shlex.join(["python", "-m", f"imagen_lit.{name}", *overrides])
+def _require_text_encoder(cfg: DictConfig) -> None:
+    """Refuse an encoder from elsewhere that is not there; ours is made."""
+    if not is_ours(cfg.text.make_command) and (missing := config.build(cfg.text).missing_files()):
+        raise FileNotFoundError(missing)
+
+
+def _announce_what_is_fixed(cfg: DictConfig, drawing: float, budget: TimeBudget) -> bool:
+    """Print how long all but the training will take, from short trials of what is not there yet;
+    return whether it leaves too little for the training."""
+    text, world = (
+        config.compose(*command)
+        for command in (demo_commands.pretrain_text(cfg), demo_commands.build_shards(cfg))
+    )
+    source, target = config.build(world.source), Path(world.folder)
+    parts = {"shards": build.seconds_left(source, target, world.per_shard, world.workers)}
+    if is_ours(cfg.text.make_command):
+        settings = text.documents, text.seed, text.width
+        parts = {"text encoder": seconds_left(Path(text.folder), *settings)} | parts
+    parts |= {f"drawing {cfg.prompts} prompts": drawing - FILES}
+    return budget.announce(parts, FILES)
 
 
 def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
-    folder, name = Path(cfg.text.path), cfg.text.name
     if not is_ours(cfg.text.make_command):
-        if missing := config.build(cfg.text).missing_files():
-            raise FileNotFoundError(missing)
         return
-    documents = 0 if name.endswith("random") else cfg.documents
-    words = [f"text={name}", f"documents={documents}", f"folder={folder}", f"seed={cfg.seed}"]
-    text = config.compose("pretrain_text", words)
+    text, folder = config.compose(*demo_commands.pretrain_text(cfg)), Path(cfg.text.path)
     step = "text encoder: a tiny T5 reads scenes described in words"
-    with budget.step(step, _command_line("pretrain_text", words)) as already_there:
-        if not pretrain(folder, documents, text.seed, progress(documents), text.width):
+    with budget.step(step, demo_commands.line(*demo_commands.pretrain_text(cfg))) as already_there:
+        if not pretrain(folder, text.documents, text.seed, progress(text.documents), text.width):
             already_there(folder)
     print(f"   {role_share(text, folder)}")
 
@@ -124,23 +123,25 @@ def _refuse_other_evaluation(evaluation: DictConfig) -> None:
     provenance.refuse_other_request(Path(evaluation.out), source)
 
 
-def _make_data(cfg: DictConfig, device: list[str], budget: TimeBudget) -> None:
-    words = [f"source.count={cfg.scenes}", f"folder={cfg.datasets}"]
-    world = config.compose("build_shards", words)
+def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
+    world = config.compose(*demo_commands.build_shards(cfg))
     step = "shapes world: images and captions as WebDataset shards"
-    with budget.step(step, _command_line("build_shards", words)) as already_there:
+    with budget.step(step, demo_commands.line(*demo_commands.build_shards(cfg))) as already_there:
         identity = OmegaConf.to_container(world.source, resolve=True)
         source, target = config.build(world.source), Path(world.folder)
         shards = build.build(source, identity, target, world.per_shard, world.workers)
         done, total = next(shards)  # the first item says what is already there
-        if done == total:
+        before = index_cache.stamps(target) if done == total else None
+        progress_line.count("shards written", shards)
+        unit = "shards indexed" if before is None else "shards checked"
+        progress_line.count(unit, build.survey(target, world.workers))
+        if before == index_cache.stamps(target):
             already_there(target)
-        _count("shards written", shards)
-        _count("shards indexed", build.survey(target, world.workers))
-    words = [f"text={cfg.text.name}", f"shards={cfg.datasets}", *device]
-    captions = config.compose("embed_text", words)
+        elif before is not None:
+            print(f"   the shards in {target} were there; their index is new")
+    captions = config.compose(*demo_commands.embed_text(cfg))
     step = "captions: one text sidecar per shard"
-    with budget.step(step, _command_line("embed_text", words)) as already_there:
+    with budget.step(step, demo_commands.line(*demo_commands.embed_text(cfg))) as already_there:
         encoder, target = config.build(captions.text), Path(captions.shards)
         folder, counter, new = sidecar.default_folder(target, encoder.name), Counter("sidecars"), 0
         sidecars = embed(encoder, target, folder, captions.storage, captions.token_budget)
@@ -150,16 +151,10 @@ def _make_data(cfg: DictConfig, device: list[str], budget: TimeBudget) -> None:
             already_there(folder)
 
 
-def _count(unit: str, steps: Iterable[tuple[int, int]]) -> None:
-    counter = Counter(unit)
-    for done, total in steps:
-        counter(done, total)
-
-
-def _precision(device: str, budget: TimeBudget) -> str:
+def _precision(cfg: DictConfig, budget: TimeBudget) -> str:
     """bf16 if this machine multiplies it clearly faster, by measurement; decided once per demo."""
     if "precision" not in budget.record:
-        dtypes, place = (torch.float32, torch.bfloat16), choose(device)
+        dtypes, place = (torch.float32, torch.bfloat16), device.choose(cfg.device)
         peaks = {dtype: hardware.matrix_peak(dtype, place) for dtype in dtypes}
         gain = peaks[torch.bfloat16] / peaks[torch.float32]
         precision = budget.record["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
@@ -173,13 +168,9 @@ def _drawing_seconds(
 ) -> float:
     """How long drawing and judging the held-out prompts will take, from a few network calls now."""
     if "drawing" not in budget.record:
-        total = 0.0
-        for name, stage in STAGES.items():
-            recipe = evaluation.cascade[stage].recipe
-            calls = recipe.steps * (1 if recipe.guidance.weight == 1 else 2)
-            total += calls * bench.call_seconds(config.compose("train", overrides[name]))
-        # Beside the network: reading and saving the images; the sheet of guidance, the page.
-        budget.record["drawing"] = 50 + 1.25 * total * evaluation.prompts.count
+        trials = {stage: config.compose("train", overrides[name]) for name, stage in STAGES.items()}
+        seconds = bench.prompt_seconds(evaluation.cascade, trials)
+        budget.record["drawing"] = FILES + 1.25 * seconds * evaluation.prompts.count
         budget.write()
     return budget.record["drawing"]
 
@@ -200,16 +191,18 @@ def _train(
     learning = 0.87 if share_of_later else 0.78
     trial = config.compose("train", overrides)
     step = f"{STAGE}{number + 1} of {len(STAGES)}: {name}"
-    folder, batch_size = Path(cfg.runs) / trial.name, trial.data.batch_size
+    folder, batch_size = Path(str(cfg.runs)) / trial.name, trial.data.batch_size
     while True:
         seconds, images_seen = budget.left - reserve - later, run_folder.images_seen(folder)
         if undecided := name not in budget.record["images"]:
-            updates = learning * seconds * (speed or bench.speed(trial, 24)) / batch_size
+            if not speed and seconds > 0:  # without any time, one update has to do
+                speed = bench.speed(trial, 24, TRIAL * seconds)
+            updates = learning * (budget.left - reserve - later) * speed / batch_size
             budget.record["images"][name] = images_seen + max(1, round(updates)) * batch_size
             budget.write()
         images = budget.record["images"][name]
         words, start = [*overrides, f"stage.images={images}"], time.monotonic()
-        with budget.step(step, _command_line("train", words)) as already_there:
+        with budget.step(step, demo_commands.line("train", words)) as already_there:
             if images_seen >= images:
                 already_there(folder)
             train(config.compose("train", words))
@@ -223,7 +216,7 @@ def _train(
 
 def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> dict[str, Any]:
     step = "evaluation: held-out prompts through the whole cascade"
-    with budget.step(step, _command_line("evaluate", overrides)) as already_there:
+    with budget.step(step, demo_commands.line("evaluate", overrides)) as already_there:
         progress = DrawingProgress("prompts drawn")
         scores = evaluate(
             config.build(cfg.cascade),
@@ -236,7 +229,7 @@ def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> 
             progress.step,
         )
         if progress.is_empty:
-            already_there(cfg.out)
+            already_there(f"the images in {cfg.out}; their scores are computed again")
     print(table(scores))
     return scores
 
@@ -246,7 +239,7 @@ def _guidance(cfg: DictConfig, common: list[str], home: Path, budget: TimeBudget
     prompt, weights, folder = cfg.guidance_prompt, list(cfg.guidance_weights), home / "guidance"
     encoder = config.build(cfg.text)
     rows = guidance_sheet.points(prompt, weights, common, folder, encoder)
-    first, count = _command_line("sample", rows["static"][0].words), len(rows) * len(weights)
+    first, count = demo_commands.line("sample", rows["static"][0].words), len(rows) * len(weights)
     line = f"{first}  # the first of {count}"
     with budget.step("guidance and thresholding, side by side", line) as already_there:
         drawing = DrawingProgress()

@@ -14,9 +14,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, hardware
+from imagen_lit.basics import arguments, chosen_folder, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
 from imagen_lit.data import lost_captions, sidecar
 from imagen_lit.data.shard_files.collection import Collection
@@ -90,15 +91,11 @@ def _array_member(env: Mapping[str, str]) -> tuple[int, int]:
 
 
 def _dry_run(cfg: DictConfig) -> None:
-    if cfg.gpu not in cfg.gpu_tflops:
-        raise InputError(
-            f"gpu={cfg.gpu} is unknown. Set it to one of {', '.join(cfg.gpu_tflops)}, or add its "
-            f"speed: +gpu_tflops.{cfg.gpu}=<dense bf16 TFLOP/s>."
-        )
+    gpu_peak = _gpu_peak(cfg)
     arguments.whole_number("trial_captions", cfg.trial_captions, 1)
     arguments.positive_number("trial_seconds", cfg.trial_seconds)
     arguments.positive_number("train_gflops", cfg.train_gflops)
-    encoder, meta = config.build(cfg.text), meta_folder(arguments.path("shards", cfg.shards))
+    encoder, meta = config.build(cfg.text), meta_folder(chosen_folder.of("shards", cfg.shards))
     before = set(meta.glob("*"))
     shards = Collection(cfg.shards)
     captions, count = _some_captions(shards, cfg.trial_captions), sum(shards.counts)
@@ -108,7 +105,6 @@ def _dry_run(cfg: DictConfig) -> None:
     else:
         peak = hardware.matrix_peak(getattr(torch, encoder.dtype), encoder.device)
         cost = cache_cost.probe(encoder, captions, count, cfg.storage, peak, cfg.trial_seconds)
-        gpu_peak = cfg.gpu_tflops[cfg.gpu] * 1e12
         print("\n".join(cost.report(encoder.name, cfg.gpu, gpu_peak, cfg.train_gflops)))
     if not encoder.missing_files(weights=False):
         counting = CountingEncoder(encoder)
@@ -116,7 +112,26 @@ def _dry_run(cfg: DictConfig) -> None:
         for line in lost_captions.report(encoder.name, [counting.lost(captions)]):
             print(f"lost     {line}")
     if new := len({*meta.glob("*")} - before):
-        print(f"written  {new} files in {meta}: the shards were new here, and are now indexed")
+        files = quantity(new, "file")
+        print(f"written  {files} in {meta}: the shards were new here, and are now indexed")
+
+
+def _gpu_peak(cfg: DictConfig) -> float:
+    """What the chosen GPU reaches, in FLOP/s."""
+    speeds = cfg.gpu_tflops
+    if not isinstance(speeds, DictConfig) or not speeds:
+        raise InputError(
+            f"gpu_tflops={speeds} is not a speed for each GPU. Set 'gpu_tflops={{h100: 989}}', in "
+            "TFLOP/s, for example."
+        )
+    if type(cfg.gpu) is not str:
+        raise InputError(f"gpu={cfg.gpu} is no GPU's name. Set gpu=h100, for example.")
+    if cfg.gpu not in speeds:
+        raise InputError(
+            f"gpu={cfg.gpu} is unknown. Set it to one of {', '.join(map(str, speeds))}, or add its "
+            f"speed: +gpu_tflops.{cfg.gpu}=<dense bf16 TFLOP/s>."
+        )
+    return arguments.positive_number(f"gpu_tflops.{cfg.gpu}", speeds[cfg.gpu]) * 1e12
 
 
 def _some_captions(shards: Collection, count: int) -> list[str]:
@@ -137,18 +152,20 @@ def _some_captions(shards: Collection, count: int) -> list[str]:
 def main(cfg: DictConfig) -> None:
     """Write the missing sidecars and print where they are."""
     arguments.whole_numbers(cfg, token_budget=1)
-    if cfg.dry_run:
+    cache.refuse_other_storage(cfg.storage)
+    if arguments.switch("dry_run", cfg.dry_run):
         _dry_run(cfg)
         return
-    encoder, shards = config.build(cfg.text), arguments.path("shards", cfg.shards)
-    default = sidecar.default_folder(shards, encoder.name)
-    folder = default if cfg.folder is None else arguments.path("folder", cfg.folder)
+    shards = chosen_folder.of("shards", cfg.shards)
+    chosen = None if cfg.folder is None else chosen_folder.of("folder", cfg.folder)
+    encoder = config.build(cfg.text)
+    folder = chosen or sidecar.default_folder(shards, encoder.name)
     task, tasks = share(cfg.task, cfg.tasks, environment())
     sidecars = embed(encoder, shards, folder, cfg.storage, cfg.token_budget, task, tasks)
     progress, new = Counter("sidecars"), 0
     for done, new, count in sidecars:
         progress(done, count, made=new)
-    print(f"{new} new sidecars are in {folder}")
+    print(f"{quantity(new, 'new sidecar')} {'is' if new == 1 else 'are'} in {folder}")
     for line in lost(encoder.name, folder, Collection(shards).paths[task::tasks]):
         print(line)
     if cfg.storage == "int8":

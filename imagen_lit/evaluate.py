@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, pixels
+from imagen_lit.basics import arguments, chosen_folder, pixels
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
@@ -97,8 +98,8 @@ def table(scores: dict[str, Any]) -> str:
     """The scores as lines of text; where there are none, why."""
     if "score/alignment" not in scores:
         return (
-            f"{scores['provenance']['n']} prompts drawn; not scored: no exact judge knows these "
-            "prompts, and FID and CLIP scores are not part of this version"
+            f"{quantity(scores['provenance']['n'], 'prompt')} drawn; not scored: no exact judge "
+            "knows these prompts, and FID and CLIP scores are not part of this version"
         )
     lines = []
     for stage, categories in scores["score/alignment"].items():
@@ -122,6 +123,7 @@ def main(cfg: DictConfig) -> None:
     arguments.whole_numbers(cfg, batch=1)
     run_folder.locate(cfg.runs, cfg.name)  # a name that leads elsewhere is refused
     folder = arguments.path("out", cfg.out)
+    chosen_folder.require_writable("out", cfg.out, folder)
     if run_folder.exists(folder):
         raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
     cascade: Cascade = config.build(cfg.cascade)

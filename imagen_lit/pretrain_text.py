@@ -1,13 +1,16 @@
 """Pretrain the demo's tiny T5, from text alone, with no download."""
 
 import json
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder, file_lock
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -16,6 +19,7 @@ from imagen_lit.cli import command, config
 from imagen_lit.shapes import nano_t5, role_probe
 
 MIN_ROLE_SHARE = 0.02  # below this, an image network hardly notices roles
+WARM_UP, TRIAL, LONGEST = 2, 10, 5  # batches before the timed ones; these, or so many seconds
 SETTINGS = "pretraining.json"  # beside the encoder: what it was pretrained on
 
 
@@ -27,20 +31,77 @@ def pretrain(
     width: int = 128,
 ) -> bool:
     """Write the encoder unless it exists; return whether it is new. One that was pretrained with
-    other settings is refused."""
+    other settings is refused, finished or not, and so is a second process."""
     settings = {"documents": documents, "seed": seed, "width": width}
-    if (folder / "config.json").is_file():
-        _refuse_other(folder, settings)
+    if _is_there(folder, settings):
         return False
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    steps = nano_t5.pretrain(seed, documents, width=width, state_file=unfinished)
-    for done, loss, model, tokenizer in steps:
-        report(done, loss)
-        encoder = model, tokenizer
-    nano_t5.save(*encoder, str(folder))
-    write_json(folder / SETTINGS, settings)
-    unfinished.unlink(missing_ok=True)
+    _refuse_other_place(folder)
+    with _exclusive(folder):
+        if _is_there(folder, settings):  # by now
+            return False
+        unfinished = _unfinished(folder)
+        steps = nano_t5.pretrain(seed, documents, width=width, state_file=unfinished)
+        for done, loss, model, tokenizer in steps:
+            report(done, loss)
+            encoder = model, tokenizer
+        nano_t5.save(*encoder, str(folder))
+        write_json(folder / SETTINGS, settings)
+        unfinished.unlink(missing_ok=True)
     return True
+
+
+def seconds_left(folder: Path, documents: int, seed: int, width: int = 128) -> float:
+    """How long the pretraining will still take here, from a few batches now; 0 if it is done."""
+    if (folder / "config.json").is_file():
+        return 0.0
+    moments = []
+    with _exclusive(folder):
+        steps = nano_t5.pretrain(seed, documents, width=width, state_file=_unfinished(folder))
+        for done, *_ in islice(steps, WARM_UP + TRIAL):
+            moments.append((time.monotonic(), done))
+            if len(moments) > WARM_UP and moments[-1][0] - moments[WARM_UP - 1][0] > LONGEST:
+                break
+    if len(moments) <= WARM_UP:
+        return 0.0  # there is hardly anything to read
+    (then, before), (now, after) = moments[WARM_UP - 1], moments[-1]
+    return (documents - after) * (now - then) / (after - before)
+
+
+def _unfinished(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.unfinished")
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    """One process at a time pretrains an encoder."""
+    file = folder.with_name(f"{folder.name}.lock")
+    advice = (
+        "Let it finish, then type the same again: its encoder is used. For a second encoder, type "
+        "python -m imagen_lit.pretrain_text folder=... with another folder"
+    )
+    with file_lock.exclusive(file, f"pretraining the text encoder {folder}", f"{advice}."):
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def _is_there(folder: Path, settings: dict[str, int]) -> bool:
+    """Whether the encoder is finished; one with other settings is refused."""
+    if not (folder / "config.json").is_file():
+        return False
+    _refuse_other(folder, settings)
+    return True
+
+
+def _refuse_other_place(folder: Path) -> None:
+    """Raise, before the hours of pretraining, if the encoder could not be put there at the end."""
+    chosen_folder.require_writable("folder", folder, folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            f"folder={folder} holds other files, and an encoder needs a folder of its own. Set "
+            "folder=encoders/mine, for example."
+        )
 
 
 def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
@@ -52,7 +113,7 @@ def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
         warnings.warn(
             f"{folder} does not record how its encoder was pretrained. It is used as it is; remove "
             "the folder to have it made again.",
-            stacklevel=3,
+            stacklevel=4,
         )
     keys = [key for key, value in record.items() if value != settings.get(key)]
     if keys:
@@ -87,12 +148,13 @@ def progress(documents: int) -> Callable[[int, float], None]:
 def role_share(cfg: DictConfig, folder: Path) -> str:
     """How clearly the encoder's token vectors say which thing is where, in words."""
     share = role_probe.share(config.build({**cfg.text, "path": str(folder), "width": cfg.width}))
-    text = f"roles explain {share:.1%} of the variance of its colour words"
+    text = (
+        f"where a thing stands (above, below, left or right of the other) explains {share:.1%} of "
+        "what differs among the vectors of its colour word: the higher the better, and below "
+        f"{MIN_ROLE_SHARE:.0%} an image network hardly notices it"
+    )
     if cfg.documents and share < MIN_ROLE_SHARE:
-        text += (
-            f". Below {MIN_ROLE_SHARE:.0%} an image network hardly notices them: remove {folder}, "
-            "then raise documents=... or set another seed=..."
-        )
+        text += f". Remove {folder}, then raise documents=... or set another seed=..."
     return text
 
 
@@ -106,7 +168,7 @@ def main(cfg: DictConfig) -> None:
             f"Type {cfg.text.make_command}, or set text=t5_nano for the demo's own."
         )
     require_untrained(cfg.text.name, cfg.documents)
-    folder = arguments.path("folder", cfg.folder)
+    folder = chosen_folder.of("folder", cfg.folder)
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
     print(f"{what} {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")

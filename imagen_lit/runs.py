@@ -6,15 +6,19 @@ Needs no network, no torch and no training; writes the page, and nothing into a 
 
 import time
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command
 from imagen_lit.report import page, run_list, runs_page
-from imagen_lit.run import run_search
+from imagen_lit.run import run_queue, run_search
 
+MOST = 20  # names that are listed where none matches
 TRAIN = "Type python -m imagen_lit.train, or make demo."
 
 
@@ -27,11 +31,32 @@ def show(root: Path, match: str, file: Path) -> list[str]:
         )
     listing, now = run_search.search(root, match), time.time()
     if not listing.runs:
-        what = f"whose name contains {match!r} " if match else ""
-        return [f"there is no run {what}below {root}. {TRAIN}"]
+        return [_no_run(root, match), *(f"note: {note}" for note in listing.notes)]
+    listing.runs[:] = run_queue.corrected(listing.runs)
     _refuse_other_place(root, file, [run.folder for run in listing.runs])
+    chosen_folder.require_writable("page", file, file.parent)
     runs_page.write(file, listing, root, now)
     return [*run_list.lines(listing, str(root), now), f"the page: {file}"]
+
+
+def _no_run(root: Path, match: str) -> str:
+    names = sorted(run.name for run in run_search.search(root).runs) if match else []
+    if not names:
+        return f"there is no run below {root}. {TRAIN}"
+    more = f" and {len(names) - MOST:,} more" if len(names) > MOST else ""
+    return (
+        f"there is no run whose name contains {match!r} below {root}{did_you_mean(match, names)}. "
+        f"There are {', '.join(names[:MOST])}{more}. Set match=... to a part of a name."
+    )
+
+
+def _match(text: Any) -> str:
+    if type(text) not in (str, int, float, NoneType):
+        raise InputError(
+            f"match={text!r} is no part of a name. Set match=sweep/demo, for example; a name with "
+            "brackets or braces needs quotes."
+        )
+    return "" if text is None else str(text)
 
 
 def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
@@ -52,8 +77,8 @@ def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
 @command.main("runs")
 def main(cfg: DictConfig) -> None:
     """Print the table, and where the page is."""
-    root, file = arguments.path("runs", cfg.runs), arguments.path("page", cfg.page)
-    print("\n".join(show(root, str(cfg.match or ""), file)))
+    root, file = chosen_folder.of("runs", cfg.runs), arguments.path("page", cfg.page)
+    print("\n".join(show(root, _match(cfg.match), file)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import shorten
@@ -27,13 +27,15 @@ def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
     prompts = _captions(OmegaConf.to_container(cfg).get("prompts"))  # type: ignore[union-attr]
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
+    arguments.path("runs", cfg.runs)
+    chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
     cascade.check(encoder.fingerprint())
     recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
     source = provenance.describe(cascade.runs, encoder.fingerprint(), {"cascade": recipes})
-    default = _default_folder(cascade, source)
-    folder = default if cfg.out is None else arguments.path("out", cfg.out)
+    folder = chosen or _default_folder(cascade, source)
+    chosen_folder.require_writable("out", folder, folder)
     to_draw = image_files.missing(cascade, source, requests, folder)
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)

@@ -13,7 +13,9 @@ from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.callbacks.checkpoint import Checkpoints
 from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import command, config
@@ -32,16 +34,20 @@ _print = rank_zero_only(print)
 def train(cfg: DictConfig) -> Path:
     """Train until `stage.images` images have been seen; return the run folder."""
     folder = run_folder.locate(cfg.runs, cfg.name)
+    chosen_folder.require_writable("name", cfg.name, folder)
+    start = None if cfg.start_from is None else chosen_folder.of("start_from", cfg.start_from)
     with attempt(folder, cfg):
         stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops)
         point = resume.find(folder)
         if point.images >= stage.images and not point.validation_pending:
-            _print(f"{cfg.name}: already trained on {point.images:,} images; nothing to do")
+            _print(
+                f"{cfg.name}: already trained on {quantity(point.images, 'image')}; nothing to do"
+            )
             return folder
         if point.images:
             _print(f"{cfg.name}: resumes after {point.images:,} of {stage.images:,} images")
-        elif cfg.start_from is not None:
-            run_folder.start_from(stage, Path(cfg.start_from))
+        elif start is not None:
+            run_folder.start_from(stage, start)
         resume.rewind(folder, point)
         trainer.fit(stage, datamodule=data, ckpt_path=point.checkpoint, weights_only=True)
         if stage.images_seen < stage.images:
@@ -97,7 +103,7 @@ def _require_checkpoints_and_logger(trainer: Trainer) -> None:
 @command.main("train")
 def main(cfg: DictConfig) -> None:
     """Train, or with dry_run=true print what it would take and what is missing."""
-    if cfg.dry_run:
+    if arguments.switch("dry_run", cfg.dry_run):
         preflight.inspect(cfg, full=True)
     else:
         _print(f"the run is in {train(cfg)}")

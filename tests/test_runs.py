@@ -1,5 +1,7 @@
 """The command that lists runs: quick, harmless, and clear where there is nothing to list."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +60,9 @@ def test_without_runs_a_sentence_says_what_to_type(tmp_path: Path) -> None:
     assert line.endswith("Type python -m imagen_lit.train, or make demo.")
     left_runs.leave(tmp_path, "mine")
     (line,) = show(tmp_path, "yours")
-    assert "whose name contains 'yours'" in line
+    assert "whose name contains 'yours'" in line and line.endswith(
+        "There are mine. Set match=... to a part of a name."
+    )
     assert not (tmp_path / "index.html").exists()
 
 
@@ -90,3 +94,51 @@ def test_the_command_is_configured_by_its_keys(
     runs.main(config.compose("runs", [f"runs={tmp_path}", "match=sweep", f"page={page}"]))
     output = capsys.readouterr().out
     assert "one" in output and "two" not in output and page.is_file()
+
+
+def test_the_notes_are_those_of_the_runs_that_match(tmp_path: Path) -> None:
+    for name in ("demo/one", "other/two"):
+        left_runs.leave(tmp_path, name)
+        evaluation = tmp_path / f"{name}_evaluation"
+        evaluation.mkdir()
+        (evaluation / "scores.json").write_text("{")
+    notes = [line for line in show(tmp_path, "demo") if line.startswith("note: ")]
+    assert notes == ["note: demo/one_evaluation: scores.json cannot be read"]
+    assert len([line for line in show(tmp_path) if line.startswith("note: ")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("match", "noted"), [("", True), ("locked", True), ("locked/mine", True), ("demo", False)]
+)
+def test_a_folder_that_cannot_be_opened_is_noted_where_it_may_hold_a_match(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, match: str, noted: bool
+) -> None:
+    for name in ("demo/one", "locked/mine"):
+        left_runs.leave(tmp_path, name)
+    scan = os.scandir
+
+    def refuse(folder: str) -> object:
+        if Path(folder).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    text = "\n".join(show(tmp_path, match))
+    assert ("locked cannot be opened (Permission denied)" in text.replace("\n", " ")) == noted
+
+
+@pytest.mark.parametrize("match", ["[a]", "{a: b}", "true"])
+def test_a_match_that_is_no_text_is_refused(tmp_path: Path, match: str) -> None:
+    left_runs.leave(tmp_path, "mine")
+    with pytest.raises(ValueError, match=r"^match=.* is no part of a name\. Set match="):
+        runs.main(config.compose("runs", [f"runs={tmp_path}", f"match={match}"]))
+
+
+def test_the_number_zero_matches_as_any_text_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("drop-0", "drop-1"):
+        left_runs.leave(tmp_path, name)
+    runs.main(config.compose("runs", [f"runs={tmp_path}", "match=0"]))
+    shown = capsys.readouterr().out
+    assert "drop-0" in shown and "drop-1" not in shown

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from slurm_task import TASK
 from tiny_world import sample
 
-from imagen_lit import embed_text, pretrain_text, train
+from imagen_lit import bench, embed_text, pretrain_text, train
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config, user_error
 from imagen_lit.data.loader import Data
@@ -272,3 +272,10 @@ def test_on_a_login_node_the_run_of_a_job_is_left_alone(
     (uninterrupted / "status.json").write_text(json.dumps(job))
     with pytest.raises(RuntimeError, match=r"scancel 17; if .* gone .*, remove .*status"):
         train.train(configure("uninterrupted", "stage.images=128"))
+
+
+def test_a_speed_trial_is_cut_short_when_its_time_is_over(
+    configure: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.speed(configure("trial"), 50, seconds=0.0) > 0
+    assert f"{bench.WARM_UP + 1}/{bench.WARM_UP + 1} batches timed in" in capsys.readouterr().err

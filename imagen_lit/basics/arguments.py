@@ -17,6 +17,13 @@ def path(name: str, value: Any) -> Path:
     return Path(str(value))
 
 
+def switch(name: str, value: Any) -> bool:
+    """True or false; null is false."""
+    if value is not None and type(value) is not bool:
+        raise InputError(f"{name}={value!r} is neither true nor false. Set {name}=true, or false.")
+    return bool(value)
+
+
 def finite(name: str, value: Any) -> float:
     """Any int or float but infinities and nan."""
     if type(value) not in (int, float) or not math.isfinite(value):

@@ -11,7 +11,8 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     close = [name for name in last if name.partition("@")[0] == word]  # where a group is used
     close += _closest(word, last)
     ends = difflib.get_close_matches(word.rpartition(".")[2], last.values(), n=3, cutoff=0.8)
-    close += [name for name in last if last[name] in ends and name not in close]
+    close += [name for name in last if last[name] in ends]
+    close = [name for name in dict.fromkeys(close) if name != word]
     return f" (did you mean {' or '.join(close[:3])}?)" if close else ""
 
 

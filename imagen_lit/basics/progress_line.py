@@ -10,7 +10,7 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -124,6 +124,13 @@ class Counter:
             columns=self._line.columns,
         )
         self._line.show(text, last)
+
+
+def count(unit: str, steps: Iterable[tuple[int, int]]) -> None:
+    """Count the steps of some work, each (done, total), while it is done."""
+    counter = Counter(unit)
+    for done, total in steps:
+        counter(done, total)
 
 
 @contextmanager

@@ -12,6 +12,11 @@ def count(number: float) -> str:
     return f"{number:.3g}"
 
 
+def quantity(number: int, singular: str, plural: str = "") -> str:
+    """1 -> 1 shard, 2,300 -> 2,300 shards; a plural that is more than an s is given."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
 def span(seconds: float) -> str:
     """40 -> now, 3700 -> 1 h."""
     for unit, size, least in SPANS:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
@@ -25,6 +26,20 @@ class Point(NamedTuple):
     cascade: DictConfig
     provenance: dict[str, Any]
     folder: Path
+
+
+def check(prompt: object, weights: object) -> None:
+    """Refuse what is no caption, or no list of guidance weights."""
+    if not isinstance(weights, list) or not weights or {*map(type, weights)} - {int, float}:
+        raise InputError(
+            f"guidance_weights={weights} is not a list of numbers. "
+            "Set 'guidance_weights=[1,3,5]', for example."
+        )
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise InputError(
+            f"guidance_prompt={prompt} is not a caption. Set "
+            "'guidance_prompt=a red circle above a blue square', for example."
+        )
 
 
 def points(

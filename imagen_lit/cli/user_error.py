@@ -6,9 +6,11 @@
 
 import difflib
 import errno
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -20,8 +22,10 @@ from hydra.errors import (
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
+from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import UserError
+from imagen_lit.cli import config
 
 Keys = Callable[[], list[str]]  # every key and group of the config; called if one is unknown
 
@@ -82,11 +86,8 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             return "a group cannot be null here. Choose one of its options; --help lists them."
         case ValueError() if str(error).startswith("Only one of --"):  # Hydra's own flags
             return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
-        case PermissionError() if error.filename is not None:
-            return (
-                f"{error.filename} cannot be read or written by you ({error.strerror}). "
-                "Choose another folder, or change its permissions."
-            )
+        case OSError() if error.filename is not None and (words := _obstacle(error)):
+            return words
         case OSError():  # after MissingConfigException, which is an OSError too
             return _one_line(_message(error))
         case RuntimeError() if re.search(NO_SLURM, str(error)):
@@ -97,11 +98,35 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
     return None
 
 
+def _obstacle(error: OSError) -> str:
+    """What stands where a file or folder was to be opened or made; empty for another error."""
+    path = Path(os.fsdecode(error.filename))
+    place = path.parent if path.match(".*.tmp") else path  # it was to be renamed in its folder
+    match error:
+        case PermissionError():
+            return (
+                f"{place} cannot be read or written by you ({error.strerror}). "
+                "Choose another folder, or change its permissions."
+            )
+        case OSError(errno=errno.EROFS):
+            return f"{place} lies on a disk that can only be read. Choose another folder."
+        case NotADirectoryError() | FileExistsError():
+            there = chosen_folder.first_that_exists(path)
+            if there is not None and not there.is_dir():
+                return (
+                    f"{there} is no folder, and {path} needs one there. Choose another folder, or "
+                    "move that file away."
+                )
+        case IsADirectoryError():
+            return f"{path} is a folder, where a file is needed. Name a file."
+    return ""
+
+
 def _missing_option(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if not group:
         return _one_line(str(error).splitlines()[0])
-    options = error.options or []
+    options = error.options or config.options(group)
     plus = "+" if any(word.startswith(f"+{group}=") for word in sys.argv) else ""
     close = [f"{plus}{group}={name}" for name in difflib.get_close_matches(option, options, n=1)]
     hint = f"did you mean {close[0]}? " if close else ""
@@ -112,7 +137,9 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
     text = str(error)
     unknown = re.match(r"Could not (?:override|delete from config\.) '(\S+?)'", text)
     if unknown:
-        key = unknown[1].partition("@")[0]
+        key, cause = unknown[1].partition("@")[0], error.__cause__
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key != key and key in keys():
+            return f"there is no key {cause.full_key!r} here. Type --cfg job for all of them"
         near = did_you_mean(key, keys())
         add = f"; +{key}=... adds it" if "." in key and not near else ""
         return (
@@ -120,6 +147,12 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
             f"Type --help for the settings, --cfg job for all of them{add}"
         )
     cause = error.__cause__
+    kind = re.search(r"Cannot merge DictConfig with ListConfig\s+full_key: (\S+)", str(cause))
+    if kind:
+        key = kind[1]
+        if "object_type=list" in str(cause):
+            return f"{key} is a list, and was set to settings with names. Set '{key}=[...]'"
+        return f"{key} holds settings with names, and was set to a list. Set {key}.<name>=..."
     return _one_line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)
 
 

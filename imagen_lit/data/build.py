@@ -7,6 +7,7 @@ the manifest.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -54,6 +55,22 @@ def build(
     for _ in process_pool.map_jobs(partial(_write, source), jobs, workers):
         done += 1
         yield done, len(names)
+
+
+def seconds_left(
+    source: Source, folder: Path, per_shard: int, workers: int, entries: int = 64
+) -> float:
+    """How long making the entries of the missing shards will take here, from a few of them now."""
+    starts = range(0, len(source), per_shard)
+    missing = [start for n, start in enumerate(starts) if not (folder / f"{n:05d}.tar").exists()]
+    if not missing:
+        return 0.0
+    first, moment = missing[0], time.monotonic()
+    few = min(entries, len(source) - first)
+    for _ in samples(source, first, first + few, Counter()):
+        pass
+    left = sum(min(per_shard, len(source) - start) for start in missing)
+    return left * (time.monotonic() - moment) / few / max(1, workers)
 
 
 def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:

@@ -46,14 +46,16 @@ def report(encoder: str, headers: Iterable[Mapping[str, str]]) -> list[str]:
     lines = []
     if total["cut"]:
         caption, lost = map(shorten, example)
+        verb = "is" if total["cut"] == 1 else "are"
         lines.append(
-            f"{total['cut']:,} of {total['captions']:,} captions are longer than {encoder} reads: "
-            f"of {caption!r}, for example, it loses {lost!r}"
+            f"{total['cut']:,} of {total['captions']:,} captions {verb} longer than {encoder} "
+            f"reads: of {caption!r}, for example, it loses {lost!r}"
         )
     if total["unknown"]:
         listing = ", ".join(f"{word} ({count:,})" for word, count in _most_frequent(words))
+        verb = "has" if total["unknown"] == 1 else "have"
         lines.append(
-            f"{total['unknown']:,} of {total['captions']:,} captions have words that {encoder} "
+            f"{total['unknown']:,} of {total['captions']:,} captions {verb} words that {encoder} "
             f"does not know, most often {listing}"
         )
     return lines

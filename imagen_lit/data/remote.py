@@ -24,6 +24,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.data import loader_worker, lost_captions, sidecar, transform
 from imagen_lit.data.batch_sampler import count_accumulation_steps, images_per_rank
 from imagen_lit.data.reader import Tally, collate, pad_text
@@ -99,8 +100,8 @@ class Remote(LightningDataModule):
             lost.append(lost_captions.of(text.fields))
         if not samples:
             raise InputError(
-                f"there are no samples in any of {len(self.urls)} shards ({self.urls[0]} …). Set "
-                "data.shards=... to other shards."
+                f"there are no samples in {quantity(len(self.urls), 'shard')} ({self.urls[0]} …). "
+                "Set data.shards=... to other shards."
             )
         self.encoder = sidecar.encoder_fields(previous)
         self.notes = lost_captions.report(self.encoder.get("encoder", "the encoder"), lost)

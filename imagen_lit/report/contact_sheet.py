@@ -15,6 +15,7 @@ from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import tile
+from imagen_lit.basics.short_form import quantity
 
 EDGE = 256  # pixels of an image on the sheet
 COLUMNS, MOST = 6, 240  # images
@@ -42,7 +43,7 @@ def write(sheet: Path, first: Sequence[Path]) -> int:
     entries = [
         {"image": file.relative_to(sheet.parent).as_posix(), **_named(fact)} for file, fact in ours
     ]
-    title = f"contact sheet of {len(ours)} images"
+    title = f"contact sheet of {quantity(len(ours), 'image')}"
     pixels.save_png(grid, sheet, png_metadata.texts({"sheet": entries}, title))
     return len(ours)
 

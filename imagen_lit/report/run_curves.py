@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.report import chart, page
 from imagen_lit.run.run_facts import RunFacts
 
@@ -59,5 +60,7 @@ def _why_none(run: RunFacts) -> str:
     batch, every = run.setting("data.batch_size"), run.setting("trainer.log_every_n_steps")
     rule = ""
     if type(batch) is int and type(every) is int:
-        rule = f": one is written every {every * batch:,} images (trainer.log_every_n_steps)"
-    return f"{run.name} has no loss to show after {run.images:,} images{rule}."
+        rule = (
+            f": one is written every {quantity(every * batch, 'image')} (trainer.log_every_n_steps)"
+        )
+    return f"{run.name} has no loss to show after {quantity(run.images, 'image')}{rule}."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imagen_lit.basics import arguments
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.data import sidecar
 from imagen_lit.data.shard_files import collection
 from imagen_lit.run import meta_device
@@ -51,12 +52,17 @@ class Work:
         """Optimiser steps."""
         return -(-self.images // self.batch_size)
 
+    @property
+    def extent(self) -> str:
+        """How many images in how many updates, in words."""
+        updates = quantity(self.updates, "update")
+        return f"{quantity(self.images, 'image')} in {updates} of {self.batch_size:,}"
+
     def brief(self) -> str:
         """One line."""
         return (
             f"{self.parameters / 1e6:,.2f} million parameters, {_flop(self.flops)} per image, "
-            f"forward and backward; {self.images:,} images in {self.updates:,} updates of "
-            f"{self.batch_size:,}"
+            f"forward and backward; {self.extent}"
         )
 
 
@@ -86,8 +92,7 @@ class Estimate(Work):
         return [
             f"network   {self.parameters:,} parameters",
             f"work      {_flop(self.flops)} per image, forward and backward",
-            f"training  {self.images:,} images in {self.updates:,} updates of {self.batch_size:,}: "
-            f"{_flop(self.flops * self.images)}",
+            f"training  {self.extent}: {_flop(self.flops * self.images)}",
             f"memory    {_gib(self.memory(devices.peak, devices))} on {_each_device(devices)} with "
             f"micro-batches of {devices.micro_batch_size:,}, in float32 (bf16 takes less)",
             f"          of which {_gib(3 * self.weights + self.optimizer)} for {state}, "

@@ -7,17 +7,15 @@ checks before every write that the file is still its own. A start that is itself
 take the folder.
 """
 
-import errno
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from imagen_lit.basics import file_lock
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
 from imagen_lit.run import slurm
@@ -43,25 +41,9 @@ def exclusive(folder: Path) -> Iterator[None]:
     if slurm.in_job() or rank_zero_only.rank:  # type: ignore[attr-defined]
         yield
         return
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK).open("w") as file:
-            _lock(file, folder)
-            if os.fstat(file.fileno()).st_nlink:  # or a refused start has just removed it
-                yield
-                return
-
-
-def _lock(file: TextIO, folder: Path) -> None:
-    try:
-        # Not flock, which forked workers would keep holding after a kill.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise RunError(
-                f"another process is training in the run folder {folder}. Let it finish, or "
-                "end it first; for a second run, choose another name=..."
-            ) from error
+    advice = "Let it finish, or end it first; for a second run, choose another name=..."
+    with file_lock.exclusive(folder / LOCK, f"training in the run folder {folder}", advice):
+        yield
 
 
 def is_held(folder: Path) -> bool:

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.data import sidecar
@@ -38,6 +39,7 @@ def require(cfg: DictConfig) -> estimate.Work:
 def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
     """Print the whole screen, or one line; the work, and a sentence for each missing thing."""
     folder = run_folder.locate(cfg.runs, cfg.name)
+    arguments.whole_numbers(cfg, seed=0)
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
     with torch.device("meta"):
         stage: Stage = config.build(cfg.stage)
@@ -55,7 +57,7 @@ def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
         result = estimate.work(*facts)
         lines = [f"{title}; {result.brief()}"]
     if cfg.notice:
-        lines.append(cfg.notice)
+        lines.append(str(cfg.notice))
     missing = missing_for(cfg, draws_previews(cfg))
     if full or len(missing) > 1:
         lines += [f"missing {number}  {each}" for number, each in enumerate(missing, 1)]

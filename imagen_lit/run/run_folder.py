@@ -21,6 +21,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
+from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
@@ -44,15 +45,18 @@ TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
 
-def locate(runs: str, name: str) -> Path:
-    """The folder `runs/<name>`; a name that leads out of `runs/` is refused."""
+def locate(runs: Any, name: Any) -> Path:
+    """The folder `runs/<name>`; a name that leads out of `runs/`, or to a file, is refused."""
+    root = chosen_folder.of("runs", runs)
     words = str(name).split("/")
-    if name is None or str(name).startswith("/") or {"", ".", ".."} & {*words} or "\0" in str(name):
+    is_name = type(name) in (str, int, float)
+    if not is_name or str(name).startswith("/") or {"", ".", ".."} & {*words} or "\0" in str(name):
         raise InputError(
             f"name={name} is not the name of a folder in {runs}. Set name=mine, or "
             "name=group/mine, for example; runs=... chooses another place."
         )
-    return Path(runs) / str(name)
+    chosen_folder.refuse_file("name", name, root / str(name))
+    return root / str(name)
 
 
 def claim(folder: Path, cfg: DictConfig) -> None:

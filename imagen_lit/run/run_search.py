@@ -1,7 +1,7 @@
 """All runs below a folder, at any depth, with the evaluations and sheets of samples among them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -38,15 +38,21 @@ def search(root: Path, match: str = "") -> Listing:
     """The runs below `root` whose name contains `match`, and what belongs to them. What was changed
     last comes first."""
     listing = Listing()
-    for folder, files in _walk(root, listing.notes):
+
+    def note(folder: str, problem: str) -> None:
+        name = _name(Path(folder), root)
+        if name == "." or match in name or match.startswith(f"{name}/"):  # it may hold one
+            listing.notes.append(f"{printable(folder)} cannot be opened ({problem})")
+
+    for folder, files in _walk(root, note):
         name = _name(folder, root)
         if {*run_facts.FILES} & {*files} and match in name:
             listing.runs.append(run_facts.read(folder, name))
         if evaluation_facts.FILE in files:
             evaluation = evaluation_facts.read(folder, name)
-            if evaluation is None:
+            if evaluation is None and match in name:
                 listing.notes.append(f"{name}: {evaluation_facts.FILE} cannot be read")
-            else:
+            elif evaluation is not None:
                 listing.evaluations.append(evaluation)
         if folder.parent.name == SHEET[0] and SHEET[1] in files:
             owner = _name(folder.parent.parent, root)
@@ -70,14 +76,14 @@ def _match_evaluations(listing: Listing) -> None:
                 listing.by_run.setdefault(owner, []).append((evaluation, stage))
 
 
-def _walk(root: Path, notes: list[str]) -> Iterator[tuple[Path, list[str]]]:
+def _walk(root: Path, note: Callable[[str, str], None]) -> Iterator[tuple[Path, list[str]]]:
     """(folder, names of its files), following links to folders, each folder once."""
 
-    def note(error: OSError) -> None:
-        notes.append(f"{printable(str(error.filename))} cannot be opened ({error.strerror})")
+    def refuse(error: OSError) -> None:
+        note(str(error.filename), str(error.strerror))
 
     known: set[tuple[int, int]] = set()
-    for folder, folders, files in os.walk(root, onerror=note, followlinks=True):
+    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         place = os.stat(folder)
         if (place.st_dev, place.st_ino) in known:
             folders.clear()

@@ -23,11 +23,13 @@ FLOCK = "hhqqi"  # struct flock of Linux: type, whence, start, length, process
 
 @dataclass(frozen=True)
 class State:
-    """`word`: one of WORDS, `killed`, `not started` or `unknown`; `error`: why it failed."""
+    """`word`: one of WORDS, `killed`, `not started` or `unknown`; `error`: why it is over or
+    unknown."""
 
     word: str
     job: str | None = None
     error: str = ""
+    cluster: str | None = None  # of the job
 
     def __str__(self) -> str:
         is_there = self.job is not None and self.word in ("running", "preempted")
@@ -49,7 +51,8 @@ def current(folder: Path) -> State:
     if job is None and word == "running" and not before and not is_locked(folder):
         return State("killed")
     why = printable(" ".join(str(status.get("error", "")).split())) if word == "failed" else ""
-    return State(word, None if job is None else printable(str(job)), why)
+    cluster = status.get("cluster")
+    return State(word, None if job is None else printable(str(job)), why, cluster)
 
 
 def is_locked(folder: Path) -> bool:

@@ -12,7 +12,6 @@ its restarts, its host and its cluster. A job that is killed at once cannot writ
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
-from imagen_lit.run import lock, queue, slurm
+from imagen_lit.run import lock, lost_job, queue, slurm
 from imagen_lit.run.state import STATUS as FILE
-
-OPEN = ("running", "preempted")  # what a run that is not over says
-FAILED = ("FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")  # SLURM's words
 
 
 @contextmanager
@@ -49,7 +45,7 @@ def tracked(folder: Path, sentence: Callable[[Exception], str]) -> Iterator[None
 def refuse_beside_a_job(folder: Path) -> None:
     """Outside SLURM, raise if a SLURM job trains in the folder, or will resume there."""
     status = {} if slurm.in_job() else settle(folder)
-    if status.get("state") in OPEN and "job" in status:
+    if lost_job.is_open(status):
         raise RunError(
             f"job {status['job']} is training in the run folder {folder}, by its status.json. Let "
             f"it finish, or end it with scancel {status['job']}; if it is already gone and SLURM "
@@ -61,23 +57,16 @@ def settle(folder: Path) -> dict[str, Any]:
     """The status of a run; corrected in the file too, if it says that a job trains and SLURM says
     that this job is over. Left as it is where SLURM cannot be asked."""
     status = read(folder)
-    if status.get("state") not in OPEN or "job" not in status or not _is_ours(folder, status):
+    if not lost_job.is_open(status):
         return status
-    end = queue.end(status["job"])
-    if not end or end == "COMPLETING" or read(folder) != status:  # it wrote its own last word
+    if not lost_job.is_ours(folder, status.get("cluster"), queue.cluster):
+        return status
+    ending = lost_job.ending(queue.end(status["job"]) or "")
+    if not ending or read(folder) != status:  # it wrote its own last word
         return read(folder)
-    details = {"state": "failed", "error": f"SLURM ended the job: {end}"}
-    status |= details if end in FAILED else {"state": "stopped"}
+    status |= ending
     write_json(folder / FILE, status, indent=None)
     return status
-
-
-def _is_ours(folder: Path, status: dict[str, Any]) -> bool:
-    """Whether SLURM, as this user sees it here, would show the job: a site may hide the jobs of
-    others, and another cluster has other jobs."""
-    cluster = status.get("cluster")
-    is_mine = (folder / FILE).stat().st_uid == os.getuid()
-    return is_mine and (cluster is None or cluster == queue.cluster())
 
 
 @rank_zero_only

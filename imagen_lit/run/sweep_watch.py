@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.run import queue, status
 
 SHORTEST, LONGEST = 2.0, 30.0  # seconds between two looks at the queue, at first and after hours
@@ -120,7 +121,8 @@ def summary(members: Sequence[Member], endings: Sequence[str]) -> str:
     words = [ending.partition(":")[0].partition(";")[0] for ending in endings]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     folders = ", ".join(str(member.folder) for member in members)
-    return f"{len(members)} runs: {counts}. They are in {folders}"
+    place = "It is in" if len(members) == 1 else "They are in"
+    return f"{quantity(len(members), 'run')}: {counts}. {place} {folders}"
 
 
 def interrupted(members: Sequence[Member]) -> str:

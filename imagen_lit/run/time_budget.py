@@ -7,16 +7,29 @@ The minutes that the user gave cover all starts together.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.eta import clock
 
 TOO_LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
 STAGE = "stage "  # how the name of a step that trains one begins
+
+
+def check(minutes: object, shares: Any, stages: int) -> None:
+    """Refuse what is no time, or no share of it for each stage."""
+    if type(minutes) not in (int, float) or not 0 < minutes < math.inf:  # type: ignore[operator]
+        raise InputError(f"minutes={minutes} is not a number above 0. Type make demo MINUTES=20.")
+    numbers = list(shares.values()) if isinstance(shares, Mapping) else []
+    if len(numbers) != stages or {*map(type, numbers)} - {int, float} or min(numbers) <= 0:
+        raise InputError(
+            f"time_share={shares} is not a number above 0 for each stage. Set "
+            "time_share.demo_base=0.68 time_share.demo_sr=0.19 time_share.demo_sr2=0.13."
+        )
 
 
 class TimeBudget:
@@ -91,11 +104,25 @@ class TimeBudget:
         self.record["starts"][-1] = time.monotonic() - self.started_at
         write_json(self.file, self.record)
 
-    def warn_if_short(self, seconds: float) -> None:
-        """Warn before the training that time is too short, rather than let its images show it."""
+    def announce(self, parts: Mapping[str, float], aside: float) -> bool:
+        """Print how long all but the training will take: `parts`, in seconds, as short trials
+        measured them, and what is put aside for the rest. Return whether too little is left."""
+        times = ", ".join(f"{part} {clock(seconds)}" for part, seconds in parts.items())
+        needed, left = sum(parts.values()) + aside, max(0.0, self.left)
+        print(
+            f"\n── beside the training, about {clock(needed)} of the {clock(left)} left are needed"
+            f"\n   measured by short trials: {times}; put aside for files, pages: {clock(aside)}",
+            flush=True,
+        )
+        return self.warn_if_short(self.left - needed)
+
+    def warn_if_short(self, seconds: float) -> bool:
+        """Warn before the training that time is too short, rather than let its images show it;
+        return whether it is."""
         if seconds < TOO_LITTLE:
-            left = f"{max(0.0, seconds):.0f} s of {self.record['minutes']:g} minutes are left"
-            print(f"\n   {left} for training: {self._advice(seconds)}")
+            left = f"{max(0.0, seconds):.0f} s of {self.record['minutes']:g} min are left"
+            print(f"   {left} for training: {self._advice(seconds)}", flush=True)
+        return seconds < TOO_LITTLE
 
     @property
     def warning(self) -> str:
@@ -107,8 +134,10 @@ class TimeBudget:
         return f"The stages were trained for {seconds:.0f} s in all: {self._advice(seconds)}."
 
     def _advice(self, seconds: float) -> str:
+        least = math.ceil(self.record["minutes"] + (TOO_LITTLE - seconds) / 60)
         more = 5 * math.ceil((self.record["minutes"] + (ENOUGH - seconds) / 60) / 5)
         return (
             "too few for images that match their captions. To give it more, type make demo "
-            f"MINUTES={more}, or the same command with minutes={more}: it continues from here"
+            f"MINUTES={more}, or the same command with minutes={more} ({least} at the least): it "
+            "continues from here"
         )

@@ -22,9 +22,9 @@ def training_device(cfg: DictConfig) -> torch.device:
     chosen = device.choose(cfg.device)
     if chosen.type == "cpu":
         raise InputError(
-            f"trainer.accelerator={name} with device={cfg.device}, but torch finds no accelerator "
-            "here. Use a machine that has one, or set trainer=laptop scale=demo for what a laptop "
-            "can do."
+            f"trainer.accelerator={name} with device={cfg.device}, but that is no accelerator. "
+            "Choose a machine and a device that are, or set trainer=laptop scale=demo for what a "
+            "laptop can do."
         )
     return chosen
 

@@ -130,7 +130,8 @@ def pretrain(
     state_file: Path | None = None,
 ) -> Iterator[tuple[int, float, FullT5, PreTrainedTokenizerFast]]:
     """Yield (documents read, loss, model, tokenizer) after every batch; the caller may stop at any
-    time. With a `state_file`, an interrupted pretraining resumes from it."""
+    time. With a `state_file`, an interrupted pretraining resumes from it; that of other settings is
+    refused."""
     torch.manual_seed(seed)
     tokenizer = make_tokenizer()
     model = FullT5(make_config(len(tokenizer), width, layers, heads))
@@ -147,7 +148,9 @@ def pretrain(
         yield 0, float("nan"), model, tokenizer
         return
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-    settings = [seed, document_count, batch, width, layers, heads, noise, peak_rate]
+    settings: dict[str, float] = {"documents": document_count, "seed": seed, "width": width}
+    settings |= {"batch": batch, "layers": layers, "heads": heads}
+    settings |= {"noise": noise, "peak_rate": peak_rate}
     state = None if state_file is None else PretrainingState(state_file, settings, parts, rng)
     done = 0 if state is None else state.resume()
     for _ in range(done * batch):

@@ -1,11 +1,12 @@
 """The state of an interrupted pretraining: everything its next step depends on, in a file.
 
 Law: interrupted and resumed, it makes the same encoder, bit for bit. The state of a pretraining
-with other settings cannot be used, and is overwritten.
+with other settings is refused, not overwritten.
 """
 
 import pickle
 import random
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,21 @@ from typing import Any
 import torch
 
 from imagen_lit.basics.atomic import atomic_write
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.settings_diff import differing_keys, settings_diff
+
+DAMAGED = (  # or foreign: what reading such a file raises
+    *(OSError, EOFError, RuntimeError, LookupError, ValueError, TypeError, AttributeError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
+TYPED = {"documents", "seed", "width"}  # the settings that a person can type; the others are ours
 
 
 class PretrainingState:
     """`settings` identify a pretraining; `parts` have a state_dict."""
 
     def __init__(
-        self, file: Path, settings: list[float], parts: dict[str, Any], rng: random.Random
+        self, file: Path, settings: dict[str, float], parts: dict[str, Any], rng: random.Random
     ) -> None:
         self.file, self.settings, self.parts, self.rng = file, settings, parts, rng
 
@@ -32,16 +41,44 @@ class PretrainingState:
             torch.save(state, handle)
 
     def resume(self) -> int:
-        """Restore everything; return how many steps are done, 0 without a usable file."""
-        try:
-            state = torch.load(self.file, weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile):
-            return 0  # no file, or not ours; the state only saves time
-        if state.get("settings") != self.settings:
+        """Restore everything; return how many steps are done, 0 without a file that can be read."""
+        if not self.file.exists():
             return 0
+        state = self._read()
+        if state is None:
+            warnings.warn(
+                f"{self.file} cannot be read as an unfinished encoder of this version: the encoder "
+                "is begun anew.",
+                stacklevel=2,
+            )
+            return 0
+        self._refuse_other(state["settings"])
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["torch_rng"])
         version, words, gauss = state["python_rng"]
         self.rng.setstate((version, tuple(words), gauss))
         return int(state["steps"])
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            state = torch.load(self.file, weights_only=True)
+        except DAMAGED:
+            return None  # damaged, or not ours; the state only saves time
+        is_ours = isinstance(state, dict) and isinstance(state.get("settings"), dict)
+        return state if is_ours else None
+
+    def _refuse_other(self, settings: dict[str, float]) -> None:
+        keys = differing_keys(settings, self.settings)
+        if not keys:
+            return
+        same = " ".join(f"{key}={settings.get(key)}" for key in keys)
+        advice = (
+            "Remove it to begin anew."
+            if {*keys} - TYPED
+            else (f"Set {same} to continue it, or remove it to begin anew.")
+        )
+        difference = settings_diff(settings, self.settings, keys)
+        raise InputError(
+            f"{self.file} is an unfinished encoder with other settings ({difference}). {advice}"
+        )

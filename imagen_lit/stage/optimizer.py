@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -25,3 +26,12 @@ def build_optimizer(make: MakeOptimizer, parameters: Iterator[nn.Parameter]) -> 
     for group in optimizer.param_groups:
         arguments.number("optimizer.lr", group["lr"], 0)
     return optimizer
+
+
+def match_memory_formats(optimizer: Optimizer) -> None:
+    """Lay out the state in memory like its weights: otherwise each step after a resume would be
+    slower than before."""
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == weight.shape and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight).copy_(value)

@@ -24,7 +24,7 @@ from imagen_lit.stage import ema, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.learning_rate import LearningRate
-from imagen_lit.stage.optimizer import MakeOptimizer, build_optimizer
+from imagen_lit.stage.optimizer import MakeOptimizer, build_optimizer, match_memory_formats
 from imagen_lit.stage.time_bins import TIME_BINS
 
 
@@ -267,7 +267,7 @@ class Stage(LightningModule):
         if self.images_seen >= self.images:  # only a validation was pending, and it is done
             self.trainer.should_stop = True
         self._check_ranks_agree()
-        self._match_memory_formats()
+        match_memory_formats(self.trainer.optimizers[0])
 
     def _check_ranks_agree(self) -> None:
         """Raise unless they do: each rank has looked for the newest checkpoint by itself."""
@@ -278,11 +278,3 @@ class Stage(LightningModule):
                 f"the ranks resume from different checkpoints, after {-least:,} and {most:,} "
                 "images. Make sure that all nodes read the same disk, then type the same command."
             )
-
-    def _match_memory_formats(self) -> None:
-        """Lay out the optimiser's state in memory like its weights: otherwise each step after a
-        resume would be slower than before."""
-        for weight, state in self.trainer.optimizers[0].state.items():
-            for name, value in state.items():
-                if value.shape == weight.shape and value.stride() != weight.stride():
-                    state[name] = torch.empty_like(weight).copy_(value)

@@ -51,11 +51,7 @@ def fill(
     `token_budget` is the number of tokens, padding included, that are encoded at once; `notes` are
     what else a header says of its captions.
     """
-    if storage not in sidecar_header.DTYPES:
-        raise InputError(
-            f"storage={storage!r} is not one of {', '.join(sidecar_header.DTYPES)}. "
-            "Set storage=bfloat16, for example."
-        )
+    refuse_other_storage(storage)
     if not 0 <= task < tasks:
         raise InputError(
             f"task={task} of tasks={tasks} does not exist: tasks are numbered from 0. "
@@ -77,6 +73,15 @@ def fill(
         if is_missing:
             sidecar.write(path, rows, {**fields, **notes(captions)})
         yield path, is_missing
+
+
+def refuse_other_storage(storage: object) -> None:
+    """Raise unless it names one of the formats."""
+    if type(storage) is not str or storage not in sidecar_header.DTYPES:
+        raise InputError(
+            f"storage={storage!r} is not one of {', '.join(sidecar_header.DTYPES)}. "
+            "Set storage=bfloat16, for example."
+        )
 
 
 def _require_writable(folder: Path) -> None:

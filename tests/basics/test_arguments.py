@@ -62,6 +62,13 @@ def test_what_is_no_file_or_folder_is_refused(value: object) -> None:
     assert str(arguments.path("out", 2024)) == "2024"
 
 
+@pytest.mark.parametrize("value", [0, 1, "words", "true", [True], {}])
+def test_what_is_neither_true_nor_false_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"save=.* is neither true nor false\. Set save=true"):
+        arguments.switch("save", value)
+    assert [arguments.switch("save", each) for each in (True, False, None)] == [True, False, False]
+
+
 def test_numbers_in_range_come_back() -> None:
     assert arguments.whole_number("n", 3, 3) == 3
     assert arguments.positive_number("n", 2) == 2.0

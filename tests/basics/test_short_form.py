@@ -21,3 +21,11 @@ def test_a_count_in_a_few_characters(number: float, text: str) -> None:
 )  # fmt: skip
 def test_a_duration_in_a_few_characters(seconds: float, text: str) -> None:
     assert short_form.span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 entries"), (1, "1 entry"), (2_300, "2,300 entries")]
+)
+def test_one_of_a_thing_is_not_called_by_its_plural(number: int, text: str) -> None:
+    assert short_form.quantity(number, "entry", "entries") == text
+    assert short_form.quantity(number, "x") == text.split()[0] + (" x" if number == 1 else " xs")

@@ -1,6 +1,7 @@
 """A source becomes shards: the same ones however the work was split or interrupted."""
 
 import os
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from tiny_world import Source, sample
 
-from imagen_lit.data.build import build, survey
+from imagen_lit.data.build import build, seconds_left, survey
 from imagen_lit.data.shard_files import index_cache, shard
 from imagen_lit.data.shard_files.collection import Collection, read_manifest
 from imagen_lit.data.transform import Unusable
@@ -119,3 +120,21 @@ def test_a_foreign_tar_in_a_built_folder_is_refused(tmp_path: Path) -> None:
     shard.write(tmp_path / "set" / "foreign.tar", [sample(50)])
     with pytest.raises(ValueError, match=r"foreign\.tar is not in the manifest"):
         list(survey(tmp_path / "set", 1))
+
+
+def test_the_time_that_missing_shards_will_take_is_measured_from_a_few_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    class Slow(list[dict[str, Any]]):
+        def __getitem__(self, number: int) -> dict[str, Any]:  # type: ignore[override]
+            now[0] += 2
+            return {}
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    source = Slow([{}] * 250)
+    assert seconds_left(source, tmp_path, 100, workers=2, entries=10) == 250 * 2 / 2
+    for number, left in ((0, 150), (2, 100), (1, 0)):
+        (tmp_path / f"{number:05d}.tar").touch()
+        assert seconds_left(source, tmp_path, 100, workers=0, entries=200) == left * 2

@@ -97,3 +97,14 @@ def test_a_shard_cut_short_is_one_sentence_from_a_worker_process_too(home: Path)
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "error: own/00001.tar is cut short" in done.stderr
+
+
+def test_the_benchmark_says_how_far_it_is(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_data.bench, "step_seconds", lambda cfg: 1.0)
+    small = ["count=12", "per_shard=6", "rounds=1", "edge=16", "size=8", "width=4", "tokens=2"]
+    bench_data.main(config.compose("bench_data", [*small, "batch=4", "shards=2"]))
+    shown = capsys.readouterr().err
+    for unit in ("12/12 samples made", "4/4 raw readings", "4/4 readings in batches", "2/2 starts"):
+        assert unit in shown

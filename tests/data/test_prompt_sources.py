@@ -130,7 +130,10 @@ def test_a_text_file_has_a_prompt_on_every_line_that_is_not_blank(tmp_path: Path
     ("content", "message"),
     [
         (None, r"there is no file .*prompts\.txt\. Set prompts\.path="),
-        (b" \n\n", r"holds no prompts\. Write one per line"),
+        (b" \n\n", r"is empty: it holds no text\. Write one prompt per line into it"),
+        ("\u2003\n".encode(), r"holds no prompts\. Write one per line"),
+        ("a cat\n".encode("utf-16"), r"is UTF-16, by the byte-order mark .* save it as UTF-8"),
+        ("a cat\n".encode("utf-16-le"), r"holds zero bytes, as UTF-16 .* save it as UTF-8"),
         ("ça\n".encode("latin-1"), r"is not UTF-8 .*Convert it"),
     ],
 )

@@ -309,7 +309,7 @@ class TestCollection:
     ) -> None:
         folder = make(3, 3)
         shard.write(folder / "00001.tar", [sample(0)])
-        with pytest.raises(ValueError, match=r"00001\.tar holds 1 samples where .* says 3"):
+        with pytest.raises(ValueError, match=r"00001\.tar holds 1 sample where .* says 3"):
             collection.Collection(folder)
 
     def test_an_empty_folder_says_what_to_type(self, tmp_path: Path) -> None:
@@ -340,14 +340,14 @@ class TestCollection:
         stats.write_text('{"successes": 2}')
         assert collection.Collection(tmp_path / "x").counts == [1]
         stats.write_text('{"successes": 3}')
-        with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
+        with pytest.raises(ValueError, match="holds 1 sample where 3 were written"):
             collection.Collection(tmp_path / "x")
 
     def test_a_survey_compares_with_the_count_of_img2dataset(self, tmp_path: Path) -> None:
         members = [("a.jpg", jpeg(1)), ("a.txt", b"one"), ("b.jpg", jpeg(2))]
         stats = tar_of(tmp_path / "x" / "0.tar", *members).with_name("0_stats.json")
         stats.write_text('{"successes": 3}')
-        with pytest.raises(ValueError, match="holds 1 samples where 3 were written"):
+        with pytest.raises(ValueError, match="holds 1 sample where 3 were written"):
             list(survey(tmp_path / "x", 1))
         stats.write_text('{"successes": 2}')
         assert list(survey(tmp_path / "x", 1)) == [(1, 1)]

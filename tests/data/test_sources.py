@@ -142,6 +142,42 @@ def test_an_unusable_table_is_named(album: Path, path: str, options: dict, messa
         Table(str(album / path), **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "t.csv",
+            b"",
+            r"is empty: it holds no text\. Write the line image,caption and one line per image",
+        ),
+        (
+            "t.csv",
+            b"\xef\xbb\xbf\r\n",
+            r"is empty: it holds no text\. Write the line image,caption",
+        ),
+        ("t.jsonl", b" \n", r"is empty: it holds no text\. Write one JSON object per image"),
+        ("t.csv", b"image,caption\n", r"has no row below its first line\. Write the line image,"),
+        ("t.jsonl", b"[1]\n", r"has no line that is a JSON object\. Write one JSON object per"),
+        ("t.csv", "image,caption\na.jpeg,x\n".encode("utf-16"), r"is UTF-16, by .* only UTF-8 is"),
+        ("t.csv", "image,caption\na.jpeg,x\n".encode("utf-32"), r"is UTF-32, .* save it as UTF-8"),
+        ("t.jsonl", "{}".encode("utf-16-le"), r"holds zero bytes, .* Convert it: save it as UTF-8"),
+        ("t.csv", b"image;caption\na.jpeg;x, y\n", r"has ';' between its columns.*only commas"),
+        ("t.csv", b"image\tcaption\na.jpeg\tx\n", r"has '\\t' between its columns.*with commas"),
+    ],
+)
+def test_a_table_of_another_program_is_named_with_what_is_read(
+    album: Path, name: str, content: bytes, message: str
+) -> None:
+    (album / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        Table(str(album / name))
+
+
+def test_a_semicolon_in_a_column_that_is_not_needed_is_no_separator(album: Path) -> None:
+    (album / "t.csv").write_text("image,caption,a;b\na.jpeg,x,1\n")
+    assert len(Table(str(album / "t.csv"))) == 1
+
+
 def test_a_sample_that_is_too_large_is_left_out(
     album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

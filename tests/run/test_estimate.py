@@ -137,7 +137,9 @@ def test_the_probe_is_given_a_micro_batch_only_where_it_is_smaller() -> None:
 
 def test_the_screen_shows_work_updates_memory_and_disk() -> None:
     screen = "\n".join(Estimate(**SIZES, optimizer=2**30).lines(4096, None, 1_000_000, ONE))
-    assert "102,858 updates of 7" in screen and "2.16 GFLOP" in screen
+    assert "720,000 images in 102,858 updates of 7" in screen
+    assert "1 image in 1 update of 7" in Estimate(**SIZES | {"images": 1}, optimizer=80).brief()
+    assert "2.16 GFLOP" in screen
     assert "1.00 GiB on one device with micro-batches of 7" in screen
     devices = Devices(8, True, 2048, 2**34, (32, 2**31))
     sharded = "\n".join(Estimate(**SIZES, optimizer=2**33).lines(4096, None, None, devices))

@@ -27,7 +27,10 @@ def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -
     try:
         assert first.stdout is not None and first.stdout.readline() == b"held\n"
         with (
-            pytest.raises(RuntimeError, match="another process is training"),
+            pytest.raises(
+                RuntimeError,
+                match=rf"process \(process {first.pid} on .+\) is training in .*Let it",
+            ),
             lock.exclusive(tmp_path),
         ):
             pass

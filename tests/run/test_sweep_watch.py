@@ -104,6 +104,7 @@ def test_each_change_is_one_line_and_a_job_without_a_result_is_settled(
         f"12_1 sweep/1: {killed}",
     ]
     assert "2 runs: 1 finished, 1 failed" in sweep_watch.summary(members, endings)
+    assert "1 run: 1 finished. It is in " in sweep_watch.summary(members[:1], endings[:1])
 
 
 def test_the_introduction_says_where_output_is_and_how_to_cancel(

@@ -1,7 +1,9 @@
 """The minutes of a demo are one account, however often it is started."""
 
 import json
+import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,32 @@ def test_too_little_time_for_training_is_announced_before_it(
     assert "-50" not in output
 
 
+@pytest.mark.parametrize(("minutes", "least"), [(7, 11), (20, None)])
+def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    minutes: int,
+    least: int | None,
+) -> None:
+    def first_step(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    trials = {"_precision": "32-true", "_drawing_seconds": 150.0, "seconds_left": 130.0}
+    for name, value in trials.items():
+        monkeypatch.setattr(demo, name, lambda *_, value=value: value)
+    monkeypatch.setattr(demo.build, "seconds_left", lambda *_: 30.0)
+    monkeypatch.setattr(demo.bootstrap, "STARTED_AT", time.monotonic())
+    monkeypatch.setattr(demo, "_make_text_encoder", first_step)
+    words = [f"runs={tmp_path}/runs", f"datasets={tmp_path}/data", f"minutes={minutes}"]
+    with pytest.raises(KeyboardInterrupt):
+        demo.demo(config.compose("demo", words))
+    output = capsys.readouterr().out
+    assert re.search(r"about 5:10 of the \d+:\d\d left are needed", output)
+    assert "text encoder 2:10, shards 0:30, drawing 256 prompts 1:40; put aside" in output
+    assert (f"({least} at the least)" in output) == ("too few" in output) == (least is not None)
+
+
 @pytest.mark.parametrize(("seconds", "advice"), [(69, 35), (299, 35), (301, None)])
 def test_the_page_says_if_the_stages_were_trained_for_too_short(
     tmp_path: Path, seconds: float, advice: int | None
@@ -136,3 +164,34 @@ def test_a_stage_whose_trial_was_slow_still_gets_its_share_of_time(
     assert len(trained) == 1 + trainings and budget.record["images"] == {"demo_base": trained[-1]}
     share = now[0] / ((3000 - 300) * cfg.time_share.demo_base)
     assert share == pytest.approx(2.6, abs=0.02) if measured == 300 else 0.8 < share < 1
+
+
+def test_a_stage_without_time_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "train", lambda cfg: None)
+    monkeypatch.setattr(demo.bench, "speed", lambda *_: pytest.fail("a trial"))
+    budget = TimeBudget(tmp_path / "budget.json", minutes=1)
+    cfg = config.compose("demo", [f"runs={tmp_path}"])
+    demo._train("demo_base", 0, ["stage=demo_base"], cfg, budget, reserve=300)
+    assert budget.record["images"] == {"demo_base": 32}, "one update"
+
+
+def test_shards_that_are_there_are_told_from_an_index_that_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg = config.compose("demo", ["scenes=4", f"datasets={tmp_path}/data"])
+
+    def make() -> str:
+        with suppress(FileNotFoundError):  # the encoder that embeds the captions
+            demo._make_data(cfg, TimeBudget(tmp_path / "budget.json", minutes=1))
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    there = f"already there: {tmp_path}/data"
+    first = make()
+    assert "1/1 shards written" in first and "1/1 shards indexed" in first and there not in first
+    second = make()
+    assert there in second and "1/1 shards checked" in second and "indexed" not in second
+    for file in (tmp_path / "data.meta").glob("00000.*"):
+        file.unlink()
+    third = make()
+    assert there not in third and "were there; their index is new" in third

@@ -58,19 +58,35 @@ def test_an_interrupted_pretraining_resumes_bit_for_bit(
     assert batches == list(range(1, sum(interruptions) + 1)), "nothing is read twice"
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"document_count": 128}, {"noise": 0.5}])
-def test_the_state_of_another_pretraining_is_not_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict
+@pytest.mark.parametrize(
+    ("other", "advice"),
+    [
+        ({"seed": 1}, "seed is 0 there, 1 here.*Set seed=0 to continue it, or remove it"),
+        ({"document_count": 128}, "documents is 256 there, 128 here.*Set documents=256 to"),
+        ({"noise": 0.5}, r"noise is 1.0 there, 0.5 here\)\. Remove it to begin anew"),
+    ],
+)
+def test_the_state_of_another_pretraining_is_refused_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict, advice: str
 ) -> None:
     monkeypatch.setattr(nano_t5, "SAVE_EVERY", 0)
     file = tmp_path / "state"
     next(islice(nano_t5.pretrain(document_count=256, state_file=file), 4, None))
-    assert file.exists()
-    first, *_ = next(nano_t5.pretrain(**{"document_count": 256, **other}, state_file=file))
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match=advice):
+        next(nano_t5.pretrain(**{"document_count": 256, **other}, state_file=file))
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"half of a file", {"settings": [0, 256], "steps": 4}])
+def test_a_state_that_cannot_be_read_is_begun_anew_with_a_warning(
+    tmp_path: Path, content: bytes | dict
+) -> None:
+    file = tmp_path / "state"
+    torch.save(content, file) if isinstance(content, dict) else file.write_bytes(content)
+    with pytest.warns(UserWarning, match="state cannot be read.* begun anew"):
+        first, *_ = next(nano_t5.pretrain(document_count=256, state_file=file))
     assert first == 32
-    file.write_bytes(file.read_bytes()[:1000])
-    first, *_ = next(nano_t5.pretrain(document_count=256, state_file=file))
-    assert first == 32, "nor is half of a file"
 
 
 def test_pretraining_lowers_the_loss() -> None:

@@ -1,6 +1,10 @@
 """An encoder that is there already is the one that was asked for, or the command refuses it."""
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,12 @@ from transformers.utils import logging
 
 from imagen_lit import demo, pretrain_text
 from imagen_lit.cli import config
+
+PRETRAIN = (
+    "import sys, time; from pathlib import Path; from imagen_lit import pretrain_text\n"
+    "def report(*_): print('reads', flush=True); time.sleep(3600)\n"
+    "pretrain_text.pretrain(Path(sys.argv[1]), 64, 0, report, 16)\n"
+)
 
 
 def pretrain(folder: Path, **changes: Any) -> bool:
@@ -29,6 +39,53 @@ def test_an_encoder_with_other_settings_is_refused_and_left_alone(
     with pytest.raises(ValueError, match=f"{key} is {old} there, {value} here.*Set {key}={old} "):
         pretrain(folder, **change)
     assert before == {file: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PRETRAIN, str(tmp_path / "t5")]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert first.stdout is not None and first.stdout.readline() == b"reads\n"
+        holder = (
+            rf"process {first.pid} on .+\) is pretraining the text encoder .*t5\. Let it finish"
+        )
+        for act in (pretrain, lambda folder: pretrain_text.seconds_left(folder, 64, 0, 16)):
+            with pytest.raises(RuntimeError, match=holder):
+                act(tmp_path / "t5")
+        pretrain(tmp_path / "other")
+    finally:
+        first.kill()
+        first.wait()
+    assert pretrain(tmp_path / "t5"), "the lock ends with its process"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "t5"]
+
+
+def test_the_time_left_is_measured_from_where_the_pretraining_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def fake_pretrain(*_: object, **__: object) -> Iterator[tuple[int, float, None, None]]:
+        for done in range(672, 3201, 32):  # resumed after 640; the first batch is slow
+            now[0] += 100 if done == 672 else 2
+            yield done, 5.0, None, None
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pretrain_text.nano_t5, "pretrain", fake_pretrain)
+    left = pretrain_text.seconds_left(tmp_path / "t5", 3200, seed=0)
+    assert left == 2 * (3200 - 640 - 5 * 32) / 32, "three batches are timed"
+    monkeypatch.undo()
+    assert pretrain_text.seconds_left(tmp_path / "t5", 0, seed=0) == 0, "random weights"
+    pretrain(tmp_path / "t5")
+    assert pretrain_text.seconds_left(tmp_path / "t5", 3200, seed=0) == 0, "it is there"
+
+
+def test_the_report_says_which_share_is_good(tmp_path: Path) -> None:
+    words = [f"text.path={tmp_path}/t5", "documents=64", "width=16"]
+    pretrain(tmp_path / "t5", documents=64)
+    text = pretrain_text.role_share(config.compose("pretrain_text", words), tmp_path / "t5")
+    assert "% of what differs among the vectors" in text
+    assert "the higher the better, and below 2% an image network hardly notices" in text
 
 
 def test_an_encoder_without_a_record_is_used_with_a_warning(tmp_path: Path) -> None:

@@ -48,5 +48,5 @@ def test_members_of_an_array_share_the_text_cache(jobs: Jobs) -> None:
     )  # fmt: skip
     for task in (3, 4):
         assert jobs.wait_for_end(f"{job}_{task}", f"embed-{task}")["JobState"] == "COMPLETED"
-        assert "1 new sidecars" in jobs.log(f"embed-{task}")
+        assert "1 new sidecar is" in jobs.log(f"embed-{task}")
     assert {file.name for file in cache.iterdir()} == set(before)

@@ -6,6 +6,7 @@ from lightning import LightningDataModule
 
 from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.errors import InputError
+from imagen_lit.data import text_file
 
 
 class TextFile:
@@ -19,6 +20,7 @@ class TextFile:
                 f"there is no file {path}. Set prompts.path=... to a text file of one prompt per "
                 "line."
             )
+        text_file.refuse_other_text(file, "one prompt per line")
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as error:

@@ -18,6 +18,7 @@ from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import settings_diff
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.data.shard_files import index_cache, index_summary, metadata
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.data.shard_files.shard import Shard
@@ -154,7 +155,9 @@ def _counts(paths: list[Path], entries: dict[str, Any]) -> list[int]:
         if expected is None:
             check_download(path, count, others)
         elif count != expected:
-            raise _replaced(path, f"holds {count} samples where the manifest says {expected}")
+            raise _replaced(
+                path, f"holds {quantity(count, 'sample')} where the manifest says {expected}"
+            )
     return counts
 
 
@@ -178,6 +181,6 @@ def check_download(path: Path, samples: int, left_out: int) -> None:
         )
     if not samples <= expected <= samples + left_out:
         raise InputError(
-            f"{path} holds {samples} samples where {expected} were written: it was cut short or "
-            "replaced. Delete it, then make or copy it again."
+            f"{path} holds {quantity(samples, 'sample')} where {expected} were written: it was cut "
+            "short or replaced. Delete it, then make or copy it again."
         )

@@ -53,6 +53,11 @@ def file_stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
+def stamps(folder: Path) -> dict[str, list[int]]:
+    """The stamp of every file beside a folder of shards: unchanged if nothing was computed."""
+    return {file.name: file_stamp(file) for file in meta_folder(folder).glob("*")}
+
+
 def digest(value: Any) -> str:
     """SHA-256 of a JSON value, the order of keys aside."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.basics import chosen_folder
 from imagen_lit.data.shard_files import index_cache
 from imagen_lit.data.source.sample import read, sample
 from imagen_lit.data.transform import Unusable
@@ -19,6 +20,7 @@ class Folder:
 
     def __init__(self, path: str, caption: str = "caption") -> None:
         self.root, self.caption = Path(path), caption
+        chosen_folder.refuse_file("source.path", path, self.root)
         if not self.root.is_dir():
             raise FileNotFoundError(f"There is no folder {path}. Set source.path=... to one.")
         self.files = sorted(

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.data import text_file
 from imagen_lit.data.shard_files import index_cache
 from imagen_lit.data.source.parquet import Parquet
 from imagen_lit.data.source.sample import read, sample
 from imagen_lit.data.transform import Unusable
+
+SEPARATORS = (";", "\t", "|")  # of programs whose CSV is none
 
 
 class Table:
@@ -30,6 +33,8 @@ class Table:
             raise FileNotFoundError(f"There is no table {path}. Set source.path=... to one.")
         if self.path.suffix not in (".csv", ".jsonl", ".parquet"):
             raise InputError(f"{path} is not a .csv, .jsonl or .parquet file. Convert it to one.")
+        if self.path.suffix != ".parquet":
+            self._refuse_other_text()
         for column in (image, caption):
             if column not in self._columns:
                 names = ", ".join(self._columns) or "none"
@@ -67,6 +72,22 @@ class Table:
             *index_cache.file_stamp(self.path),
             *(name and _stamp(root / name) for name in self._names()),
         ]
+
+    def _refuse_other_text(self) -> None:
+        is_csv = self.path.suffix == ".csv"
+        content = f"the line {self.image},{self.caption} and one line per image"
+        content = content if is_csv else "one JSON object per image, each on a line of its own,"
+        text_file.refuse_other_text(self.path, content)
+        names = self._columns
+        if not names:
+            rows = "row below its first line" if is_csv else "line that is a JSON object"
+            raise InputError(f"{self.path} has no {rows}. Write {content} into it.")
+        others = [mark for mark in SEPARATORS if is_csv and mark in names[0]]
+        if len(names) == 1 and others:
+            raise InputError(
+                f"{self.path} has {others[0]!r} between its columns, by its first line "
+                f"{names[0]!r}, and only commas are read there. Convert it: save it with commas."
+            )
 
     def _names(self) -> Iterator[str | None]:
         """The path of each row's image, None if it has none; nothing if the images themselves are

@@ -1,0 +1,77 @@
+"""A value of the wrong kind for a setting is refused in a sentence, before the work."""
+
+import importlib
+from pathlib import Path
+
+import left_runs
+import pytest
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from imagen_lit.cli import config, user_error
+from imagen_lit.run import preflight
+
+WRONG = [
+    ("embed_text", "gpu_tflops=null dry_run=true", "gpu_tflops=None is not a speed for each GPU"),
+    ("embed_text", "gpu_tflops=0 dry_run=true", "gpu_tflops=0 is not a speed for each GPU"),
+    ("embed_text", "gpu_tflops=words dry_run=true", "gpu_tflops=words is not a speed for each"),
+    ("embed_text", "gpu_tflops.h100=0 dry_run=true", "gpu_tflops.h100=0 is not a number above 0"),
+    ("embed_text", "gpu_tflops.h100=-1 dry_run=true", "gpu_tflops.h100=-1 is not a number above"),
+    ("embed_text", "gpu_tflops.h100=fast dry_run=true", "gpu_tflops.h100='fast' is not a number"),
+    ("embed_text", "gpu_tflops.h100=null dry_run=true", "gpu_tflops.h100=None is not a number"),
+    ("embed_text", "gpu=null dry_run=true", "gpu=None is no GPU's name. Set gpu=h100"),
+    ("embed_text", "storage=words dry_run=true", "storage='words' is not one of bfloat16, float32"),
+    ("embed_text", "storage=null dry_run=true", "storage=None is not one of bfloat16, float32"),
+    ("embed_text", "storage=[int8]", "storage=['int8'] is not one of bfloat16, float32"),
+    ("embed_text", "dry_run=words", "dry_run='words' is neither true nor false"),
+    ("build_shards", "dry_run=words", "dry_run='words' is neither true nor false"),
+    ("train", "dry_run=words", "dry_run='words' is neither true nor false"),
+    ("train", "name=[a]", "name=['a'] is not the name of a folder in runs"),
+    ("train", "start_from=[a]", "start_from=['a'] is not a file or folder"),
+    ("train", "seed=words", "seed='words' is not a whole number of 0 or more"),
+    ("bench", "save=words", "save='words' is neither true nor false"),
+    ("bench", "seed=null", "seed=None is not a whole number of 0 or more"),
+    ("bench_data", "stage_name=words", "'stage' has no option 'words'; it has base64"),
+    ("sample", "runs=null", "runs=None is not a file or folder"),
+    ("evaluate", "name={a: b}", "name={'a': 'b'} is not the name of a folder in runs"),
+    ("dashboard", "folder=runs/mine entity=[a]", "entity=['a'] is no W&B name. Set entity=my-team"),
+    ("demo", "time_share=null", "time_share=None is not a number above 0 for each stage"),
+    ("evaluate", "prompts=[1]", "prompts holds settings with names, and was set to a list. Set pr"),
+    ("sample", "prompts={a: b}", "prompts is a list, and was set to settings with names. Set 'pro"),
+    ("embed_text", "gpu_tflops={1: 2}", "there is no key 'gpu_tflops.1' here"),
+    ("sample", "cascade=[a]", "'cascade' has no option 'a'; it has base, demo"),
+]
+
+
+@pytest.mark.parametrize(("command", "typed", "words"), WRONG)
+def test_a_value_of_the_wrong_kind_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, typed: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    left_runs.leave(tmp_path / "runs", "mine")
+    main = importlib.import_module(f"imagen_lit.{command}").main
+    overrides = [typed] if ": " in typed else typed.split()
+    with pytest.raises((ValueError, HydraException)) as caught:
+        main(config.compose(command, overrides))
+    sentence = user_error.sentence(
+        caught.value, lambda: list(config.keys({"gpu_tflops": {"h100": 989}}))
+    )
+    assert sentence is not None and sentence.startswith(words)
+
+
+def test_the_notice_of_a_training_may_be_any_value(tmp_path: Path) -> None:
+    cfg = config.compose("train", ["notice=[a]", f"runs={tmp_path}"])
+    assert preflight.inspect(cfg, full=True)[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    "bench bench_data bench_text build_shards dashboard demo embed_text evaluate pretrain_text "
+    "runs sample train".split(),
+)
+def test_every_plain_setting_of_a_command_can_be_set(command: str) -> None:
+    """Hydra takes a key of the name of a group for the choice of an option."""
+    choices = {*config.compose(command, with_hydra=True).hydra.runtime.choices}
+    cfg = config.compose(command)
+    keys = {str(key) for key in cfg if not OmegaConf.is_dict(cfg._get_node(key))}
+    assert (keys - choices) & {*config.groups()} == set()
