@@ -47,12 +47,8 @@ def demo(cfg: DictConfig) -> TimeBudget:
     config.build(evaluation.prompts)  # refuses now a count of prompts that is too large
     _require_text_encoder(cfg)
     with TimeBudget(home / "budget.json", cfg.minutes, bootstrap.STARTED_AT) as budget:
-        words = [
-            *common,
-            f"data.shards={cfg.datasets}",
-            f"trainer.precision={_precision(cfg, budget)}",
-        ]
-        words += ["logger=files"]  # nothing about a demo goes to W&B
+        words = [*common, f"data.shards={cfg.datasets}", "logger=files"]  # nothing goes to W&B
+        words += [f"trainer.precision={_precision(cfg, budget)}"]
         overrides = {o: [f"stage={o}", f"name=demo/{stage}", *words] for o, stage in STAGES.items()}
         reserve = _drawing_seconds(overrides, evaluation, budget)
         is_decided = set(budget.record["images"]) == set(STAGES)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from imagen_lit.network.attention import SelfTextAttention, TextAttention, TextPool, mask_text
 from imagen_lit.network.layers import (
+    LastConv,
     LogSNREmbedding,
     ResidualBlock,
     check_divisible,
@@ -87,7 +88,7 @@ class EfficientUNet(nn.Module):
         # The last convolution also sees the input itself: norms remove an image's mean brightness
         # and colour, and super-resolution from normed features alone drifts in colour.
         channels_in = 2 * first_channels + image_channels + lowres_channels
-        self.last = zero_init(nn.Conv2d(channels_in, image_channels, 3, padding=1))
+        self.last = zero_init(LastConv(channels_in, image_channels, 3, padding=1))
 
     def forward(
         self,

@@ -31,6 +31,17 @@ def zero_init(layer: nn.Module) -> nn.Module:
     return layer
 
 
+class LastConv(nn.Conv2d):
+    """The convolution that a network ends with, in float32 under any autocast: near t=1 a clean
+    estimate multiplies its rounding by up to 1/alpha, which is in the thousands."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As any convolution."""
+        with torch.autocast(input.device.type, enabled=False):
+            bias = None if self.bias is None else self.bias.float()
+            return self._conv_forward(input.float(), self.weight.float(), bias)
+
+
 class LogSNREmbedding(nn.Module):
     """log-SNR [B] -> [B, E]: sines of geometric frequencies, then two dense layers (Imagen §
     2.5)."""

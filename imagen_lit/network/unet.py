@@ -22,6 +22,7 @@ from imagen_lit.basics import arguments
 from imagen_lit.network.attention import SelfTextAttention, TextPool, mask_text, text_projection
 from imagen_lit.network.layers import (
     Downsample,
+    LastConv,
     LogSNREmbedding,
     ResidualBlock,
     Upsample,
@@ -101,7 +102,7 @@ class UNet(nn.Module):
                     residual(width, width, resample=Upsample()), None
                 )
         self.last_norm = group_norm(width, group_width)
-        self.last = zero_init(nn.Conv2d(width, image_channels, 3, padding=1))
+        self.last = zero_init(LastConv(width, image_channels, 3, padding=1))
 
     def forward(
         self,

@@ -6,6 +6,7 @@ more than its rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -22,21 +23,29 @@ from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
 
 Threshold = Callable[[Tensor], Tensor]
+PRECISIONS = ("32-true", "bf16-mixed")  # as Lightning calls them
 
 
 @dataclass(frozen=True)
 class Recipe:
     """`aug_level` is the augmentation of the low-resolution image: 0.1 to 0.3 is best (Imagen App.
-    D.2)."""
+    D.2). With `precision` bf16-mixed the network computes in bfloat16, but for its ends; the
+    sampler's numbers are float32 in any case."""
 
     sampler: Sampler
     guidance: Guidance
     threshold: Threshold
     steps: int
     aug_level: float = 0.0
+    precision: str = PRECISIONS[0]
 
     def __post_init__(self) -> None:
         arguments.whole_number("recipe.steps", self.steps, 1)
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"recipe.precision={self.precision} is not one of {', '.join(PRECISIONS)}. "
+                "Set precision=bf16-mixed, for example."
+            )
         if not 0 <= self.aug_level <= 1:
             raise InputError(
                 f"aug_level={self.aug_level} is not between 0, the low-resolution image itself, "
@@ -48,10 +57,13 @@ class Recipe:
     ) -> Iterator[Tensor]:
         """Yield [B, 3, size, size] after every step; the last one is the image."""
         guided = self.guidance.guide(denoiser.bind(condition), denoiser.bind_pair(condition))
+        autocast = torch.autocast if self.precision == "bf16-mixed" else _as_it_is
         positions = torch.tensor(seeds, device=condition.text.device)
 
         def denoise(z: Tensor, t: Tensor) -> Tensor:
-            return self.threshold(guided(z, t))
+            with autocast(z.device.type, torch.bfloat16):
+                x = guided(z, t)
+            return self.threshold(x.float())
 
         def fresh_noise(purpose: str) -> Tensor:
             return noise.normal(0, positions, f"{size} {purpose}", (3, size, size))
@@ -91,3 +103,8 @@ class Recipe:
         aug_level = torch.full((len(lowres),), self.aug_level, device=lowres.device)
         noisy, logsnr = augment(lowres, aug_level, eps, schedule)
         return Condition(condition.text, condition.mask, noisy, logsnr)
+
+
+def _as_it_is(device: str, dtype: torch.dtype) -> AbstractContextManager[None]:
+    """Under the autocast, if any, that the caller has set."""
+    return nullcontext()

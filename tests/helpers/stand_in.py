@@ -192,7 +192,14 @@ def _copy(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
     return target
 
 
-backend_registration._setup_privateuseone_for_python_backend(NAME)
+class _Backend(backend_registration._DummyBackendModule):
+    """`torch.lab`, of which torch asks what autocast may use."""
+
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.bfloat16]
+
+
+backend_registration._setup_privateuseone_for_python_backend(NAME, _Backend())
 AcceleratorRegistry.register(NAME, LabAccelerator)
 StrategyRegistry.register(NAME, SingleDeviceStrategy, device=f"{NAME}:0")
 LIBRARY = torch.library.Library("aten", "IMPL")

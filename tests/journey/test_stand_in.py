@@ -1,0 +1,110 @@
+"""Every command on a machine with an accelerator (tests/helpers/stand_in.py): nothing mixes
+devices, a step that logs nothing leaves the host almost nothing to read, and what comes out is what
+comes out of a CPU.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from laptop import SMALL, run
+from on_stand_in import TRAINER
+from on_stand_in import run as run_on_accelerator
+
+from imagen_lit.basics import pixels
+from imagen_lit.data import sidecar
+from imagen_lit.run import checkpoint, metrics
+
+QUIET = ["callbacks=default", "trainer.log_every_n_steps=1000", "trainer.val_check_interval=1000"]
+TRAIN = [*SMALL, "data.batch_size=8", "data.validation=16", "callbacks.checkpoint.every=1_000_000"]
+ONCE_A_STEP = r"if not torch\.isfinite\(norm\)"  # whether the update is to be skipped
+
+
+def newest(folder: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.read(checkpoint.saved(folder)[-1])["state_dict"]
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    here, there = newest(one), newest(other)
+    assert here.keys() == there.keys()
+    for name, weight in here.items():
+        assert torch.allclose(weight, there[name], rtol=1e-4, atol=1e-5), name
+
+
+def between_first_and_last_update(reads: list[str]) -> list[str]:
+    """The first is shown, and the last is logged."""
+    updates = [number for number, place in enumerate(reads) if re.search(ONCE_A_STEP, place)]
+    assert len(updates) == 4
+    return reads[updates[1] : updates[3]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["stage=demo_base"],
+        ["stage=demo_base", "optimizer=adam"],
+        ["stage=demo_base", "optimizer=adafactor", "network.checkpointing=true"],
+        ["stage=demo_base", "optimizer=adamw", "data.micro_batch_size=4"],
+        ["stage=demo_sr", "network=demo_efficient_unet"],
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_a_step_reads_nothing_but_whether_its_gradients_are_finite(
+    home: Path, words: list[str]
+) -> None:
+    small = [*TRAIN, *words] if words[0] == "stage=demo_base" else [*TRAIN[5:], *words]
+    both = [*small, *QUIET, "stage.images=32"]
+    run("train", *both, "device=cpu", "name=cpu", folder=home)
+    reads, _ = run_on_accelerator("train", *both, *TRAINER, "name=lab", folder=home)
+    left = between_first_and_last_update(reads)
+    assert len(left) == 2 and all(re.search(ONCE_A_STEP, each) for each in left), left
+    assert_same_weights(home / "runs/cpu", home / "runs/lab")
+
+
+def test_a_run_with_previews_validation_and_health_goes_on_where_it_was(home: Path) -> None:
+    words = [*TRAIN, "prompts.count=4", "callbacks.preview.every=16", "trainer.log_every_n_steps=1"]
+    words += ["callbacks.preview.recipe.steps=2", "callbacks.checkpoint.every=16"]
+    words += ["trainer.val_check_interval=2", "callbacks.health.after=0"]
+    for images in (16, 32):
+        run_on_accelerator(
+            "train", *words, *TRAINER, f"stage.images={images}", "name=lab", folder=home
+        )
+    run("train", *words, "stage.images=32", "device=cpu", "name=cpu", folder=home)
+    here, there = (metrics.read(home / "runs" / name) for name in ("lab", "cpu"))
+    validated = [[row["images"] for row in rows if "val/loss" in row] for rows in (here, there)]
+    assert validated[0] == validated[1] != []
+    assert any("health/ema_lag" in row for row in here)
+    assert (home / "runs/lab/preview_000000032.png").is_file()
+
+
+def test_text_is_embedded_as_on_a_cpu(home: Path) -> None:
+    run_on_accelerator("embed_text", "folder=lab", folder=home)
+    for file in sorted((home / "datasets/demo.text/t5_nano").glob("*.safetensors")):
+        one, other = sidecar.Sidecar(file), sidecar.Sidecar(home / "lab" / file.name)
+        for row in range(len(one)):
+            assert torch.allclose(one.row(row), other.row(row), atol=0.02)
+
+
+def test_a_cascade_draws_the_cpus_pictures_and_no_step_reads(home: Path) -> None:
+    words = ["prompts=[a red circle, two pink crosses]"]
+    words += [f"cascade.{stage}.recipe.steps=3" for stage in ("base", "sr", "sr2")]
+    words += ["diffusion/sampler@cascade.base.recipe.sampler=ancestral"]
+    run("sample", *words, "device=cpu", "out=cpu", folder=home)
+    reads, _ = run_on_accelerator("sample", *words, "out=lab", folder=home)
+    places = [each for each in reads if "diffusion/" in each or "stage/" in each]
+    assert places == [] and len(reads) <= 3 + 2, "an image of each stage, and two of the encoder"
+    for file in (home / "cpu").glob("*/*.png"):
+        one, other = (
+            pixels.load_png(home / f / file.parent.name / file.name) for f in ("cpu", "lab")
+        )
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_an_evaluation_and_the_bench_run_there(home: Path) -> None:
+    words = [f"cascade.{stage}.recipe.steps=1" for stage in ("base", "sr", "sr2")]
+    _, done = run_on_accelerator("evaluate", *words, "prompts.count=4", "name=lab", folder=home)
+    assert "sr2   all" in done.stdout
+    _, done = run_on_accelerator("bench", *TRAIN, *TRAINER, "batches=3", folder=home)
+    assert "of the device" in done.stdout
