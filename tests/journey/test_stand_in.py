@@ -40,27 +40,24 @@ def between_first_and_last_update(reads: list[str]) -> list[str]:
     return reads[updates[1] : updates[3]]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["stage=demo_base"],
-        ["stage=demo_base", "optimizer=adam"],
-        ["stage=demo_base", "optimizer=adafactor", "network.checkpointing=true"],
-        ["stage=demo_base", "optimizer=adamw", "data.micro_batch_size=4"],
-        ["stage=demo_sr", "network=demo_efficient_unet"],
-    ],
-    ids=lambda words: " ".join(words),
-)
-def test_a_step_reads_nothing_but_whether_its_gradients_are_finite(
-    home: Path, words: list[str]
-) -> None:
-    small = [*TRAIN, *words] if words[0] == "stage=demo_base" else [*TRAIN[5:], *words]
-    both = [*small, *QUIET, "stage.images=32"]
-    run("train", *both, "device=cpu", "name=cpu", folder=home)
-    reads, _ = run_on_accelerator("train", *both, *TRAINER, "name=lab", folder=home)
+CASES = {
+    "muon": [],
+    "adam": ["optimizer=adam"],
+    "adafactor": ["optimizer=adafactor", "network.checkpointing=true"],
+    "adamw": ["optimizer=adamw", "data.micro_batch_size=4"],
+    "efficient": ["stage=demo_sr"],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_reads_nothing_but_whether_its_gradients_are_finite(home: Path, case: str) -> None:
+    small = [word for word in TRAIN if case != "efficient" or not word.startswith("network.")]
+    both = [*small, *QUIET, *CASES[case], "stage.images=32"]
+    run("train", *both, "device=cpu", f"name=cpu/{case}", folder=home)
+    reads, _ = run_on_accelerator("train", *both, *TRAINER, f"name=lab/{case}", folder=home)
     left = between_first_and_last_update(reads)
     assert len(left) == 2 and all(re.search(ONCE_A_STEP, each) for each in left), left
-    assert_same_weights(home / "runs/cpu", home / "runs/lab")
+    assert_same_weights(home / "runs/cpu" / case, home / "runs/lab" / case)
 
 
 def test_a_run_with_previews_validation_and_health_goes_on_where_it_was(home: Path) -> None:
@@ -69,14 +66,14 @@ def test_a_run_with_previews_validation_and_health_goes_on_where_it_was(home: Pa
     words += ["trainer.val_check_interval=2", "callbacks.health.after=0"]
     for images in (16, 32):
         run_on_accelerator(
-            "train", *words, *TRAINER, f"stage.images={images}", "name=lab", folder=home
+            "train", *words, *TRAINER, f"stage.images={images}", "name=lab/all", folder=home
         )
-    run("train", *words, "stage.images=32", "device=cpu", "name=cpu", folder=home)
-    here, there = (metrics.read(home / "runs" / name) for name in ("lab", "cpu"))
+    run("train", *words, "stage.images=32", "device=cpu", "name=cpu/all", folder=home)
+    here, there = (metrics.read(home / "runs" / name / "all") for name in ("lab", "cpu"))
     validated = [[row["images"] for row in rows if "val/loss" in row] for rows in (here, there)]
     assert validated[0] == validated[1] != []
     assert any("health/ema_lag" in row for row in here)
-    assert (home / "runs/lab/preview_000000032.png").is_file()
+    assert (home / "runs/lab/all/preview_000000032.png").is_file()
 
 
 def test_text_is_embedded_as_on_a_cpu(home: Path) -> None:
@@ -104,7 +101,9 @@ def test_a_cascade_draws_the_cpus_pictures_and_no_step_reads(home: Path) -> None
 
 def test_an_evaluation_and_the_bench_run_there(home: Path) -> None:
     words = [f"cascade.{stage}.recipe.steps=1" for stage in ("base", "sr", "sr2")]
-    _, done = run_on_accelerator("evaluate", *words, "prompts.count=4", "name=lab", folder=home)
+    _, done = run_on_accelerator(
+        "evaluate", *words, "prompts.count=4", "name=lab/evaluation", folder=home
+    )
     assert "sr2   all" in done.stdout
     _, done = run_on_accelerator("bench", *TRAIN, *TRAINER, "batches=3", folder=home)
     assert "of the device" in done.stdout
