@@ -6,13 +6,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format rooms clean
+.PHONY: help setup demo test lint format rooms clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## train the laptop cascade and show its images (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
+
+setup: $(READY) ## install everything into .venv, and no more
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder

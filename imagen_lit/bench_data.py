@@ -260,7 +260,7 @@ def _compare_with_network(trial: DictConfig, rate: float) -> None:
         verdict = f"the network is the limit: one worker reads {1 / workers:.1f} times as fast"
     else:
         verdict = f"the data is the limit: it takes {int(workers) + 1} workers to keep up"
-    print(f"{trial.name} on this machine takes {network:,.0f} images/s. {verdict}")
+    print(f"stage {trial.name!r} trains {network:,.0f} images/s on this machine: {verdict}")
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def table(scores: dict[str, Any]) -> str:
             f"{quantity(scores['provenance']['n'], 'prompt')} drawn; not scored: no exact judge "
             "knows these prompts, and FID and CLIP scores are not part of this version"
         )
-    lines = []
+    lines = ["share of images that show their whole prompt, by kind of prompt [95 % interval]:"]
     for stage, categories in scores["score/alignment"].items():
         for category, row in categories.items():
             low, high = row["interval"]

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.printable import printable
 from imagen_lit.cli import command
 from imagen_lit.report import page, run_list, runs_page
 from imagen_lit.run import run_queue, run_search
@@ -78,7 +79,7 @@ def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
 def main(cfg: DictConfig) -> None:
     """Print the table, and where the page is."""
     root, file = chosen_folder.of("runs", cfg.runs), arguments.path("page", cfg.page)
-    print("\n".join(show(root, _match(cfg.match), file)))
+    print("\n".join(map(printable, show(root, _match(cfg.match), file))))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import shorten
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
@@ -31,6 +32,7 @@ def main(cfg: DictConfig) -> None:
     chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
+    cascade.require_runs()  # the first thing that a new user lacks
     cascade.check(encoder.fingerprint())
     recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
     source = provenance.describe(cascade.runs, encoder.fingerprint(), {"cascade": recipes})
@@ -92,7 +94,7 @@ def _largest(cascade: Cascade, folder: Path, request: image_files.Request) -> Pa
 def _print_image(
     cascade: Cascade, folder: Path, request: image_files.Request, note: str = ""
 ) -> None:
-    prompt = " ".join(request[0].split()) or "(without text)"
+    prompt = printable(" ".join(request[0].split())) or "(without text)"
     print(f"{shorten(prompt, 100)} (seed {request[1]}): {note}{_largest(cascade, folder, request)}")
 
 

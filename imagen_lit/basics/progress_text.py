@@ -30,7 +30,7 @@ def progress_text(
     parts = [counts if took is None else f"{counts} in {clock(took)}"]
     if took is None and speed is not None:
         parts.append(f"{_number(speed)} {unit.split()[0]}/s")
-    if took is None and left is not None:
+    if took is None and left is not None and done < total:
         parts.append(f"{clock(max(0.0, left))} left")
     text = ", ".join([*parts, *([note] if note else [])])
     label = f"{label} " if label else ""

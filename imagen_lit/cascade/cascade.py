@@ -96,17 +96,22 @@ class Cascade:
             images = stage.draw(condition, images, seeds, partial(each_step, name))
             yield name, images
 
-    def check(self, fingerprint: dict[str, str]) -> None:
-        """Refuse a text encoder other than the one that a stage was trained with, and stages that
-        do not fit their place in the cascade."""
-        before = None
-        for place, (name, stage) in enumerate(self.stages.items()):
-            if not run_folder.exists(Path(stage.run)):
+    def require_runs(self) -> None:
+        """Refuse a stage whose run is not there."""
+        for name, run in self.runs.items():
+            if not run_folder.exists(run):
                 raise InputError(
-                    f"there is no run in {stage.run}, with which stage {name!r} draws. Train that "
+                    f"there is no run in {run}, with which stage {name!r} draws. Train that "
                     "stage first (make demo trains the demo's), or name the folder of another run "
                     f"with cascade.{name}.run=..."
                 )
+
+    def check(self, fingerprint: dict[str, str]) -> None:
+        """Refuse a text encoder other than the one that a stage was trained with, and stages that
+        do not fit their place in the cascade."""
+        self.require_runs()
+        before = None
+        for place, (name, stage) in enumerate(self.stages.items()):
             is_sr = isinstance(stage.condition, TextAndLowRes)
             if is_sr != (place > 0):
                 kinds = ("draws from text alone", "enlarges a smaller image")

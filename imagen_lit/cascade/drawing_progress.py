@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from imagen_lit.basics.printable import printable
 from imagen_lit.basics.progress_line import ProgressLine
 from imagen_lit.basics.progress_text import progress_text
 
@@ -32,7 +33,7 @@ class Step(NamedTuple):
     @property
     def name(self) -> str:
         """`a red circle: sr2 step 12/32`, or without the prompt if there are several."""
-        first = self.prompts[0] if len({*self.prompts}) == 1 else ""
+        first = printable(self.prompts[0]) if len({*self.prompts}) == 1 else ""
         short = first if len(first) < 15 else f"{first[:13].rstrip()}…"
         prompt = f"{short}: " if short else ""
         return f"{prompt}{self.stage} step {self.number}/{self.plan[self.stage]}"

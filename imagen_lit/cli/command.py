@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, UserError
+from imagen_lit.basics.printable import printable
 from imagen_lit.basics.progress_line import ProgressLine, keep_lines_whole
 from imagen_lit.cli import assets, config, flags, help_text, interrupt, user_error
 
@@ -66,7 +67,7 @@ def _run(task: Task, config_name: str) -> None:
                 if sentence is None:
                     raise
                 if HydraConfig.get().mode == RunMode.RUN:
-                    sys.exit(f"error: {sentence}")
+                    _exit(sentence)
                 # The other members must continue; Hydra names the failed one when all are done.
                 raise UserError(sentence) from error
             finally:
@@ -103,7 +104,12 @@ def errors_in_words(config_name: str) -> Iterator[None]:
         sentence = _in_words(error, functools.partial(_keys, config_name))
         if sentence is None:
             raise
-        sys.exit(f"error: {sentence}")
+        _exit(sentence)
+
+
+def _exit(sentence: str) -> NoReturn:
+    """With what a user typed or a file holds, but nothing that a terminal would obey."""
+    sys.exit("\n".join(map(printable, f"error: {sentence}".split("\n"))))
 
 
 def _in_words(error: BaseException, keys: user_error.Keys) -> str | None:

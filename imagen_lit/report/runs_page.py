@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.report import (
     differing_settings,
     page,
@@ -29,8 +30,9 @@ def write(file: Path, listing: Listing, root: Path, now: float) -> None:
     states = Counter(run.state.word for run in listing.runs).most_common()
     counts = ", ".join(f"{count} {word}" for word, count in states)
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(now))
+    number = quantity(len(listing.runs), "run")
     body = [
-        page.head("Runs", f"{len(listing.runs)} below {root}: {counts}. As of {at}."),
+        page.head("Runs", f"{number} below {root}/: {counts}. As of {at}."),
         *(f'<p class="wrong">{escape(note)}</p>' for note in listing.notes),
         _list(listing, places, root, now),
     ]

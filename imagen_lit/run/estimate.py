@@ -95,7 +95,7 @@ class Estimate(Work):
             f"training  {self.extent}: {_flop(self.flops * self.images)}",
             f"memory    {_gib(self.memory(devices.peak, devices))} on {_each_device(devices)} with "
             f"micro-batches of {devices.micro_batch_size:,}, in float32 (bf16 takes less)",
-            f"          of which {_gib(3 * self.weights + self.optimizer)} for {state}, "
+            f"          of which {_gib(3 * self.weights + self.optimizer)} always: {state}, "
             f"optimiser {_gib(self.optimizer)}",
             *self._smaller(devices),
             f"hours     {self._hours(probe, devices)}",

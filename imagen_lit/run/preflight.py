@@ -47,7 +47,8 @@ def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
     edge = cfg.data.crop or cfg.data.size
     facts = stage, cfg.data.batch_size, edge, cfg.text.width
     result: estimate.Work
-    title = f"{cfg.name}: {edge}x{edge}, text of {cfg.text.name}"
+    crop = f" (squares of {edge} from them)" if cfg.data.crop else ""
+    title = f"{cfg.name}: {cfg.data.size}x{cfg.data.size}{crop}, text of {cfg.text.name}"
     if full:
         result = estimate.estimate(*facts)
         probe = estimate.read_probe(folder)
@@ -116,8 +117,8 @@ def _missing_data(
         what = "no shards are named" if shards is None else f"there are no shards in {folder}"
         then = ", then add data.shards=<folder>" if shards is None else ""
         yield (
-            f"{what}. Type python -m imagen_lit.build_shards folder={folder} "
-            f"(the demo's images; for your own: docs/data.md){then}."
+            f"{what}. Make them of your own images (docs/own_images.md){then}. Type python -m "
+            f"imagen_lit.build_shards folder={folder} for the demo's."
         )
     cache = sidecar.find_folder(folder, text)
     is_cached = any(cache.glob("*.safetensors"))

@@ -207,7 +207,7 @@ def weights(folder: Path) -> dict[str, Any]:
     condition."""
     newest = checkpoint.newest_good(folder)
     if newest is None:
-        return {"images_seen": 0, "digest": None, "settings": _drawing_digest(folder)}
+        return {"images_seen": 0, "digest": None, "settings": None}
     return {
         "images_seen": checkpoint.images(newest),
         "digest": checkpoint.digest(newest),

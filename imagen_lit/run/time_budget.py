@@ -110,7 +110,7 @@ class TimeBudget:
         times = ", ".join(f"{part} {clock(seconds)}" for part, seconds in parts.items())
         needed, left = sum(parts.values()) + aside, max(0.0, self.left)
         print(
-            f"\n── beside the training, about {clock(needed)} of the {clock(left)} left are needed"
+            f"\n── all but the training takes about {clock(needed)}, and {clock(left)} are left"
             f"\n   measured by short trials: {times}; put aside for files, pages: {clock(aside)}",
             flush=True,
         )
@@ -137,7 +137,7 @@ class TimeBudget:
         least = math.ceil(self.record["minutes"] + (TOO_LITTLE - seconds) / 60)
         more = 5 * math.ceil((self.record["minutes"] + (ENOUGH - seconds) / 60) / 5)
         return (
-            "too few for images that match their captions. To give it more, type make demo "
-            f"MINUTES={more}, or the same command with minutes={more} ({least} at the least): it "
-            "continues from here"
+            "too few for images that match their captions. To give it more, type the same command "
+            f"with minutes={more}, {least} at the least (make demo: MINUTES={more}): it continues "
+            "from here"
         )

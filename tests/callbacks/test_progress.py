@@ -51,7 +51,7 @@ def test_it_is_right_from_the_first_second_to_the_last(
     assert lines[2] == "mine  64/200 images, 32 images/s, 0:04 left, loss 0.5000"
     assert lines[3:7] == [f"{lines[2]}, validating"] * 4
     assert all("32 images/s" in line for line in lines[7:-1]), "nor is the validation"
-    assert lines[-2].startswith("mine  200/200 images, 32 images/s, 0:00 left")
+    assert lines[-2] == "mine  200/200 images, 32 images/s, loss 0.5000", "nothing is left"
     assert lines[-1] == "mine  200/200 images in 1:46, loss 0.5000", "all of it, saving included"
     assert ProgressLine.current is None
 

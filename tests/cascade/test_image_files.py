@@ -73,6 +73,12 @@ def test_an_image_says_what_drew_it(runs: Path, tmp_path: Path) -> None:
             assert image.size == (size, size) and image.info["Description"] == prompt
 
 
+def test_runs_that_are_still_to_be_trained_have_no_weights(tmp_path: Path) -> None:
+    """The demo asks before its first stage."""
+    source = provenance.describe({"base": tmp_path / "base"}, FINGERPRINT, {"cascade": {}})
+    assert source["weights"]["base"] == {"images_seen": 0, "digest": None, "settings": None}
+
+
 def test_the_same_request_writes_the_same_bytes(runs: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         draw(runs, tmp_path / name)

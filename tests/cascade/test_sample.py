@@ -151,11 +151,12 @@ def test_prompts_of_any_kind_are_drawn_or_refused_by_their_place(
     tmp_path: Path, drawn: Any
 ) -> None:
     long = "a red circle " * 800
-    lines = drawn(f'prompts=["", "  ", "красный\nкруг", "{long}"]')
-    assert lines[1].startswith("(without text) (seed 0): ") and len(lines) == 5, "no text, once"
+    lines = drawn(f'prompts=["", "  ", "красный\nкруг", "{long}", "a\x1b[31m red"]')
+    assert lines[1].startswith("(without text) (seed 0): ") and len(lines) == 6, "no text, once"
     assert lines[2].startswith("красный круг (seed 0): ")
+    assert lines[4].startswith("a\ufffd[31m red (seed 0): "), "no colour of the terminal's"
     facts = [png_metadata.read(p) for p in samples(tmp_path)[0].glob("sr/*.png")]
-    assert {f["prompt"] for f in facts} == {"", "красный\nкруг", long}
+    assert {f["prompt"] for f in facts} == {"", "красный\nкруг", long, "a\x1b[31m red"}
     for words, place, found in (("[a, 7, b]", 2, "7"), ("[a, b, null]", 3, "None")):
         with pytest.raises(ValueError, match=f"{found} in place {place}, which is not a caption"):
             drawn(f"prompts={words}")

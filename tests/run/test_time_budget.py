@@ -101,7 +101,7 @@ def test_too_little_time_for_training_is_announced_before_it(
 ) -> None:
     TimeBudget(tmp_path / "budget.json", minutes=20).warn_if_short(seconds)
     output = capsys.readouterr().out
-    assert (f"make demo MINUTES={advice}," in output) == (advice is not None) == bool(output)
+    assert (f"(make demo: MINUTES={advice})" in output) == (advice is not None) == bool(output)
     assert "-50" not in output
 
 
@@ -126,9 +126,9 @@ def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
     with pytest.raises(KeyboardInterrupt):
         demo.demo(config.compose("demo", words))
     output = capsys.readouterr().out
-    assert re.search(r"about 5:10 of the \d+:\d\d left are needed", output)
+    assert re.search(r"takes about 5:10, and \d+:\d\d are left", output)
     assert "text encoder 2:10, shards 0:30, drawing 256 prompts 1:40; put aside" in output
-    assert (f"({least} at the least)" in output) == ("too few" in output) == (least is not None)
+    assert (f", {least} at the least (" in output) == ("too few" in output) == (least is not None)
 
 
 @pytest.mark.parametrize(("seconds", "advice"), [(69, 35), (299, 35), (301, None)])
@@ -139,7 +139,7 @@ def test_the_page_says_if_the_stages_were_trained_for_too_short(
     budget.record["seconds"] = {"evaluation": 500, f"{STAGE}1 of 3: demo_base": seconds - 10}
     budget.record["seconds"] |= {f"{STAGE}2 of 3: demo_sr": 10}
     said = f"trained for {seconds} s in all" in budget.warning
-    assert said == (f"make demo MINUTES={advice}," in budget.warning) == bool(budget.warning)
+    assert said == (f"(make demo: MINUTES={advice})" in budget.warning) == bool(budget.warning)
     assert said == (advice is not None)
 
 
