@@ -123,7 +123,7 @@ def test_the_control_is_never_pretrained(
 def test_the_only_progress_line_is_ours(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     logging.enable_progress_bar()
     words = ["documents=64", f"folder={tmp_path}/t5", f"text.path={tmp_path}/t5"]
-    pretrain_text.main(config.compose("pretrain_text", [*words, "+text.device=cpu"]))
+    pretrain_text.main(config.compose("pretrain_text", [*words, "text.device=cpu"]))
     lines = capfd.readouterr().err.splitlines()
     assert lines and all(" documents read" in line for line in lines)
     assert "64/64 documents read in 0:" in lines[-1]

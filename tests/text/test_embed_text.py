@@ -107,7 +107,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def embed(*words: str) -> None:
-    embed_text.main(config.compose("embed_text", ["shards=laion", "+text.device=cpu", *words]))
+    embed_text.main(config.compose("embed_text", ["shards=laion", "text.device=cpu", *words]))
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_a_folder_as_google_publishes_t5_is_loaded(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_named_with_the_command_that_gets_them(tmp_path: Path) -> None:
-    node = OmegaConf.load(Path(assets.conf()) / "text" / "t5_xxl.yaml")
-    encoder = config.build(OmegaConf.merge(node, {"path": str(tmp_path / "none")}))
+    words = ["text=t5_xxl", f"text.path={tmp_path}/none"]
+    encoder = config.build(config.compose("embed_text", words).text)
     with pytest.raises(FileNotFoundError, match=r"lacks config.json.*hf download google/t5"):
         encoder.encode(["a"])

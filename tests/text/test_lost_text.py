@@ -123,7 +123,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def embed(*words: str) -> None:
-    embed_text.main(config.compose("embed_text", ["shards=laion", "+text.device=cpu", *words]))
+    embed_text.main(config.compose("embed_text", ["shards=laion", "text.device=cpu", *words]))
 
 
 def test_embedding_counts_what_is_lost_again_from_the_files(
