@@ -96,6 +96,12 @@ class Cascade:
             images = stage.draw(condition, images, seeds, partial(each_step, name))
             yield name, images
 
+    def load(self) -> None:
+        """Load the weights of every stage, so that one that cannot draw is refused before anything
+        is written."""
+        for stage in self.stages.values():
+            stage.denoiser  # noqa: B018
+
     def check(self, fingerprint: dict[str, str]) -> None:
         """Refuse a text encoder other than the one that a stage was trained with, and stages that
         do not fit their place in the cascade."""

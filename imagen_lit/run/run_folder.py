@@ -225,25 +225,31 @@ def _drawing_digest(folder: Path) -> str:
 def load_stage(folder: Path) -> Stage:
     """The trained stage of a run."""
     stage: Stage = build(folder, "stage")
-    stage.load_state_dict(_newest_weights(folder))
+    stage.load_state_dict(checkpoint.weights(_newest_checkpoint(folder), stage))
     return stage.eval()
 
 
 def load_ema(folder: Path) -> Denoiser:
     """The denoiser to draw with: the EMA alone, without the weights that it follows."""
-    denoiser: Denoiser = build(folder, "stage.denoiser")
-    weights = _newest_weights(folder).items()
-    denoiser.load_state_dict({k.removeprefix(EMA): v for k, v in weights if k.startswith(EMA)})
-    return denoiser.eval().requires_grad_(False)
+    file, denoiser = _newest_checkpoint(folder), build(folder, "stage.denoiser")
+    weights = checkpoint.weights(file, denoiser, EMA)
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise InputError(
+            f"{file} holds weights that are not finite numbers, with which nothing can be drawn: "
+            f"its training diverged. {checkpoint.GO_ON}"
+        )
+    denoiser.load_state_dict(weights)
+    drawing: Denoiser = denoiser.eval().requires_grad_(False)
+    return drawing
 
 
-def _newest_weights(folder: Path) -> dict[str, Any]:
+def _newest_checkpoint(folder: Path) -> Path:
     newest = checkpoint.newest_good(folder)
     if newest is None:
         raise FileNotFoundError(
             f"the run {folder} has no checkpoint yet. Let python -m imagen_lit.train finish first."
         )
-    return checkpoint.read(newest)["state_dict"]
+    return newest
 
 
 def start_from(stage: Stage, folder: Path) -> None:
