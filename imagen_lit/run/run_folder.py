@@ -17,13 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from imagen_lit.basics import chosen_folder
+from imagen_lit.basics import chosen_folder, json_file
 from imagen_lit.basics.atomic import write_json, write_text
-from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, lock, metrics, status
@@ -146,10 +147,7 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
-    try:
-        recorded = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file} is damaged. Restore it from a copy of the run.") from error
+    recorded = json_file.read(file, "Restore it from a copy of the run.")
     return settings_diff(recorded, fingerprint)
 
 
@@ -172,7 +170,7 @@ def read_config(folder: Path) -> DictConfig:
     except OSError as error:
         if error.errno is not None:  # without a number it is OmegaConf's, about the content
             raise
-    except (ValueError, YAMLError):
+    except (ValueError, YAMLError, RecursionError):  # an alias may hold itself
         pass
     if not isinstance(settings, DictConfig) or not OmegaConf.is_dict(settings.get("stage")):
         raise InputError(f"{file} is damaged: it holds no run's settings. Restore it from a copy.")
@@ -188,6 +186,13 @@ def build(folder: Path, key: str) -> Any:
     """The object that a run's config describes under a key: `stage`, `stage.condition`."""
     try:
         return config.build(OmegaConf.select(read_config(folder), key))
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, UserError | TypeError | ValueError | LookupError):
+            raise
+        raise InputError(
+            f"{folder / 'config.yaml'} is damaged or from another version of imagen_lit: its {key} "
+            "cannot be built. Restore that file from a copy, or train the run again."
+        ) from error
     except InputError as error:
         raise InputError(
             f"{folder / 'config.yaml'} is from another version of imagen_lit. {error} "
