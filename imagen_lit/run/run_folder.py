@@ -41,6 +41,7 @@ CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.check
 CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
+TEXT = "text.json"
 EMA = "ema."  # before the names of its weights
 TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
@@ -60,9 +61,14 @@ def locate(runs: Any, name: Any) -> Path:
     return root / str(name)
 
 
-def claim(folder: Path, cfg: DictConfig) -> None:
-    """Record the settings of the folder's run; refuse a folder that belongs to other settings."""
+def claim(folder: Path, cfg: DictConfig, encoder: Mapping[str, str] | None = None) -> None:
+    """Record the settings of the folder's run, and the fingerprint of the encoder that made the
+    text cache, so that sampling can require the same one. A folder that belongs to others is
+    refused, and left as it is."""
     refuse_other_settings(folder, cfg)
+    if encoder is not None:
+        _refuse_other_encoder(folder, encoder)
+        write_json(folder / TEXT, dict(sorted(encoder.items())))
     write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))
 
 
@@ -128,21 +134,17 @@ def plain(cfg: DictConfig) -> Any:
     return OmegaConf.to_container(cfg, resolve=True)
 
 
-def record_text_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
-    """Record the fingerprint of the encoder that made the text cache, so that sampling can require
-    the same one."""
-    file = folder / "text.json"
-    if file.exists() and (difference := text_difference(folder, fingerprint)):
+def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
+    if (folder / TEXT).exists() and (difference := text_difference(folder, fingerprint)):
         raise InputError(
             f"the run {folder} was trained with another text encoder ({difference}). Embed the "
             "captions with that encoder, or choose another name=..."
         )
-    write_json(file, dict(sorted(fingerprint.items())))
 
 
 def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
     """Which fields of the run's text encoder differ from these; empty if none do."""
-    file = folder / "text.json"
+    file = folder / TEXT
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
