@@ -110,6 +110,7 @@ def _settings(folder: Path, notes: list[str]) -> dict[str, Any]:
         return {}
     try:
         settings = yaml.load(file.read_text(), Loader)  # a safe loader: plain values only
+        json.dumps(settings, skipkeys=True, default=str)  # an alias may hold itself
     except UNREADABLE as error:
         notes.append(f"{CONFIG} cannot be read ({type(error).__name__})")
         return {}
