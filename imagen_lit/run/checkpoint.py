@@ -91,7 +91,8 @@ def damage(file: Path) -> str | None:
             part = archive.testzip()
         if part is not None:
             return f"{part} is not what was written"
-        read(file)
+        if not isinstance(read(file), dict):
+            return "it holds no mapping"
     except MemoryError:
         raise
     except Exception as error:  # one wrong bit in a zip's directory raises any of a dozen classes
@@ -109,8 +110,7 @@ def read(file: Path) -> dict[str, Any]:
 def weights(file: Path, network: torch.nn.Module, prefix: str = "") -> dict[str, torch.Tensor]:
     """The weights of a network in a checkpoint, by their names without the prefix; a file that
     lacks any, or holds others, is refused."""
-    content = read(file)
-    there = content.get("state_dict") if isinstance(content, dict) else None
+    there = read(file).get("state_dict")
     there = there if isinstance(there, dict) else {}
     # Earlier versions had the clock among the weights.
     names = [k for k in there if str(k).startswith(prefix) and k != "images_seen"]

@@ -54,6 +54,13 @@ def test_weights_that_are_not_finite_draw_nothing(tmp_path: Path, number: float)
         run_folder.load_ema(folder)
 
 
+def test_a_file_that_holds_something_else_is_a_damaged_checkpoint(tmp_path: Path) -> None:
+    folder = leave_run(tmp_path, "base")
+    torch.save([1, 2], checkpoint.path(folder, 128))
+    with pytest.warns(UserWarning, match="it holds no mapping"):
+        assert checkpoint.newest_good(folder) == checkpoint.path(folder, 64)
+
+
 def test_a_name_that_is_no_number_is_no_checkpoint(tmp_path: Path) -> None:
     folder = leave_run(tmp_path, "base")
     (folder / "checkpoints/²").with_suffix(".ckpt").write_bytes(b"")
