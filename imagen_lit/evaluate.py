@@ -57,6 +57,8 @@ def evaluate(
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
     to_draw = image_files.missing(cascade, source, requests, images)
+    if to_draw:
+        cascade.load()
     if earlier := provenance.claim(folder, source, ("scores.json", "results.jsonl", SHEET)):
         print(f"the evaluation of other weights stays: {', '.join(map(str, earlier))}")
     before = len(requests) - len(to_draw)

@@ -1,6 +1,5 @@
 """Pretrain the demo's tiny T5, from text alone, with no download."""
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, chosen_folder, file_lock
+from imagen_lit.basics import arguments, chosen_folder, file_lock, json_file
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
@@ -106,9 +105,10 @@ def _refuse_other_place(folder: Path) -> None:
 
 def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
     """Raise if the encoder there was pretrained with other settings, as far as is recorded."""
-    record = {"width": json.loads((folder / "config.json").read_text()).get("d_model")}
-    if (folder / SETTINGS).is_file():
-        record = json.loads((folder / SETTINGS).read_text())
+    advice = "Restore it from a copy, or remove the folder to have the encoder made again."
+    record = {"width": json_file.read(folder / "config.json", advice).get("d_model")}
+    if (folder / SETTINGS).exists():
+        record = json_file.read(folder / SETTINGS, advice)
     else:
         warnings.warn(
             f"{folder} does not record how its encoder was pretrained. It is used as it is; remove "

@@ -41,6 +41,8 @@ def main(cfg: DictConfig) -> None:
     to_draw = image_files.missing(cascade, source, requests, folder)
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
+    if to_draw:
+        cascade.load()
     print(f"images go to {folder}")
     lacking = set(to_draw)
     for request in requests:

@@ -36,9 +36,14 @@ def train(cfg: DictConfig) -> Path:
     folder = run_folder.locate(cfg.runs, cfg.name)
     chosen_folder.require_writable("name", cfg.name, folder)
     start = None if cfg.start_from is None else chosen_folder.of("start_from", cfg.start_from)
-    with attempt(folder, cfg):
+    with attempt(folder, cfg) as claim:
         stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops)
         point = resume.find(folder)
+        resume.check(point, stage)
+        if not point.images and start is not None:
+            run_folder.start_from(stage, start)
+        lock.check(folder)
+        claim(data.encoder)  # only now, so that a start that is refused claims nothing
         if point.images >= stage.images and not point.validation_pending:
             _print(
                 f"{cfg.name}: already trained on {quantity(point.images, 'image')}; nothing to do"
@@ -46,8 +51,6 @@ def train(cfg: DictConfig) -> Path:
             return folder
         if point.images:
             _print(f"{cfg.name}: resumes after {point.images:,} of {stage.images:,} images")
-        elif start is not None:
-            run_folder.start_from(stage, start)
         resume.rewind(folder, point)
         trainer.fit(stage, datamodule=data, ckpt_path=point.checkpoint, weights_only=True)
         if stage.images_seen < stage.images:
@@ -75,9 +78,6 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     _require_checkpoints_and_logger(trainer)
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # batches; the config's updates
-    lock.check(folder)
-    run_folder.claim(folder, cfg)  # only now, so that settings that cannot be built claim nothing
-    run_folder.record_text_encoder(folder, data.encoder)
     return stage, data, trainer
 
 

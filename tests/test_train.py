@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -214,15 +215,52 @@ def test_at_a_desk_a_refused_start_leaves_nothing(
     assert not (tmp_path / "group").exists()
 
 
+def contents(run: Path) -> dict[Path, tuple[bytes, int]]:
+    files = (file for file in run.rglob("*") if file.is_file())
+    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
+
+
+def damage_text(run: Path) -> None:
+    (run / "text.json").write_text("[1]")
+
+
+def damage_checkpoint(run: Path, key: str) -> None:
+    file = checkpoint.newest_good(run)
+    content = checkpoint.read(file)
+    del (content["state_dict"] if key not in content else content)[key]
+    checkpoint.write(content, file)
+
+
+def damage_loops(run: Path) -> None:
+    damage_checkpoint(run, "loops")
+
+
+def damage_weights(run: Path) -> None:
+    damage_checkpoint(run, next(iter(weights(run))))
+
+
+DAMAGE = [
+    (lambda run: None, "callbacks.checkpoint.every=0", r"callbacks\.checkpoint\.every=0"),
+    (damage_text, "seed=0", r"text\.json is damaged"),
+    (damage_loops, "seed=0", r"64\.ckpt is damaged .*'loops'.*Move it out of its folder"),
+    (damage_weights, "seed=0", r"64\.ckpt is damaged .* 1 weights .*Move it out of its folder"),
+]
+
+
 def test_a_refused_start_takes_nothing_from_a_run(
     configure: Callable[..., DictConfig], uninterrupted: Path
 ) -> None:
-    before = {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.is_file()}
-    with pytest.raises(Exception, match=r"callbacks\.checkpoint\.every=0"):
-        train.train(configure("uninterrupted", "callbacks.checkpoint.every=0", "stage.images=128"))
-    after = {file: file.read_bytes() for file in uninterrupted.rglob("*") if file.is_file()}
-    changed = {file.name for file in after if after[file] != before.get(file)}
-    assert after.keys() == before.keys() and changed <= {"status.json"}
+    for number, (damage, word, message) in enumerate(DAMAGE):
+        run = uninterrupted.with_name(f"copy{number}")
+        shutil.copytree(uninterrupted, run)
+        settings = (run / "config.yaml").read_text().replace("uninterrupted", run.name)
+        (run / "config.yaml").write_text(settings)
+        (run / "run.lock").write_text("process 1 on elsewhere")
+        damage(run)
+        before = contents(run)
+        with pytest.raises(Exception, match=message):
+            train.train(configure(run.name, word, "stage.images=128"))
+        assert contents(run) == before, message
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/tmp/x", "", ".", "a//b", "a/."])

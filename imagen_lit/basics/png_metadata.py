@@ -29,6 +29,8 @@ def read(path: Path) -> dict[str, Any] | None:
         with Image.open(path, formats=("PNG",)) as image:
             facts = json.loads(image.info[KEY])
             image.load()  # which a file that was cut short does not survive
-    except (KeyError, ValueError, OSError):
+    except (KeyError, ValueError, RecursionError, OSError, SyntaxError):  # PIL's of a bad chunk
+        return None
+    except Image.DecompressionBombError:  # far larger than any image of ours
         return None
     return facts if isinstance(facts, dict) else None

@@ -96,6 +96,12 @@ class Cascade:
             images = stage.draw(condition, images, seeds, partial(each_step, name))
             yield name, images
 
+    def load(self) -> None:
+        """Load the weights of every stage, so that one that cannot draw is refused before anything
+        is written."""
+        for stage in self.stages.values():
+            stage.denoiser  # noqa: B018
+
     def require_runs(self) -> None:
         """Refuse a stage whose run is not there."""
         for name, run in self.runs.items():

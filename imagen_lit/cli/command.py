@@ -62,6 +62,8 @@ def _run(task: Task, config_name: str) -> None:
                 refuse_unknown_additions(name, job.overrides.task, job.runtime.choices)
                 return task(cfg)
             except Exception as error:
+                if interrupt.is_unread(error):
+                    interrupt.exit_unread()
                 # Read it here: a joblib worker sends an exception home without its traceback.
                 sentence = _in_words(error, list)
                 if sentence is None:
@@ -101,6 +103,8 @@ def errors_in_words(config_name: str) -> Iterator[None]:
             interrupt.exit_interrupted()
         raise
     except Exception as error:
+        if interrupt.is_unread(error):
+            interrupt.exit_unread()
         sentence = _in_words(error, functools.partial(_keys, config_name))
         if sentence is None:
             raise

@@ -1,7 +1,9 @@
-"""Ctrl-C ends a command with one readable line, also while it still imports its libraries; and
-output that nobody reads any more, as after `| head`, ends it without an error."""
+"""Ctrl-C ends a command with one readable line, also while it still imports its libraries; output
+that nobody reads any more, as after `| head`, ends it without an error, and output that was closed
+from the start, as by `>&-`, goes nowhere."""
 
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +18,13 @@ def exit_interrupted() -> NoReturn:
 
 
 def handle() -> None:
-    """Handle a Ctrl-C that nothing else handles; every other exception is left alone."""
+    """Handle a Ctrl-C that nothing else handles, and closed streams; every other exception is left
+    alone."""
     sys.excepthook = _excepthook
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
 
 
 @contextmanager
@@ -27,8 +34,25 @@ def until_unread() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-        sys.exit(141)
+        exit_unread()
+
+
+def is_unread(error: BaseException) -> bool:
+    """Whether the error is that nobody reads the output any more, rather than another pipe."""
+    if not isinstance(error, BrokenPipeError):
+        return False
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    except (OSError, ValueError):  # a stream without a file
+        return False
+
+
+def exit_unread() -> NoReturn:
+    """Exit quietly, with the status of a process that wrote to a reader who is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+    sys.exit(141)
 
 
 def _excepthook(

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imagen_lit.basics import process_pool
+from imagen_lit.basics import json_file, process_pool
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.shard_files import collection, index_summary, shard, shard_index, statistics
@@ -151,10 +151,18 @@ def _check_entries(path: Path, entry: dict[str, Any]) -> None:
         )
 
 
+def _read_left_out(file: Path) -> dict[str, int]:
+    advice = "Delete it and the shard of that number, then repeat the command that made them."
+    counts = json_file.read(file, advice)
+    if not all(type(count) is int and count >= 0 for count in counts.values()):
+        raise InputError(f"{file} is damaged: it holds no counts by reason. {advice}")
+    return counts
+
+
 def _survey(path: Path) -> dict[str, Any]:
     index, columns = shard_index.index(path), statistics.of_shard(path)
     file = _left_out(path)
-    left_out = Counter(json.loads(file.read_text()) if file.is_file() else {})
+    left_out = Counter(_read_left_out(file) if file.exists() else {})
     left_out.update(json.loads(index.left_out))
     collection.check_download(path, len(index.keys), left_out.total())
     sides = np.minimum(columns["width"], columns["height"])

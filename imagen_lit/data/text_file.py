@@ -27,7 +27,7 @@ def refuse_other_text(path: Path, content: str) -> None:
                 f"{path} is {name}, by the byte-order mark at its start, and only UTF-8 is read. "
                 "Convert it: save it as UTF-8."
             )
-    if b"\0" in head:
+    if 4 * head.count(0) > len(head):
         raise InputError(
             f"{path} holds zero bytes, as UTF-16 and binary files do, and only UTF-8 text is read. "
             "Convert it: save it as UTF-8."

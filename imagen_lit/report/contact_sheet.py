@@ -35,7 +35,11 @@ def write(sheet: Path, first: Sequence[Path]) -> int:
     many it shows."""
     others = sorted({*first[0].parent.glob("*.png")} - {*first})
     facts = ((file, png_metadata.read(file)) for file in dict.fromkeys([*first, *others]))
-    ours = list(islice(((file, fact) for file, fact in facts if fact and "prompt" in fact), MOST))
+    ours = list(
+        islice(
+            ((file, fact) for file, fact in facts if fact and {"prompt", "seed"} <= {*fact}), MOST
+        )
+    )
     items = [
         Captioned([_tile(file)], fact["prompt"], f"seed {fact['seed']}") for file, fact in ours
     ]

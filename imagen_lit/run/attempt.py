@@ -1,35 +1,74 @@
 """One attempt at a run, from its start to its end, however it ends.
 
 While the block runs, the folder is locked, status.json is up to date, and the preemption signals of
-a SLURM job are recorded until the training can act on them. Outside SLURM, a start that is refused
-leaves nothing.
+a SLURM job are recorded until the training can act on them. Until the block claims the folder it
+may be refused: then, outside SLURM, a new run leaves nothing, and an earlier one is as it was.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from imagen_lit.cli import user_error
 from imagen_lit.run import lock, run_folder, slurm, status
 
+Claim = Callable[[Mapping[str, str]], None]  # takes the fingerprint of the text encoder
+
 
 @contextmanager
-def attempt(folder: Path, cfg: DictConfig) -> Iterator[None]:
-    """Refuse a folder with other settings or in use; otherwise hold it while the block runs."""
+def attempt(folder: Path, cfg: DictConfig) -> Iterator[Claim]:
+    """Refuse a folder with other settings or in use; otherwise hold it while the block runs. The
+    block receives what claims the folder, to call when nothing is left to refuse."""
     run_folder.refuse_other_settings(folder, cfg)
     status.refuse_beside_a_job(folder)
+    traces = {name: _Trace(folder / name) for name in run_folder.TRACES}
+    is_claimed = False
+
+    def claim(encoder: Mapping[str, str]) -> None:
+        nonlocal is_claimed
+        run_folder.claim(folder, cfg, encoder)
+        is_claimed = True
+
     lock.take(folder)
     with slurm.record_signals(), lock.exclusive(folder):
+        traces[status.FILE] = _Trace(folder / status.FILE)  # which the lock's last holder may write
         run_folder.release_failed_claim(folder)
         try:
             with status.tracked(folder, _in_words):
-                yield
+                yield claim
         except Exception:
             if not slurm.in_job():  # where the status may be all that a person gets to see
                 run_folder.remove_unclaimed(folder)
+                if not is_claimed and run_folder.exists(folder):
+                    _restore(traces)
             raise
+
+
+class _Trace:
+    """A small file as it was before the start, or that there was none."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.is_there = file, file.is_file()
+        if self.is_there:
+            self.content, self.stat = file.read_bytes(), file.stat()
+
+    def restore(self) -> None:
+        """In place: another file of this name would not be the one that is locked."""
+        if not self.is_there:
+            self.file.unlink(missing_ok=True)
+            return
+        self.file.write_bytes(self.content)
+        os.utime(self.file, ns=(self.stat.st_atime_ns, self.stat.st_mtime_ns))
+
+
+@rank_zero_only
+def _restore(traces: Mapping[str, _Trace]) -> None:
+    for name in (status.FILE, lock.LOCK):  # closing the lock's file ends the lock
+        traces[name].restore()
 
 
 def _in_words(error: Exception) -> str:

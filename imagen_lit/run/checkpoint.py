@@ -25,6 +25,7 @@ from imagen_lit.basics.errors import InputError
 FOLDER = "checkpoints"
 # The file could not be opened just now, which says nothing about its content.
 TRANSIENT = (errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+GO_ON = "Move it out of its folder to go on from the checkpoint before it, if there is one."
 VALIDATION_PENDING = "validation_pending"  # the key of a checkpoint saved during a validation
 
 
@@ -36,7 +37,7 @@ def path(run: Path, images: int) -> Path:
 def saved(run: Path) -> list[Path]:
     """All checkpoints of a run, good or not, the newest last."""
     files = (Path(run) / FOLDER).glob("*.ckpt")
-    return sorted(f for f in files if f.stem.isdigit())
+    return sorted(f for f in files if f.stem.isdecimal())
 
 
 def images(file: Path) -> int:
@@ -90,7 +91,8 @@ def damage(file: Path) -> str | None:
             part = archive.testzip()
         if part is not None:
             return f"{part} is not what was written"
-        read(file)
+        if not isinstance(read(file), dict):
+            return "it holds no mapping"
     except MemoryError:
         raise
     except Exception as error:  # one wrong bit in a zip's directory raises any of a dozen classes
@@ -103,6 +105,28 @@ def damage(file: Path) -> str | None:
 def read(file: Path) -> dict[str, Any]:
     """Load tensors and numbers only, nothing executable."""
     return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+
+
+def weights(file: Path, network: torch.nn.Module, prefix: str = "") -> dict[str, torch.Tensor]:
+    """The weights of a network in a checkpoint, by their names without the prefix; a file that
+    lacks any, or holds others, is refused."""
+    there = read(file).get("state_dict")
+    there = there if isinstance(there, dict) else {}
+    # Earlier versions had the clock among the weights.
+    names = [k for k in there if str(k).startswith(prefix) and k != "images_seen"]
+    there = {str(k).removeprefix(prefix): there[k] for k in names}
+    here = network.state_dict()
+    differing = [
+        name
+        for name in sorted({*here, *there})
+        if name not in here or getattr(there.get(name), "shape", None) != here[name].shape
+    ]
+    if differing:
+        raise InputError(
+            f"the checkpoint {file} is damaged or from another version: {len(differing)} weights "
+            f"are not those of its config.yaml, among them {', '.join(differing[:3])}. {GO_ON}"
+        )
+    return there
 
 
 def has_pending_validation(file: Path) -> bool:

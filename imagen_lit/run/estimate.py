@@ -5,12 +5,11 @@ of a text cache that does not exist yet is estimated, and the text says so. Hour
 `python -m imagen_lit.bench … save=true` has measured the speed on that device.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, json_file
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.data import sidecar
 from imagen_lit.data.shard_files import collection
@@ -151,7 +150,7 @@ def estimate(stage: Stage, batch_size: int, edge: int, text_width: int) -> Estim
 def read_probe(folder: Path) -> dict[str, Any] | None:
     """What bench saved in a run's folder; None if nothing."""
     file = folder / PROBE
-    return json.loads(file.read_text()) if file.is_file() else None
+    return json_file.read(file, "Remove it.") if file.is_file() else None
 
 
 def count_captions(shards: str | None) -> int | None:

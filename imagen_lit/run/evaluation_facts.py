@@ -2,12 +2,14 @@
 torch, and writes nothing.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from imagen_lit.basics import json_file
+from imagen_lit.basics.errors import InputError
 
 FILE = "scores.json"
 SHEET = "sheet.png"
@@ -39,8 +41,8 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
     judge knew the prompts."""
     file = folder / FILE
     try:
-        content, changed = json.loads(file.read_text()), file.stat().st_mtime
-    except (OSError, ValueError, RecursionError):
+        content, changed = json_file.read(file, ""), file.stat().st_mtime
+    except (OSError, InputError):
         return None
     scores = {
         stage: {category: row for category, row in _mapping(rows).items() if _is_row(row)}

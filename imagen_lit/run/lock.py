@@ -7,7 +7,6 @@ checks before every write that the file is still its own. A start that is itself
 take the folder.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from imagen_lit.basics import file_lock
+from imagen_lit.basics import file_lock, json_file
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
 from imagen_lit.run import slurm
 from imagen_lit.run.state import LOCK
 
 FENCE = "lock.json"
+ADVICE = "Make sure that no job trains there, remove the file, and type the same command again."
 
 
 def take(folder: Path) -> None:
@@ -63,7 +63,7 @@ def _this_start() -> dict[str, Any]:
 
 def _read(folder: Path) -> dict[str, Any]:
     file = folder / FENCE
-    return json.loads(file.read_text()) if file.exists() else {}
+    return json_file.read(file, ADVICE) if file.exists() else {}
 
 
 def _is_ours(holder: dict[str, Any]) -> bool:

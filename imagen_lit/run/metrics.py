@@ -16,6 +16,8 @@ from imagen_lit.stage.time_bins import TIME_BINS
 
 FILE = "metrics.jsonl"
 
+MOST_IMAGES = 2**63  # more is no count
+
 CATEGORIES = ("all", "one", "two", "count", "word")
 METRICS: tuple[str, ...] = ("train/loss", "train/grad_norm", "train/skipped_updates")
 METRICS += ("skipped_keys", "preview")
@@ -35,6 +37,11 @@ METRICS += (  # imagen_lit/callbacks/speed.py
     "speed/memory_gib",
     "speed/hours_left",
 )
+
+
+def is_count(value: Any) -> bool:
+    """Whether it says how many images were seen."""
+    return type(value) in (int, float) and 0 <= value < MOST_IMAGES
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -59,7 +66,7 @@ def rewind(folder: Path, images: int, validation_pending: bool = False) -> None:
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
     text = file.read_text(errors="replace") if file.is_file() else ""
     for line in text.splitlines():
-        with suppress(ValueError):  # the last line of a run killed while writing
+        with suppress(ValueError, RecursionError):  # the last line of a run killed while writing
             row = json.loads(line)
-            if isinstance(row, dict) and "images" in row:
+            if isinstance(row, dict) and is_count(row.get("images")):
                 yield row

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.basics import json_file
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
@@ -18,6 +19,7 @@ from imagen_lit.run import run_folder
 
 FILE = "provenance.json"
 WEIGHTS = "weights"
+ADVICE = "Restore it from a copy, remove the folder, or choose another."
 
 
 def describe(
@@ -81,7 +83,16 @@ def _with_whole_numbers(node: Any) -> Any:
 
 def _read(folder: Path) -> dict[str, Any] | None:
     file = folder / FILE
-    return json.loads(file.read_text()) if file.exists() else None
+    if not file.exists():
+        return None
+    recorded = json_file.read(file, ADVICE)
+    try:
+        digest(recorded)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file} is damaged: it does not say what drew these images. {ADVICE}"
+        ) from error
+    return recorded
 
 
 def _request(provenance: dict[str, Any]) -> dict[str, Any]:

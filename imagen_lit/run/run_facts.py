@@ -21,8 +21,6 @@ UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
 LOSSES = ("train/loss", "val/loss")
 ENOUGH = 400  # rows of each kind; a curve shows fewer
 
-MOST_IMAGES = 2**63  # more is no count
-
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -53,7 +51,7 @@ class RunFacts:
     def total(self) -> int | None:
         """How many images it shall see, as far as known."""
         total = self.setting("stage.images")
-        return total if type(total) is int and 0 < total < MOST_IMAGES else None
+        return total if type(total) is int and 0 < total < metrics.MOST_IMAGES else None
 
     @property
     def score(self) -> tuple[float, ...] | None:
@@ -112,6 +110,7 @@ def _settings(folder: Path, notes: list[str]) -> dict[str, Any]:
         return {}
     try:
         settings = yaml.load(file.read_text(), Loader)  # a safe loader: plain values only
+        json.dumps(settings, skipkeys=True, default=str)  # an alias may hold itself
     except UNREADABLE as error:
         notes.append(f"{CONFIG} cannot be read ({type(error).__name__})")
         return {}
@@ -155,19 +154,15 @@ def _row(line: str) -> dict[str, Any] | None:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and _is_count(row.get("images")) else None
+    return row if isinstance(row, dict) and metrics.is_count(row.get("images")) else None
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) < MOST_IMAGES)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and 0 <= value < MOST_IMAGES
+    return type(value) is float or (type(value) is int and abs(value) < metrics.MOST_IMAGES)
 
 
 def _is_score(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(map(_is_count, value))
+    return isinstance(value, list) and len(value) == 3 and all(map(metrics.is_count, value))
 
 
 def _is_sheet(folder: Path, name: str) -> bool:

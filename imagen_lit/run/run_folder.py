@@ -17,13 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from imagen_lit.basics import chosen_folder
+from imagen_lit.basics import chosen_folder, json_file
 from imagen_lit.basics.atomic import write_json, write_text
-from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, lock, metrics, status
@@ -40,6 +41,7 @@ CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.check
 CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
+TEXT = "text.json"
 EMA = "ema."  # before the names of its weights
 TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
@@ -59,9 +61,14 @@ def locate(runs: Any, name: Any) -> Path:
     return root / str(name)
 
 
-def claim(folder: Path, cfg: DictConfig) -> None:
-    """Record the settings of the folder's run; refuse a folder that belongs to other settings."""
+def claim(folder: Path, cfg: DictConfig, encoder: Mapping[str, str] | None = None) -> None:
+    """Record the settings of the folder's run, and the fingerprint of the encoder that made the
+    text cache, so that sampling can require the same one. A folder that belongs to others is
+    refused, and left as it is."""
     refuse_other_settings(folder, cfg)
+    if encoder is not None:
+        _refuse_other_encoder(folder, encoder)
+        write_json(folder / TEXT, dict(sorted(encoder.items())))
     write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(plain(cfg))))
 
 
@@ -127,29 +134,22 @@ def plain(cfg: DictConfig) -> Any:
     return OmegaConf.to_container(cfg, resolve=True)
 
 
-def record_text_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
-    """Record the fingerprint of the encoder that made the text cache, so that sampling can require
-    the same one."""
-    file = folder / "text.json"
-    if file.exists() and (difference := text_difference(folder, fingerprint)):
+def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
+    if (folder / TEXT).exists() and (difference := text_difference(folder, fingerprint)):
         raise InputError(
             f"the run {folder} was trained with another text encoder ({difference}). Embed the "
             "captions with that encoder, or choose another name=..."
         )
-    write_json(file, dict(sorted(fingerprint.items())))
 
 
 def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
     """Which fields of the run's text encoder differ from these; empty if none do."""
-    file = folder / "text.json"
+    file = folder / TEXT
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
-    try:
-        recorded = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file} is damaged. Restore it from a copy of the run.") from error
+    recorded = json_file.read(file, "Restore it from a copy of the run.")
     return settings_diff(recorded, fingerprint)
 
 
@@ -172,7 +172,7 @@ def read_config(folder: Path) -> DictConfig:
     except OSError as error:
         if error.errno is not None:  # without a number it is OmegaConf's, about the content
             raise
-    except (ValueError, YAMLError):
+    except (ValueError, YAMLError, RecursionError):  # an alias may hold itself
         pass
     if not isinstance(settings, DictConfig) or not OmegaConf.is_dict(settings.get("stage")):
         raise InputError(f"{file} is damaged: it holds no run's settings. Restore it from a copy.")
@@ -188,6 +188,13 @@ def build(folder: Path, key: str) -> Any:
     """The object that a run's config describes under a key: `stage`, `stage.condition`."""
     try:
         return config.build(OmegaConf.select(read_config(folder), key))
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, UserError | TypeError | ValueError | LookupError):
+            raise
+        raise InputError(
+            f"{folder / 'config.yaml'} is damaged or from another version of imagen_lit: its {key} "
+            "cannot be built. Restore that file from a copy, or train the run again."
+        ) from error
     except InputError as error:
         raise InputError(
             f"{folder / 'config.yaml'} is from another version of imagen_lit. {error} "
@@ -225,25 +232,31 @@ def _drawing_digest(folder: Path) -> str:
 def load_stage(folder: Path) -> Stage:
     """The trained stage of a run."""
     stage: Stage = build(folder, "stage")
-    stage.load_state_dict(_newest_weights(folder))
+    stage.load_state_dict(checkpoint.weights(_newest_checkpoint(folder), stage))
     return stage.eval()
 
 
 def load_ema(folder: Path) -> Denoiser:
     """The denoiser to draw with: the EMA alone, without the weights that it follows."""
-    denoiser: Denoiser = build(folder, "stage.denoiser")
-    weights = _newest_weights(folder).items()
-    denoiser.load_state_dict({k.removeprefix(EMA): v for k, v in weights if k.startswith(EMA)})
-    return denoiser.eval().requires_grad_(False)
+    file, denoiser = _newest_checkpoint(folder), build(folder, "stage.denoiser")
+    weights = checkpoint.weights(file, denoiser, EMA)
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise InputError(
+            f"{file} holds weights that are not finite numbers, with which nothing can be drawn: "
+            f"its training diverged. {checkpoint.GO_ON}"
+        )
+    denoiser.load_state_dict(weights)
+    drawing: Denoiser = denoiser.eval().requires_grad_(False)
+    return drawing
 
 
-def _newest_weights(folder: Path) -> dict[str, Any]:
+def _newest_checkpoint(folder: Path) -> Path:
     newest = checkpoint.newest_good(folder)
     if newest is None:
         raise FileNotFoundError(
             f"the run {folder} has no checkpoint yet. Let python -m imagen_lit.train finish first."
         )
-    return checkpoint.read(newest)["state_dict"]
+    return newest
 
 
 def start_from(stage: Stage, folder: Path) -> None:

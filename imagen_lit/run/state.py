@@ -6,12 +6,13 @@ Under SLURM no file lock is used: there a run is what status.json says.
 
 import errno
 import fcntl
-import json
 import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagen_lit.basics import json_file
+from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 
 STATUS, LOCK = "status.json", "run.lock"
@@ -40,12 +41,13 @@ def current(folder: Path) -> State:
     """The state of the run in a folder."""
     before = is_locked(folder)
     try:
-        status = json.loads((folder / STATUS).read_text())
+        status = json_file.read(folder / STATUS, "")
         word, job = status["state"], status.get("job")
     except FileNotFoundError:
         return State("running" if before else "not started")
-    except (OSError, ValueError, RecursionError, TypeError, LookupError) as problem:
-        return State("unknown", error=f"{STATUS} cannot be read ({type(problem).__name__})")
+    except (OSError, InputError, LookupError) as problem:
+        cause = problem.__cause__ or problem
+        return State("unknown", error=f"{STATUS} cannot be read ({type(cause).__name__})")
     if word not in WORDS:
         return State("unknown", error=f"{STATUS} names no state that this version knows")
     if job is None and word == "running" and not before and not is_locked(folder):
@@ -59,7 +61,7 @@ def is_locked(folder: Path) -> bool:
     """Whether another process holds the folder's file lock: asked, which takes nothing. Also true
     where the disk has no locks, because then nobody can know."""
     try:
-        file = os.open(folder / LOCK, os.O_RDONLY)
+        file = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:

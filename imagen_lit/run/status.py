@@ -11,7 +11,6 @@ its restarts, its host and its cluster. A job that is killed at once cannot writ
 `settle` asks SLURM and writes it, on behalf of whoever looks next.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from imagen_lit.basics import json_file
 from imagen_lit.basics.atomic import write_json
-from imagen_lit.basics.errors import RunError
+from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.run import lock, lost_job, queue, slurm
 from imagen_lit.run.state import STATUS as FILE
 
@@ -80,10 +80,9 @@ def read(folder: Path) -> dict[str, Any]:
     start writes it anew."""
     file = Path(folder) / FILE
     try:
-        status = json.loads(file.read_text()) if file.exists() else {}
-    except ValueError:
+        return json_file.read(file, "Remove it.") if file.exists() else {}
+    except InputError:
         return {}
-    return status if isinstance(status, dict) else {}
 
 
 def _write(folder: Path, state: str, **details: str) -> None:

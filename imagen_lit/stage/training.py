@@ -234,7 +234,8 @@ class Stage(LightningModule):
         for i, images in enumerate(count.tolist()):
             if images:
                 self.log(f"val/loss_t{i}", total[i] / images, sync_dist=True)
-        self.log("images", torch.tensor(self.images_seen, dtype=torch.float64))
+        images = torch.tensor(self.images_seen, dtype=torch.float64, device=self.device)
+        self.log("images", images, sync_dist=True)  # equal on all ranks
 
     # Resuming --------------------------------------------------------------------------------
 

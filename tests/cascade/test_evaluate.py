@@ -12,6 +12,7 @@ from tiny_run import Encoder, leave_run
 from tiny_world import sample
 
 from imagen_lit.basics import pixels
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
 from imagen_lit.data.prompts.captions import Captions
@@ -20,7 +21,7 @@ from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import Source
 from imagen_lit.data.shard_files import shard
 from imagen_lit.evaluate import evaluate, main, request, table
-from imagen_lit.run import provenance
+from imagen_lit.run import checkpoint, provenance
 
 BASE = ["cascade=demo_base", "cascade.base.recipe.steps=1"]
 
@@ -59,6 +60,27 @@ def test_an_evaluation_of_other_weights_replaces_none(tmp_path: Path, images: in
         assert after[folder / name] != before[folder / name]
     for line in kept(folder, "results.jsonl").read_text().splitlines():
         assert folder / json.loads(line)["image"] in drawn
+
+
+@pytest.mark.parametrize("damage", ["no network", "no weights"])
+def test_weights_that_cannot_draw_take_no_name_from_earlier_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    leave_run(tmp_path, "base", images=64, seed=0)
+    run(tmp_path)
+    before = contents(tmp_path / "demo/evaluation")
+    base = leave_run(tmp_path, "base", images=128, seed=1)
+    if damage == "no network":
+        settings = OmegaConf.load(base / "config.yaml")
+        del settings.stage.denoiser.network
+        OmegaConf.save(settings, base / "config.yaml")
+    else:
+        checkpoint.write({"state_dict": {}}, checkpoint.path(base, 128))
+    capsys.readouterr()
+    with pytest.raises(InputError):
+        run(tmp_path)
+    assert contents(tmp_path / "demo/evaluation") == before
+    assert "stays" not in capsys.readouterr().out
 
 
 def test_an_interrupted_evaluation_lies_beside_no_other_scores(tmp_path: Path) -> None:

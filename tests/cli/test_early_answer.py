@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cli import assets, config, console, flags, help_text
+from imagen_lit.cli import assets, config, console, flags, help_text, interrupt
 
 COMMANDS = console.commands()
 
@@ -76,6 +76,32 @@ def test_a_reader_that_has_seen_enough_ends_an_answer_quietly(words: str) -> Non
     line = f"{sys.executable} -u -m imagen_lit.{words} | head -n 1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
     assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/status.json").write_text('{"state": "finished"}')
+    return tmp_path
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(run: Path) -> None:
+    line = f"{sys.executable} -m imagen_lit.runs runs={run} | head -n 1"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("run ") and done.stderr == ""
+
+
+@pytest.mark.parametrize("streams", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["runs runs={}", "train --help", "train --cfg job"])
+def test_a_command_works_without_an_output_to_write_to(run: Path, words: str, streams: str) -> None:
+    line = f"{sys.executable} -m imagen_lit.{words.format(run)} {streams}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_an_output_without_a_reader_ends_a_command_quietly() -> None:
+    assert not interrupt.is_unread(BrokenPipeError())  # of another pipe
+    assert not interrupt.is_unread(OSError())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

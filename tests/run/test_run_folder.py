@@ -85,6 +85,7 @@ def test_a_damaged_status_stops_no_run_and_a_damaged_text_is_named(
 
 def test_lines_that_are_no_rows_are_passed_over(tmp_path: Path) -> None:
     lines = [b'{"images": 8, "train/loss": 1}', b"[1, 2]", b"5", b'{"x": 1}', b"\xff\x00", b'{"im']
+    lines += [b'{"images": "x"}', b'{"images": NaN}', b'{"images": null}', b"[" * 100_000]
     (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(lines))
     for _ in range(2):
         assert metrics.read(tmp_path) == [{"images": 8, "train/loss": 1}]
