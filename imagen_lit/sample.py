@@ -18,7 +18,7 @@ from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import command, config
 from imagen_lit.report import contact_sheet
-from imagen_lit.run import provenance
+from imagen_lit.run import drawing_folder, provenance
 from imagen_lit.text import lost_text
 
 
@@ -29,6 +29,8 @@ def main(cfg: DictConfig) -> None:
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
     arguments.path("runs", cfg.runs)
     chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
+    if chosen is not None:
+        drawing_folder.refuse_taken(chosen, cfg.runs)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
     cascade.check(encoder.fingerprint())

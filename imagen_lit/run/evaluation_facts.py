@@ -11,6 +11,7 @@ from typing import Any
 
 FILE = "scores.json"
 SHEET = "sheet.png"
+PROVENANCE = "provenance.json"  # what drew it (imagen_lit/run/provenance.py)
 SCORES = "score/alignment"
 
 
