@@ -25,8 +25,8 @@ from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, s
 from imagen_lit.cli import command, config
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
-from imagen_lit.run import prompts as run_prompts
 from imagen_lit.run import drawing_folder, provenance, run_folder
+from imagen_lit.run import prompts as run_prompts
 from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text import lost_text
 from imagen_lit.text.encoder import HuggingFace
