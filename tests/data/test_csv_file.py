@@ -28,7 +28,7 @@ def table(tmp_path: Path) -> Path:
 )
 def test_an_unclosed_quote_is_refused_with_its_line(table: Path, text: str, line: int) -> None:
     table.write_bytes(text.encode())
-    with pytest.raises(ValueError, match=rf"t\.csv has a quote in line {line} .* Close it"):
+    with pytest.raises(ValueError, match=rf"t\.csv has a quote in line {line} .* Correct it"):
         Table(str(table))
 
 
