@@ -77,7 +77,7 @@ def _run(task: Task, config_name: str) -> None:
         if typed.help:
             print(help_text.render(config_name, typed.overrides))
             return
-        sys.argv = flags.expand(sys.argv)
+        sys.argv[1:] = flags.expand(sys.argv[1:])
         start_hydra(config_name, member)
 
 

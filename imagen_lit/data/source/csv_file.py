@@ -70,6 +70,6 @@ def _cells(path: Path, file: Iterator[str]) -> Iterator[list[str] | None]:
 def _unclosed(path: Path, line: int) -> InputError:
     return InputError(
         f"{path} has a quote in line {line} that is not closed, or only after more than "
-        f"{csv.field_size_limit():,} letters, so that the lines below it would be lost. Correct it, "
+        f"{csv.field_size_limit():,} letters, so the lines below it would be lost. Correct it, "
         'or write a quote inside a cell twice ("").'
     )
