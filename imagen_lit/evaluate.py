@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder, pixels
+from imagen_lit.basics import arguments, chosen_folder, pixels, png_metadata
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
@@ -25,11 +25,14 @@ from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, s
 from imagen_lit.cli import command, config
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
+from imagen_lit.run import drawing_folder, provenance, run_folder
 from imagen_lit.run import prompts as run_prompts
-from imagen_lit.run import provenance, run_folder
 from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text import lost_text
 from imagen_lit.text.encoder import HuggingFace
+
+RESULTS = ("scores.json", "results.jsonl", SHEET)
+SHEET_KEY = "evaluation"  # of what the sheet's file says of itself
 
 
 def evaluate(
@@ -53,13 +56,15 @@ def evaluate(
         request = request | {"prompts_sha256": digest}
     source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
     provenance.refuse_other_request(folder, source)
+    provenance.refuse_other_files(folder, RESULTS)
+    png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")
     images = folder / "images" / provenance.digest(source)
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
     to_draw = image_files.missing(cascade, source, requests, images)
     if to_draw:
         cascade.load()
-    if earlier := provenance.claim(folder, source, ("scores.json", "results.jsonl", SHEET)):
+    if earlier := provenance.claim(folder, source, RESULTS):
         print(f"the evaluation of other weights stays: {', '.join(map(str, earlier))}")
     before = len(requests) - len(to_draw)
 
@@ -83,7 +88,9 @@ def evaluate(
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
     largest = np.stack([pixels.load_png(list(paths.values())[-1]) for paths in files])
-    pixels.save_png(prompt_sheet(prompts, largest), folder / SHEET)
+    title = f"evaluation with {quantity(len(requests), 'prompt')}"
+    texts = png_metadata.texts({SHEET_KEY: scores["provenance"]}, title)
+    pixels.save_png(prompt_sheet(prompts, largest), folder / SHEET, texts)
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
     write_json(folder / "scores.json", scores)
@@ -128,6 +135,7 @@ def main(cfg: DictConfig) -> None:
     chosen_folder.require_writable("out", cfg.out, folder)
     if run_folder.exists(folder):
         raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
+    drawing_folder.refuse_taken(folder, cfg.runs)
     cascade: Cascade = config.build(cfg.cascade)
     first = next(iter(cascade.runs.values()))
     prompts = run_prompts.build(cfg.prompts, run_folder.build(first, "data"))

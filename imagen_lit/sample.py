@@ -13,14 +13,16 @@ from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
-from imagen_lit.basics.short_form import shorten
+from imagen_lit.basics.short_form import quantity, shorten
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import command, config
 from imagen_lit.report import contact_sheet
-from imagen_lit.run import provenance
+from imagen_lit.run import drawing_folder, provenance
 from imagen_lit.text import lost_text
+
+MOST = 1_000_000  # images of a call: a list of them is made before any is drawn
 
 
 @command.main("sample")
@@ -28,8 +30,21 @@ def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
     prompts = _captions(OmegaConf.to_container(cfg).get("prompts"))  # type: ignore[union-attr]
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
+    if cfg.seed + cfg.images > arguments.LARGEST:
+        raise InputError(
+            f"seed={cfg.seed} is too large for images={cfg.images}: the seed of the last image is "
+            "not below 2^62. Set seed=0, for example."
+        )
+    if len(prompts) * cfg.images > MOST:
+        raise InputError(
+            f"images={cfg.images} for each of {quantity(len(prompts), 'prompt')} is more than "
+            f"{MOST:,} in all. Set images={MOST // len(prompts)} or less, and then seed=... for "
+            "the next ones."
+        )
     arguments.path("runs", cfg.runs)
     chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
+    if chosen is not None:
+        drawing_folder.refuse_taken(chosen, cfg.runs)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
     cascade.require_runs()  # the first thing that a new user lacks

@@ -8,6 +8,7 @@ from typing import Any
 from imagen_lit.basics.errors import InputError
 
 LARGEST = 2**62  # leaves room for sums in 64 bits
+BEYOND = 1e300  # an int of more digits is no float
 
 
 def path(name: str, value: Any) -> Path:
@@ -25,9 +26,10 @@ def switch(name: str, value: Any) -> bool:
 
 
 def finite(name: str, value: Any) -> float:
-    """Any int or float but infinities and nan."""
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise InputError(f"{name}={value!r} is not a number. Set {name}=3, for example.")
+    """Any int or float that 64 bits hold, so neither infinities nor nan."""
+    if type(value) not in (int, float) or not -LARGEST < value < LARGEST:
+        limit = " below 2^62" if type(value) is int else ""
+        raise InputError(f"{name}={value!r} is not a number{limit}. Set {name}=3, for example.")
     return float(value)
 
 
@@ -50,14 +52,14 @@ def whole_numbers(values: Mapping[str, Any], **at_least: int) -> None:
 
 def positive_number(name: str, value: Any) -> float:
     """A finite int or float above 0."""
-    if type(value) not in (int, float) or not 0 < value < math.inf:
+    if type(value) not in (int, float) or not 0 < value < BEYOND:
         raise InputError(f"{name}={value!r} is not a number above 0. Set {name}=1, for example.")
     return float(value)
 
 
 def number(name: str, value: Any, at_least: float, below: float = math.inf) -> float:
     """A finite int or float in [at_least, below)."""
-    if type(value) not in (int, float) or not at_least <= value < below:
+    if type(value) not in (int, float) or not at_least <= value < min(below, BEYOND):
         limit = "" if below == math.inf else f" and less than {below:g}"
         raise InputError(
             f"{name}={value!r} is not a number of {at_least:g} or more{limit}. "

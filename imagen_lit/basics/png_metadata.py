@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import imagen_lit
+from imagen_lit.basics.errors import InputError
 
 KEY = "imagen_lit"
 VERSIONS = "versions"
@@ -34,3 +35,12 @@ def read(path: Path) -> dict[str, Any] | None:
     except Image.DecompressionBombError:  # far larger than any image of ours
         return None
     return facts if isinstance(facts, dict) else None
+
+
+def refuse_other_file(file: Path, key: str, kind: str) -> None:
+    """Raise if a file of this name has no such fact: then it is no `kind` of ours."""
+    if file.exists() and key not in (read(file) or {}):
+        raise InputError(
+            f"{file} is no {kind} of imagen_lit, and would be lost. "
+            "Rename it, or choose another folder with out=..."
+        )

@@ -71,6 +71,8 @@ class Cascade:
         for name, stage in stages.items():
             if not isinstance(stage, TrainedStage):
                 raise InputError(f"cascade.{name} is no stage. Leave it out with ~cascade.{name}.")
+        if not stages:
+            raise InputError("the cascade has no stage left. Leave one in, or set cascade=demo.")
         self.stages = stages
 
     @property

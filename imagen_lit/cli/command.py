@@ -27,7 +27,7 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.progress_line import ProgressLine, keep_lines_whole
-from imagen_lit.cli import assets, config, flags, help_text, interrupt, user_error
+from imagen_lit.cli import assets, config, flags, help_text, interrupt, sweep_traces, user_error
 
 Task = Callable[[DictConfig], Any]
 
@@ -74,14 +74,20 @@ def _run(task: Task, config_name: str) -> None:
                 raise UserError(sentence) from error
             finally:
                 ProgressLine.end()
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    sweep_traces.remove_member(HydraConfig.get())
 
     with errors_in_words(config_name):
         typed = flags.parse(sys.argv[1:])
         if typed.help:
             print(help_text.render(config_name, typed.overrides))
             return
-        sys.argv = flags.expand(sys.argv)
-        start_hydra(config_name, member)
+        sys.argv[1:] = flags.expand(sys.argv[1:])
+        try:
+            start_hydra(config_name, member)
+        finally:
+            if typed.multirun:
+                sweep_traces.remove(config_name, typed.overrides)
 
 
 def start_hydra(config_name: str, task: Task) -> None:

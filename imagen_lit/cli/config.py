@@ -3,8 +3,9 @@ object that a config node describes, and `check` reports what in a node cannot b
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -137,9 +138,31 @@ def _check_value(key: str, value: Any, annotation: Any, target: str) -> None:
     ]
     if value is None and kinds[0] not in (Any, inspect.Parameter.empty) and NoneType not in kinds:
         raise InputError(f"{key} is null, but {target} needs it. Choose one, or leave {key} out.")
+    if type(value) in (int, float, str, bool) and value != "???" and all(map(_is_part, kinds)):
+        raise InputError(
+            f"{key} is {value!r}, but {target} takes a part with settings of its own there. "
+            f"{_choice(key)}"
+        )
     if not all(kind in PLAIN for kind in kinds):
         return
     is_built = value == "???" or (isinstance(value, dict) and "_target_" in value)
     if not is_built and not any(type(value) in PLAIN[kind] for kind in kinds):
         names = " or ".join("null" if k is NoneType else k.__name__.lower() for k in kinds)
         raise InputError(f"{key} is {value!r}, but {target} takes {names} there. Set {key} to one.")
+
+
+def _is_part(kind: Any) -> bool:
+    """Whether a value of this kind is built from a part of the config, and never typed."""
+    is_ours = inspect.isclass(kind) and kind.__module__.startswith("imagen_lit.")
+    return is_ours or kind in (Callable, NoneType)
+
+
+def _choice(key: str) -> str:
+    """How to choose a part: the option of a group, where there is one of that name."""
+    conf = Path(assets.conf())
+    for folder in sorted(conf.rglob(key.rpartition(".")[2])):
+        if names := sorted(file.stem for file in folder.glob("*.yaml")):
+            group = folder.relative_to(conf).as_posix()
+            at = "" if key == group.replace("/", ".") else f"@{key}"
+            return f"Choose one of {', '.join(names)}: {group}{at}={names[0]}."
+    return f"Set its settings one by one, {key}.<name>=..., or leave it out."

@@ -5,6 +5,7 @@ flag, a key or an option does not exist.
 <command>`, before the command itself is imported.
 """
 
+import sys
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,9 +22,10 @@ def answer(config_name: str, words: Sequence[str]) -> None:
                 if typed.help:
                     print(help_text.render(config_name, typed.overrides))
                 else:
+                    sys.argv[1:] = flags.expand(words)
                     command.start_hydra(config_name, _never)
             raise SystemExit
-        if typed.config_name or typed.config_path or typed.config_dir or typed.experimental_rerun:
+        if typed.config_name or typed.config_path or typed.config_dir:
             return  # another config than ours: Hydra knows
         overrides = _first_point(typed.overrides) if typed.multirun else typed.overrides
         assets.register_sweeps()

@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import NoReturn
 
+from imagen_lit.basics import process_pool
+
 
 def exit_interrupted() -> NoReturn:
     """Say how to continue, and exit with the status of an interrupted process."""
+    process_pool.end_workers()
     print("stopped; type the same command to continue", file=sys.stderr)
     sys.exit(130)
 

@@ -84,6 +84,8 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             return f"{error.full_key}: {text}" if error.full_key else _one_line(error)
         case ValueError() if str(error).startswith("Config group override must be"):
             return "a group cannot be null here. Choose one of its options; --help lists them."
+        case ValueError() if str(error).startswith("Exceeds the limit"):  # Python's, of an int
+            return "a number has thousands of digits, and none here has more than 19. Set it lower."
         case ValueError() if str(error).startswith("Only one of --"):  # Hydra's own flags
             return f"{_one_line(error)}. Show one point: leave --multirun out and set its values."
         case OSError() if error.filename is not None and (words := _obstacle(error)):

@@ -97,6 +97,8 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     if not samples:
         reasons = sum((Counter(entry["left_out"]) for entry in entries.values()), Counter())
         listing = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        if planned and "samples" not in (previous or {}):  # ours, of this source
+            _remove(folder, paths)
         raise InputError(
             f"{folder} holds no samples. Left out were: {listing or 'none'}. "
             "Check that these are images with captions (docs/data.md)."
@@ -110,6 +112,17 @@ def survey(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
         collection.refuse_unwritable(folder)
         collection.write_manifest(folder, manifest)
     index_summary.columns(paths, ())  # here once, not in every process of the first run
+
+
+def _remove(folder: Path, paths: list[Path]) -> None:
+    """Remove shards that hold nothing, and what is known of them: the corrected source is another
+    one, which would be refused here."""
+    meta = meta_folder(folder)
+    for file in (*paths, *(each for each in meta.rglob("*") if each.is_file())):
+        file.unlink()
+    for place in (*sorted(meta.rglob("*"), reverse=True), meta, folder):
+        if place.is_dir() and not place.is_symlink() and not any(place.iterdir()):
+            place.rmdir()
 
 
 def _write(source: Source, job: tuple[Path, int, int]) -> None:

@@ -64,7 +64,7 @@ class Data(LightningDataModule):
         mixed_with: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__()
-        arguments.whole_number("data.size", size, 1)
+        transform.refuse_size(size)
         arguments.whole_number("data.batch_size", batch_size, 1)
         arguments.whole_number("data.workers", workers, 0)
         arguments.whole_number("data.seed", seed, 0)

@@ -20,6 +20,7 @@ from imagen_lit.data import exif
 MAX_PIXELS = {"JPEG": 32_000_000, "PNG": 16_000_000, "WEBP": 9_000_000}
 MAX_SCANS = 100  # of a JPEG: each is a pass over all its pixels, and a genuine JPEG has a dozen
 MIN_AVERAGED = 128  # pixels on a side: an image of this size or less is not averaged
+LARGEST = 65536  # pixels of an edge
 
 
 class Unusable(ValueError):
@@ -119,6 +120,14 @@ def centre(image: torch.Tensor, edge: int) -> torch.Tensor:
 def crop(image: torch.Tensor, edge: int, top: int, left: int) -> torch.Tensor:
     """The square of `edge` at (top, left)."""
     return image[:, top : top + edge, left : left + edge]
+
+
+def refuse_size(size: int) -> None:
+    """Raise unless images can have this edge."""
+    if arguments.whole_number("data.size", size, 1) > LARGEST:
+        raise InputError(
+            f"data.size={size} is larger than {LARGEST}. Set data.size=64, for example."
+        )
 
 
 def refuse_crop(edge: int | None, size: int) -> None:

@@ -13,7 +13,6 @@ from PIL import Image
 
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
-from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.image_grid import tile
 from imagen_lit.basics.short_form import quantity
 
@@ -23,11 +22,7 @@ COLUMNS, MOST = 6, 240  # images
 
 def refuse_other_file(sheet: Path) -> None:
     """Raise if a file of this name is no contact sheet of ours."""
-    if sheet.exists() and "sheet" not in (png_metadata.read(sheet) or {}):
-        raise InputError(
-            f"{sheet} is no contact sheet of imagen_lit, and would be lost. "
-            "Rename it, or choose another folder with out=..."
-        )
+    png_metadata.refuse_other_file(sheet, "sheet", "contact sheet")
 
 
 def write(sheet: Path, first: Sequence[Path]) -> int:

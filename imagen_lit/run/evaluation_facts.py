@@ -13,6 +13,7 @@ from imagen_lit.basics.errors import InputError
 
 FILE = "scores.json"
 SHEET = "sheet.png"
+PROVENANCE = "provenance.json"  # what drew it (imagen_lit/run/provenance.py)
 SCORES = "score/alignment"
 
 

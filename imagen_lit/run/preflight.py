@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
-from imagen_lit.data import sidecar
+from imagen_lit.data import sidecar, transform
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.run import estimate, meta_device, run_folder
 from imagen_lit.run.trainer import training_device
@@ -40,6 +40,10 @@ def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
     """Print the whole screen, or one line; the work, and a sentence for each missing thing."""
     folder = run_folder.locate(cfg.runs, cfg.name)
     arguments.whole_numbers(cfg, seed=0)
+    for part in ("data", "text", "stage"):  # whose values the estimate reads before they are built
+        config.check(OmegaConf.to_container(cfg[part], resolve=True), part)
+    transform.refuse_size(cfg.data.size)
+    transform.refuse_crop(cfg.data.crop, cfg.data.size)
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
     with torch.device("meta"):
         stage: Stage = config.build(cfg.stage)

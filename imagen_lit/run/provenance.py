@@ -15,9 +15,9 @@ from imagen_lit.basics import json_file
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
-from imagen_lit.run import run_folder
+from imagen_lit.run import evaluation_facts, run_folder
 
-FILE = "provenance.json"
+FILE = evaluation_facts.PROVENANCE
 WEIGHTS = "weights"
 ADVICE = "Restore it from a copy, remove the folder, or choose another."
 
@@ -39,6 +39,16 @@ def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
         raise InputError(
             f"{folder} holds images that were drawn with other settings ({difference}). Set those, "
             "choose another folder (name=... for evaluate, runs=... for demo), or remove this one."
+        )
+
+
+def refuse_other_files(folder: Path, results: Sequence[str]) -> None:
+    """Raise if a folder without a record holds files that `results` would take the place of."""
+    foreign = [name for name in results if (folder / name).exists()]
+    if foreign and not (folder / FILE).exists():
+        raise InputError(
+            f"{folder} holds {', '.join(foreign)} without {FILE}, so they are of another origin "
+            "and would be lost. Choose another folder with name=..., or move them away."
         )
 
 

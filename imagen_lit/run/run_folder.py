@@ -27,7 +27,7 @@ from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, lock, metrics, status
+from imagen_lit.run import checkpoint, evaluation_facts, lock, metrics, status
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
@@ -101,6 +101,11 @@ def _failed_at_once(folder: Path) -> bool:
 def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
     """Raise if a run with other settings has claimed the folder, and did not fail at once."""
     file = folder / CONFIG
+    if not file.exists() and (folder / evaluation_facts.PROVENANCE).exists():
+        raise InputError(
+            f"{folder} holds images that were drawn with other runs, such as an evaluation's. "
+            "Choose another name=..."
+        )
     if not file.exists() and checkpoint.saved(folder):
         raise InputError(
             f"{folder} has checkpoints but no config.yaml, which says what they are. Restore that "

@@ -154,8 +154,8 @@ class Stage(LightningModule):
         self.is_logged = self._logs_this_update()
         if self.is_logged and len(self._losses) == self.trainer.accumulate_grad_batches:
             self.log("train/loss", torch.stack(self._losses).mean(), sync_dist=True)
-            images = self.images_seen + self._pending_images
-            self.log("images", torch.tensor(images, dtype=torch.float64))  # float32 ends at 2^24
+            images = self.images_seen + self._pending_images  # float32 only counts to 2^24
+            self.log("images", torch.tensor(images, dtype=torch.float64))
         return loss
 
     def _logs_this_update(self) -> bool:
@@ -234,7 +234,7 @@ class Stage(LightningModule):
         for i, images in enumerate(count.tolist()):
             if images:
                 self.log(f"val/loss_t{i}", total[i] / images, sync_dist=True)
-        images = torch.tensor(self.images_seen, dtype=torch.float64, device=self.device)
+        images = self._loss_by_time.new_tensor(self.images_seen)
         self.log("images", images, sync_dist=True)  # equal on all ranks
 
     # Resuming --------------------------------------------------------------------------------

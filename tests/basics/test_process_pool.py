@@ -23,10 +23,12 @@ LONG = """
 import os, pathlib, sys, time
 from functools import partial
 from imagen_lit.basics import process_pool
+from imagen_lit.basics.atomic import atomic_write
 
 def work(folder, job):
     (pathlib.Path(folder) / str(os.getpid())).touch()
-    time.sleep(job)
+    with atomic_write(pathlib.Path(folder).parent / "half" / f"{job}"):
+        time.sleep(job)
     (pathlib.Path(folder) / f"done {job}").touch()
 
 if __name__ == "__main__":
@@ -86,7 +88,7 @@ def start(folder: Path, seconds: list[float]) -> tuple[subprocess.Popen, list[in
         [sys.executable, str(script), str(folder)],
         start_new_session=True, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_for(lambda: len(list(folder.iterdir())) >= 2)
+    wait_for(lambda: len([*folder.iterdir(), *folder.parent.glob("half/.*")]) >= 4)
     return main, [int(file.name) for file in folder.iterdir()]
 
 
@@ -111,10 +113,23 @@ def test_workers_do_not_outlive_a_main_process_that_is_killed(tmp_path: Path) ->
     wait_for(lambda: not any(map(is_alive, workers)))
 
 
-def test_after_ctrl_c_current_jobs_finish_and_no_worker_complains(tmp_path: Path) -> None:
-    main, _ = start(tmp_path / "ids", [1.5, 1.6, *[0.1] * 20])
-    os.killpg(main.pid, signal.SIGINT)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_workers_at_once_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    main, workers = start(tmp_path / "ids", [300.0, 301.0, *[0.1] * 20])
+    begun = time.monotonic()
+    os.killpg(main.pid, signal.Signals[name])
     _, stderr = main.communicate(timeout=60)
-    assert stderr.count("Traceback (most recent call last)") == 1 and "KeyboardInterrupt" in stderr
-    done = {file.name for file in (tmp_path / "ids").glob("done *")}
-    assert {"done 1.5", "done 1.6"} <= done and len(done) < 10
+    assert time.monotonic() - begun < 10 and not any(map(is_alive, workers))
+    assert stderr.count("Traceback (most recent call last)") == (name == "SIGINT")
+    assert "leaked" not in stderr and "worker process" not in stderr
+    assert not list((tmp_path / "half").iterdir()) and len(list((tmp_path / "ids").iterdir())) == 2
+
+
+def test_the_end_of_the_command_ends_workers_too(tmp_path: Path) -> None:
+    """Where Ctrl-C arrives between two results, outside of the pool."""
+    begun = time.monotonic()
+    results = process_pool.map_jobs(time.sleep, [0.0, 300.0, 300.0, 300.0], 2)
+    next(results)
+    process_pool.end_workers()
+    results.close()
+    assert time.monotonic() - begun < 30

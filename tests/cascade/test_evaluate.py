@@ -224,3 +224,25 @@ def test_an_empty_batch_is_refused_before_anything_is_touched(tmp_path: Path) ->
     ):
         main(config.compose("evaluate", [f"runs={tmp_path}", "batch=0"]))
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "scores.json", "sheet.png"])
+def test_files_of_another_origin_are_not_overwritten(tmp_path: Path, name: str) -> None:
+    leave_run(tmp_path, "base")
+    other = tmp_path / "mine"
+    other.mkdir()
+    (other / name).write_text("somebody's")
+    with pytest.raises(ValueError, match=rf"mine holds {name} without provenance\.json.* name="):
+        run(tmp_path, "name=mine")
+    assert [file.name for file in other.iterdir()] == [name]
+
+
+def test_another_sheet_in_an_evaluation_is_not_overwritten(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base")
+    run(tmp_path)
+    run(tmp_path)
+    sheet = tmp_path / "demo/evaluation/sheet.png"
+    sheet.write_bytes(b"somebody's")
+    with pytest.raises(ValueError, match=r"sheet\.png is no sheet of an evaluation.*Rename it"):
+        run(tmp_path)
+    assert sheet.read_bytes() == b"somebody's"

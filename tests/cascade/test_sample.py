@@ -68,6 +68,18 @@ def test_what_is_not_a_number_is_refused_in_a_sentence(word: str) -> None:
         sample.main(config.compose("sample", [word]))
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("images=1000000000", r"more than 1,000,000 in all\. Set images=1000000 or less"),
+        ("seed=4611686018427387903 images=2", r"the last image is not below 2\^62\. Set"),
+    ],
+)
+def test_more_than_can_be_drawn_is_refused_at_once(typed: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        sample.main(config.compose("sample", typed.split()))
+
+
 def test_an_evaluation_of_nothing_is_refused_in_a_sentence() -> None:
     for count, seed in ((0, 0), (4, -1)):
         with pytest.raises(ValueError, match=r"Set prompts\.count=64 prompts\.seed=0"):

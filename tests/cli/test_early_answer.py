@@ -157,6 +157,35 @@ def test_help_is_about_the_option_that_is_chosen() -> None:
     assert "data.shards=???" in help_text.render("train", ["stage=base64"])
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--cfg", "the flag --cfg cannot be read: expected one argument of job, hydra, all. Type"),
+        ("--cfg seed=1", "the flag --cfg cannot be read: expected one argument of job, hydra"),
+        ("--cfg foo", "the flag --cfg cannot be read: invalid choice: 'foo' (choose from"),
+        ("--info foo", "the flag --info cannot be read: invalid choice: 'foo' (choose from"),
+        ("-m=3", "the flag --multirun cannot be read: ignored explicit argument '3'. Type"),
+        ("-p", "the flag --package cannot be read: expected one argument. Type --help"),
+        ("-p stage", "-p stage shows a part of --cfg. Add --cfg job, or leave it out."),
+        ("--shell-completion", "--shell-completion with nothing does nothing: it takes one of in"),
+        ("-sc foo", "--shell-completion with foo does nothing"),
+        ("-sc install=foo", "--shell-completion with install=foo does nothing"),
+        ("--experimental-rerun nope", "--experimental-rerun nope needs a job's config.pickle"),
+    ],
+)
+def test_a_flag_that_is_written_otherwise_is_refused_in_a_sentence(line: str, words: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        flags.parse(line.split())
+    assert str(refusal.value).startswith(words)
+
+
+def test_settings_may_stand_on_both_sides_of_a_flag() -> None:
+    flags_ = flags.parse("name=a -m seed=0,1 --dry-run".split())
+    assert flags_.overrides == ["name=a", "seed=0,1", "dry_run=true"] and flags_.multirun
+    assert flags.expand("--info a=1 --cfg job b=2".split()) == "a=1 b=2 --info --cfg job".split()
+    assert flags.parse("-cn train a=1".split()).config_name == "train"
+
+
 @pytest.mark.parametrize("word", ["--dryrun", "--helpp", "-x", "--stage=demo_sr"])
 def test_a_flag_that_does_not_exist_is_refused_in_a_sentence(word: str) -> None:
     flag = word.partition("=")[0]

@@ -39,6 +39,25 @@ WRONG = [
     ("evaluate", "prompts=[1]", "prompts holds settings with names, and was set to a list. Set pr"),
     ("sample", "prompts={a: b}", "prompts is a list, and was set to settings with names. Set 'pro"),
     ("embed_text", "gpu_tflops={1: 2}", "there is no key 'gpu_tflops.1' here"),
+    ("train", "data.size=1.5", "data.size is 1.5, but imagen_lit.data.loader.Data takes int"),
+    ("train", "data.size=inf", "data.size is inf, but imagen_lit.data.loader.Data takes int"),
+    ("train", "data.size=-1", "data.size=-1 is not a whole number of 1 or more"),
+    ("train", f"data.size={'9' * 23}", f"data.size={'9' * 23} is not a whole number of 1 or mo"),
+    ("train", "data.size=99999999", "data.size=99999999 is larger than 65536"),
+    ("train", "data.crop=1.5", "data.crop is 1.5, but imagen_lit.data.loader.Data takes int"),
+    ("train", "stage.condition=1.5", "stage.condition is 1.5, but imagen_lit.stage.training.Sta"),
+    ("train", "text.path=[1]", "text.path is [1], but imagen_lit.text.encoder.HuggingFace takes s"),
+    ("train", f"seed={'9' * 5000}", "a number has thousands of digits, and none here has more"),
+    ("sample", "cascade.base.recipe=5", "cascade.base.recipe is 5, but imagen_lit.cascade.cascade"),
+    ("sample", "cascade.base.recipe.guidance=1.5", "cascade.base.recipe.guidance is 1.5, but ima"),
+    ("sample", "cascade.base.recipe.sampler=0", "cascade.base.recipe.sampler is 0, but imagen_li"),
+    ("sample", "cascade.base.recipe.threshold=foo", "cascade.base.recipe.threshold is 'foo', but"),
+    (
+        "sample",
+        "cascade.base.recipe.guidance.weight=99999999999999999999999",
+        "guidance.weight=99999999999999999999999 is not a number below 2^62. Set",
+    ),
+    ("sample", "~cascade.base ~cascade.sr ~cascade.sr2", "the cascade has no stage left. Leave"),
     ("sample", "cascade=[a]", "'cascade' has no option 'a'; it has base, demo"),
 ]
 
@@ -57,6 +76,12 @@ def test_a_value_of_the_wrong_kind_is_named(
         caught.value, lambda: list(config.keys({"gpu_tflops": {"h100": 989}}))
     )
     assert sentence is not None and sentence.startswith(words)
+
+
+def test_the_group_of_a_part_is_named_as_it_is_typed() -> None:
+    cfg = config.compose("sample", ["cascade.base.recipe.threshold=foo"])
+    with pytest.raises(ValueError, match=r" diffusion/threshold@cascade\.base\.recipe\.threshold="):
+        config.build(cfg.cascade)
 
 
 def test_the_notice_of_a_training_may_be_any_value(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra.errors import InstantiationException
 from tiny_world import jpeg
 
 from imagen_lit import bench_data, build_shards
@@ -55,6 +56,34 @@ def test_the_progress_line_ends_before_an_error(
     with pytest.raises(ValueError, match=r"own holds no samples\. Left out were: 3 it has no cap"):
         type_(*FOLDER, "folder=own")
     assert capsys.readouterr().err.endswith("1/1 shards indexed in 0:00\n")
+
+
+@pytest.mark.parametrize("words", [FOLDER, TABLE], ids=["folder", "table"])
+def test_a_source_without_samples_leaves_nothing_in_the_way(home: Path, words: tuple) -> None:
+    for number in range(3):
+        (home / f"album/{number}.jpg").rename(home / f"{number}.jpg")
+        (home / f"album/{number}.jpg").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="holds no samples"):
+        type_(*words, "folder=own")
+    assert not (home / "own").exists() and not (home / "own.meta").exists()
+    for number in range(3):
+        (home / f"{number}.jpg").rename(home / f"album/{number}.jpg")
+    type_(*words, "folder=own")
+    assert len(Collection("own")) == 1
+
+
+def test_a_filter_that_leaves_nothing_can_be_corrected(home: Path) -> None:
+    with pytest.raises(ValueError, match=r"filter"):
+        type_(*FOLDER, "folder=own", "filter.min_side=9999")
+    type_(*FOLDER, "folder=own", "filter.min_side=1")
+
+
+def test_scenes_that_would_fill_the_memory_are_refused(home: Path) -> None:
+    with pytest.raises(
+        InstantiationException, match=r"source\.size=1000000 is larger than 4096\. Set it"
+    ):
+        type_("source.size=1000000")
+    assert not (home / "datasets").exists()
 
 
 @pytest.mark.parametrize("change", ["a new shard", "a lost shard"])

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from PIL import Image
 
 from imagen_lit.basics import arguments
+from imagen_lit.basics.errors import InputError
 from imagen_lit.shapes import scene, world
+
+LARGEST = 4096  # pixels of an edge: a scene is drawn with numpy, in much memory
 
 
 class Shapes:
@@ -19,6 +22,8 @@ class Shapes:
     ) -> None:
         arguments.whole_number("source.count", count, 1)
         arguments.whole_number("source.size", size, 16)  # below that, shapes cannot be told apart
+        if size > LARGEST:
+            raise InputError(f"source.size={size} is larger than {LARGEST}. Set it to less.")
         arguments.whole_number("source.seed", seed, 0)
         self.count, self.size, self.seed, self.mix = count, size, seed, dict(mix)
 

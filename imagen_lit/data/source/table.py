@@ -1,16 +1,16 @@
 """The rows of a table, as a source. Nothing is fetched from the network: that is img2dataset's job,
 and its shards are read as they are."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import text_file
 from imagen_lit.data.shard_files import index_cache
+from imagen_lit.data.source import csv_file
 from imagen_lit.data.source.parquet import Parquet
 from imagen_lit.data.source.sample import read, sample
 from imagen_lit.data.transform import Unusable
@@ -79,7 +79,7 @@ class Table:
         content = content if is_csv else "one JSON object per image, each on a line of its own,"
         text_file.refuse_other_text(self.path, content)
         names = self._columns
-        if not names:
+        if not self._rows or not names:
             rows = "row below its first line" if is_csv else "line that is a JSON object"
             raise InputError(f"{self.path} has no {rows}. Write {content} into it.")
         others = [mark for mark in SEPARATORS if is_csv and mark in names[0]]
@@ -118,14 +118,21 @@ class Table:
     def _columns(self) -> list[str]:
         if self.path.suffix == ".parquet":
             return self._parquet.names
+        if self.path.suffix == ".csv":
+            return [name for name in self._csv[0] if name]
         return list(dict.fromkeys(name for row in self._rows for name in row or () if name))
 
     @cached_property
     def _rows(self) -> list[dict[str, Any] | None]:
         """None for a row that cannot be read; bytes that are not UTF-8 are left for `sample`."""
-        parse = _csv if self.path.suffix == ".csv" else _jsonl
+        if self.path.suffix == ".csv":
+            return self._csv[1]
         with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            return list(parse(file))
+            return list(_jsonl(file))
+
+    @cached_property
+    def _csv(self) -> tuple[list[str], list[csv_file.Row]]:
+        return csv_file.read(self.path)
 
     @cached_property
     def _parquet(self) -> Parquet:
@@ -152,18 +159,7 @@ def _stamp(file: Path) -> list[int] | None:
         return None
 
 
-def _csv(file: TextIO) -> Iterator[dict[str, Any] | None]:
-    rows = csv.DictReader(file)
-    while True:
-        try:
-            yield next(rows)
-        except StopIteration:
-            return
-        except csv.Error:  # an endless cell; the next line begins a new row
-            yield None
-
-
-def _jsonl(file: TextIO) -> Iterator[dict[str, Any] | None]:
+def _jsonl(file: Iterator[str]) -> Iterator[dict[str, Any] | None]:
     for line in file:
         if line.strip():
             try:
