@@ -159,8 +159,7 @@ class Stage(LightningModule):
         return loss
 
     def _logs_this_update(self) -> bool:
-        """Every so many updates, as Lightning writes them; also the first one, to be shown, and the
-        last."""
+        """Every so many updates, as Lightning writes them; the first, to be shown; the last."""
         is_due: bool = (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
         is_last = self.images_seen + self._pending_images >= self.images
         return is_due or is_last or self._is_first
