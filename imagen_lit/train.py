@@ -20,7 +20,7 @@ from imagen_lit.callbacks.checkpoint import Checkpoints
 from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import command, config
 from imagen_lit.data.loader import Data
-from imagen_lit.run import lock, preflight, prompts, resume, run_folder
+from imagen_lit.run import lock, preflight, prompts, resume, run_folder, start_weights
 from imagen_lit.run.attempt import attempt
 from imagen_lit.run.jsonl_logger import JsonlLogger
 from imagen_lit.run.trainer import build_trainer
@@ -41,7 +41,7 @@ def train(cfg: DictConfig) -> Path:
         point = resume.find(folder)
         resume.check(point, stage)
         if not point.images and start is not None:
-            run_folder.start_from(stage, start)
+            start_weights.give(stage, start)
         lock.check(folder)
         claim(data.encoder)  # only now, so that a start that is refused claims nothing
         if point.images >= stage.images and not point.validation_pending:

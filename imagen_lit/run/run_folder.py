@@ -262,21 +262,3 @@ def _newest_checkpoint(folder: Path) -> Path:
             f"the run {folder} has no checkpoint yet. Let python -m imagen_lit.train finish first."
         )
     return newest
-
-
-def start_from(stage: Stage, folder: Path) -> None:
-    """Give a new stage the EMA weights of another run; its clock stays at zero."""
-    there = load_ema(folder).state_dict()
-    here = stage.denoiser.state_dict()
-    differing = [
-        key
-        for key in sorted({*there, *here})
-        if key not in there or key not in here or there[key].shape != here[key].shape
-    ]
-    if differing:
-        raise InputError(
-            f"start_from={folder} has another network: {len(differing)} weights differ, among "
-            f"them {', '.join(differing[:3])}. Choose the same network=...; its config.yaml has it."
-        )
-    for denoiser in (stage.denoiser, stage.ema):
-        denoiser.load_state_dict(there)

@@ -33,7 +33,7 @@ def test_a_stage_in_the_wrong_place_is_refused_in_a_sentence(
     for name in ("base", "sr"):
         leave_run(tmp_path, name)
     stage, _, run = word.format(tmp_path).partition("=")
-    swapped = cascade(tmp_path, f"cascade.{stage}.run={run}")
+    swapped = cascade(tmp_path, f"cascade.{stage}.run={run}", "~cascade.sr2")
     with pytest.raises(ValueError, match=f"{message}.*Set cascade.{stage}.run="):
         list(image_files.draw(swapped, Encoder(), {}, [("a red circle", 0)], tmp_path, 1))
     right = Cascade(**{name: cascade(tmp_path).stages[name] for name in ("base", "sr")})
