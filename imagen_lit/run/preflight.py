@@ -19,7 +19,7 @@ from imagen_lit.cli import config
 from imagen_lit.data import sidecar, transform
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.run import estimate, meta_device, run_folder
-from imagen_lit.run.trainer import training_device
+from imagen_lit.run.trainer import wants_accelerator
 from imagen_lit.stage.training import Stage
 
 SMALLER = 32  # the micro-batch that the screen gives as an example
@@ -29,7 +29,7 @@ _print = rank_zero_only(print)
 
 def require(cfg: DictConfig) -> estimate.Work:
     """Print what this run will take, and raise if something is missing."""
-    result, missing = inspect(cfg, full=training_device(cfg).type != "cpu")
+    result, missing = inspect(cfg, full=wants_accelerator(cfg))
     if missing:
         more = f" (and {len(missing) - 1} more, listed above in order)" if missing[1:] else ""
         raise InputError(f"{missing[0]}{more}")

@@ -11,13 +11,20 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.run import slurm
 
+GPU = ("gpu", "cuda")  # any accelerator, in Lightning's words
 ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
+
+
+def wants_accelerator(cfg: DictConfig) -> bool:
+    """Whether a config is for one, be it here or not."""
+    name = cfg.trainer.accelerator
+    return name in GPU or device.choose(name).type != "cpu"
 
 
 def training_device(cfg: DictConfig) -> torch.device:
     """The device of a config: `trainer.accelerator`, which is ${device} or gpu, any but the CPU."""
     name = cfg.trainer.accelerator
-    if name not in ("gpu", "cuda"):
+    if name not in GPU:
         return device.choose(name)
     chosen = device.choose(cfg.device)
     if chosen.type == "cpu":

@@ -5,7 +5,6 @@ sharded in the same way, so it is updated shard by shard.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
@@ -31,10 +30,7 @@ def shard_network(network: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
     """Shard in place. `bf16`: gather and compute in bf16, while shards and sums stay fp32."""
     # The only memory format that FSDP2 can shard.
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    # Inputs stay as they are: log-SNR in bf16 would be another time, and autocast casts the rest.
-    policy = MixedPrecisionPolicy(cast_forward_inputs=False)
-    if bf16:
-        policy = replace(policy, param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32) if bf16 else MixedPrecisionPolicy()
     for block in blocks(network):
         fully_shard(block, mesh=mesh, mp_policy=policy)
     # The outermost weights are freed too: validation runs the EMA, then the next step updates it.
