@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -115,18 +115,22 @@ def weights(file: Path, network: torch.nn.Module, prefix: str = "") -> dict[str,
     # Earlier versions had the clock among the weights.
     names = [k for k in there if str(k).startswith(prefix) and k != "images_seen"]
     there = {str(k).removeprefix(prefix): there[k] for k in names}
-    here = network.state_dict()
-    differing = [
-        name
-        for name in sorted({*here, *there})
-        if name not in here or getattr(there.get(name), "shape", None) != here[name].shape
-    ]
-    if differing:
+    if differing := differing_weights(network, there):
         raise InputError(
             f"the checkpoint {file} is damaged or from another version: {len(differing)} weights "
             f"are not those of its config.yaml, among them {', '.join(differing[:3])}. {GO_ON}"
         )
     return there
+
+
+def differing_weights(network: torch.nn.Module, there: Mapping[str, Any]) -> list[str]:
+    """The names of weights that only one of the two has, or that have another shape there."""
+    here = network.state_dict()
+    return [
+        name
+        for name in sorted({*here, *there})
+        if name not in here or getattr(there.get(name), "shape", None) != here[name].shape
+    ]
 
 
 def has_pending_validation(file: Path) -> bool:

@@ -3,20 +3,14 @@
 from pathlib import Path
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.run import run_folder
+from imagen_lit.run import checkpoint, run_folder
 from imagen_lit.stage.training import Stage
 
 
 def give(stage: Stage, folder: Path) -> None:
     """Give a new stage the EMA of that run; its clock stays at zero."""
     there = run_folder.load_ema(folder).state_dict()
-    here = stage.denoiser.state_dict()
-    differing = [
-        key
-        for key in sorted({*there, *here})
-        if key not in there or key not in here or there[key].shape != here[key].shape
-    ]
-    if differing:
+    if differing := checkpoint.differing_weights(stage.denoiser, there):
         raise InputError(
             f"start_from={folder} has another network: {len(differing)} weights differ, among "
             f"them {', '.join(differing[:3])}. Choose the same network=...; its config.yaml has it."
