@@ -23,5 +23,12 @@ def choose(name: str) -> torch.device:
     return torch.device(name)
 
 
+def allow_tf32(allowed: bool) -> None:
+    """Whether NVIDIA's GPUs may multiply float32 in TF32: faster, but with three digits. Torch by
+    itself allows it in convolutions, and not in products of matrices."""
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
 def _numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]

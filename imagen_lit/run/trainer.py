@@ -54,6 +54,7 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
         environment = {"_target_": ENVIRONMENT, "auto_requeue": False}
         changes |= {"plugins": [*(node.get("plugins") or []), environment]}
     with open_dict(node):
+        device.allow_tf32(arguments.switch("trainer.tf32", node.pop("tf32", False)))
         node.update(changes)
     trainer: Trainer = config.build(node)
     if slurm.in_job():
