@@ -40,6 +40,7 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
     """Build it, with these changes. Lightning's own requeueing is switched off:
     callbacks.preemption does that."""
     node, chosen = cfg.trainer.copy(), training_device(cfg)
+    device.allow_tf32(cfg.tf32)
     for name in ("val_check_interval", "log_every_n_steps"):
         if name in node:
             arguments.whole_number(f"trainer.{name}", node[name], 1)
@@ -54,7 +55,6 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
         environment = {"_target_": ENVIRONMENT, "auto_requeue": False}
         changes |= {"plugins": [*(node.get("plugins") or []), environment]}
     with open_dict(node):
-        device.allow_tf32(arguments.switch("trainer.tf32", node.pop("tf32", False)))
         node.update(changes)
     trainer: Trainer = config.build(node)
     if slurm.in_job():
