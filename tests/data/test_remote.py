@@ -251,7 +251,7 @@ def test_a_filter_that_leaves_nothing_of_a_stream_ends_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "MAX_LEFT_OUT", 50)
-    with pytest.raises(ValueError, match="left out 50 samples in a row.* of side < 4096"):
+    with pytest.raises(ValueError, match=r"left out 50 samples in a row.* of side < 4096"):
         first_batches(open_data(folder, filter=Filter(min_side=4096)), 1)
     with pytest.raises(ValueError, match="distinct_captions=true needs all captions at once"):
         open_data(folder, filter=Filter(distinct_captions=True))
