@@ -45,9 +45,7 @@ def speed(cfg: DictConfig, batches: int, seconds: float = math.inf) -> float:
     return images / clock.batch_seconds
 
 
-def _train(
-    cfg: DictConfig, clock: Clock, calls: DeviceCalls | None = None
-) -> tuple[float, int]:
+def _train(cfg: DictConfig, clock: Clock, calls: DeviceCalls | None = None) -> tuple[float, int]:
     """Train for so many micro-batches; the images of one over all ranks, and how many ranks."""
     data = config.build(cfg.data)
     stage = _stage(cfg)
@@ -207,7 +205,9 @@ def _unless_out_of_memory(name: str, work: Callable[[], None], reasons: dict[str
     try:
         work()
     except torch.OutOfMemoryError:
-        reasons[name] = "it does not fit into memory beside the rest; data.micro_batch_size=... does"
+        reasons[name] = (
+            "it does not fit into memory beside the rest; data.micro_batch_size=... does"
+        )
 
 
 @command.main("bench")
