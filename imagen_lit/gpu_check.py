@@ -9,7 +9,9 @@ import datetime
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +128,10 @@ def _compiled(
 def _resumes_exactly(cfg: DictConfig) -> Finding:
     """Weights of a run that was stopped and went on, against those of one that was not: by the
     commands themselves, on a small world of shapes."""
-    with tempfile.TemporaryDirectory(prefix="imagen_lit_check_") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="imagen_lit_check_") as name,
+        redirect_stdout(StringIO()),
+    ):
         home = Path(name)
         encoder, shards = f"text.path={home}/t5", f"{home}/shapes"
         pretrain_text.main(config.compose("pretrain_text", ["documents=0", encoder]))
