@@ -124,7 +124,7 @@ def trains_fast(case: Case, device: torch.device) -> Finding:
     share = rate * flops / hardware.matrix_peak(torch.bfloat16, device)
     memory = hardware.peak_memory(device)
     words = f"{rate:.3g} images/s, {share:.1%} of the bf16 peak, {memory:.1f} GiB"
-    if not math.isfinite(rounded) or abs(rounded - exact) > truth.BFLOAT16 * abs(exact):
+    if not math.isfinite(rounded) or abs(rounded - exact) > truth.LOSS * abs(exact):
         return Finding(WRONG, f"loss {rounded:.4f} in bf16, {exact:.4f} in float32", REPORT)
     return Finding(SLOW, words, FASTER) if share < LEAST_SHARE else Finding(OK, words)
 
