@@ -8,7 +8,7 @@ The tiny sizes run on any device, the real ones on an accelerator.
 import datetime
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
@@ -54,37 +54,30 @@ def checks(cfg: DictConfig, where: torch.device) -> Iterator[tuple[str, Callable
     yield "matrix products", partial(arithmetic.products, where)
     yield "noise", partial(arithmetic.random_numbers, where)
     for name in STAGES:
-        tiny = case(name, is_tiny=True)
-        yield f"{name}, tiny: trains", partial(stage_checks.learns_alike, tiny, where)
-        yield f"{name}, tiny: draws", partial(stage_checks.draws_alike, tiny, where)
-        yield f"{name}, tiny: bf16", partial(stage_checks.half_is_enough, tiny, where)
-        yield (
-            f"{name}, tiny: compiled",
-            _compiled(cfg, where, stage_checks.learns_alike_compiled, tiny, where),
-        )
+        yield f"{name}, tiny: trains", _tiny(stage_checks.learns_alike, name, where)
+        yield f"{name}, tiny: draws", _tiny(stage_checks.draws_alike, name, where)
+        yield f"{name}, tiny: bf16", _tiny(stage_checks.half_is_enough, name, where)
+        compiled = _tiny(stage_checks.learns_alike_compiled, name, where)
+        yield f"{name}, tiny: compiled", _compiled(cfg, where, compiled)
     is_real = where.type in ACCELERATORS
     shape = group_norm_check.REAL if is_real else group_norm_check.TINY
-    norm = _compiled(cfg, where, group_norm_check.gradient_is_right, where, shape)
-    yield "compiled GroupNorm", norm
+    norm = partial(group_norm_check.gradient_is_right, where, shape)
+    yield "compiled GroupNorm", _compiled(cfg, where, norm)
     yield "exact resume", partial(_resumes_exactly, cfg)
     yield "FSDP2", partial(sharding_check.shards_alike, where)
     for name in STAGES:
-        for what, check in (
-            ("draws", stage_checks.draws_fast),
-            ("trains", stage_checks.trains_fast),
-        ):
-            yield (
-                f"{name}, real: {what}",
-                _real(is_real, partial(_at_real_size, check, name, where)),
-            )
-    smaller = case("base64", False, SMALLER) if is_real else None
-    fast = _compiled(cfg, where, stage_checks.compiled_is_faster, smaller, where)
-    yield "base64 of 300M: compiled", _real(is_real, fast)
+        draws = _real(stage_checks.draws_fast, where, name)
+        yield f"{name}, real: draws", draws if is_real else _skipped("no accelerator")
+        trains = _real(stage_checks.trains_fast, where, name)
+        yield f"{name}, real: trains", trains if is_real else _skipped("no accelerator")
+    faster = _real(stage_checks.compiled_is_faster, where, "base64", SMALLER)
+    fast = _compiled(cfg, where, faster) if is_real else _skipped("no accelerator")
+    yield "base64 of 300M: compiled", fast
 
 
-def case(name: str, is_tiny: bool, words: list[str] | None = None) -> Case:
+def case(name: str, is_tiny: bool, words: Sequence[str] = ()) -> Case:
     """A paper stage as `train` composes it, at a tiny or its real size."""
-    overrides = [f"stage={name}", *(words or [])]
+    overrides = [f"stage={name}", *words]
     if is_tiny:
         size, small = TINY_SIZE[name], ["head_width=16", "embedding=64", *TINY[name]]
         overrides += [f"network.{word}" for word in small]
@@ -100,29 +93,37 @@ def case(name: str, is_tiny: bool, words: list[str] | None = None) -> Case:
     )
 
 
-def _real(is_real: bool, check: Callable[[], Finding]) -> Callable[[], Finding]:
+def _skipped(reason: str) -> Callable[[], Finding]:
+    return lambda: Finding(SKIPPED, reason)
+
+
+def _tiny(check: Callable[..., Finding], name: str, where: torch.device) -> Callable[..., Finding]:
+    return lambda **more: check(case(name, is_tiny=True), where, **more)
+
+
+def _real(
+    check: Callable[..., Finding], where: torch.device, name: str, words: Sequence[str] = ()
+) -> Callable[..., Finding]:
     """The check of a real size, which would take hours on a CPU."""
-    return check if is_real else lambda: Finding(SKIPPED, "no accelerator")
 
+    def at_real_size(**more: Any) -> Finding:
+        if where.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(where)
+        return check(case(name, False, words), where, **more)
 
-def _at_real_size(
-    check: Callable[[Case, torch.device], Finding], name: str, where: torch.device
-) -> Finding:
-    if where.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(where)
-    return check(case(name, is_tiny=False), where)
+    return at_real_size
 
 
 def _compiled(
-    cfg: DictConfig, where: torch.device, check: Callable[..., Finding], *facts: Any
+    cfg: DictConfig, where: torch.device, check: Callable[..., Finding]
 ) -> Callable[[], Finding]:
     """The check of a compiler, if there is one for the device."""
     if cfg.compile is None:
-        return lambda: Finding(SKIPPED, "compile=null")
+        return _skipped("compile=null")
     if where.type not in (*ACCELERATORS, "cpu"):
-        return lambda: Finding(SKIPPED, f"torch.compile has no backend for {where.type}")
-    return partial(check, *facts, backend=cfg.compile)
+        return _skipped(f"torch.compile has no backend for {where.type}")
+    return partial(check, backend=cfg.compile)
 
 
 def _resumes_exactly(cfg: DictConfig) -> Finding:
