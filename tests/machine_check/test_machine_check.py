@@ -8,7 +8,7 @@ from torch import Tensor
 from imagen_lit import gpu_check
 from imagen_lit.cli import config
 from imagen_lit.machine_check import finding, group_norm_check, stage_checks, truth
-from imagen_lit.machine_check.finding import OK, SKIPPED, WRONG, Finding
+from imagen_lit.machine_check.finding import OK, SKIPPED, SLOW, WRONG, Finding
 
 CPU = torch.device("cpu")
 
@@ -93,3 +93,28 @@ def test_every_check_has_a_name_of_its_own_and_can_be_chosen() -> None:
     assert len(chosen) == 7 and all("sr256" in name or name == "FSDP2" for name in chosen)
     with pytest.raises(ValueError, match="names no check"):
         gpu_check._chosen(config.compose("gpu_check", ["only=[moon]"]).only, names)
+
+
+def test_the_checks_of_the_real_size_measure_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_checks.hardware, "matrix_peak", lambda *_: 1.0)
+    monkeypatch.setattr(stage_checks.drawing_rate, "LONGEST", 0.0)
+    case = gpu_check.case("sr256", is_tiny=True)
+    trained = stage_checks.trains_fast(case, CPU)
+    assert trained.verdict == OK and "of the bf16 peak" in trained.measured
+    assert stage_checks.draws_fast(case, CPU).verdict == SLOW, "each step takes more than 0 s"
+    compared = stage_checks.compiled_is_faster(case, CPU, "eager")
+    assert "eager" in compared.measured and compared.verdict in (OK, SLOW)
+
+
+def test_an_image_that_is_no_number_is_wrong() -> None:
+    case = gpu_check.case("base64", is_tiny=True)
+
+    def broken() -> stage_checks.Stage:
+        stage = case.make()
+        for parameter in stage.parameters():
+            parameter.data.fill_(float("nan"))
+        return stage
+
+    nan = stage_checks.Case(broken, case.recipe, case.edge, case.size, case.text_width, 1)
+    assert stage_checks.draws_fast(nan, CPU).verdict == WRONG
+    assert stage_checks.trains_fast(nan, CPU).verdict == WRONG
