@@ -1,5 +1,8 @@
 """Laws of the checks of a machine: what is wrong is called wrong, and stops no other check."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -118,3 +121,22 @@ def test_an_image_that_is_no_number_is_wrong() -> None:
     nan = stage_checks.Case(broken, case.recipe, case.edge, case.size, case.text_width, 1)
     assert stage_checks.draws_fast(nan, CPU).verdict == WRONG
     assert stage_checks.trains_fast(nan, CPU).verdict == WRONG
+
+
+def test_a_check_that_fails_stops_no_other_and_fails_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(device: torch.device) -> Finding:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(gpu_check.arithmetic, "products", broken)
+    file = tmp_path / "check.json"
+    words = ["only=[products, noise, real]", "device=cpu", f"json={file}"]
+    with pytest.raises(SystemExit) as ended:
+        gpu_check.main(config.compose("gpu_check", words))
+    assert ended.value.code == 1
+    findings = json.loads(file.read_text())["findings"]
+    assert [each["verdict"] for each in findings[:2]] == [WRONG, OK]
+    assert {each["measured"] for each in findings[2:]} == {"no accelerator"}
+    printed = capsys.readouterr().out
+    assert "wrong    matrix products" in printed and "ZeroDivisionError: odd" in printed
