@@ -94,7 +94,8 @@ class TrainingReport:
     def _noise(self) -> str:
         if self.randn is None or "noise" not in self.parts:
             return ""
-        return f"of an image's shape; {self.randn / self.parts['noise']:.2f} times as fast as randn"
+        ratio = self.randn / self.parts["noise"]
+        return f"of the batch's shape; {ratio:.2f} times as fast as torch.randn"
 
     def _drawn(self, images: int) -> str:
         rate = self.drawing[images]
