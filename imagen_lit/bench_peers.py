@@ -6,6 +6,7 @@ What is not installed is left out, and named.
 
 import datetime
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,7 +34,7 @@ def lanes(shape: Shape, cfg: DictConfig, where: torch.device) -> tuple[list[Lane
     for name, make in makers.items():
         try:
             torch.manual_seed(0)
-            flops = network_race.count_flops(lambda make=make: make(shape), given)
+            flops = network_race.count_flops(partial(make, shape), given)
         except ImportError as error:
             notes.append(f"{name} is left out: {error}. To install it: {INSTALL}")
             continue

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -111,10 +112,7 @@ def trains_fast(case: Case, device: torch.device) -> Finding:
     with device:  # billions of first weights take minutes on a CPU
         stage = case.make()
     batch = made_batch(case.images, case.edge, case.text_width, device)
-
-    def half() -> torch.autocast:
-        return torch.autocast(device.type, torch.bfloat16)
-
+    half = partial(torch.autocast, device.type, torch.bfloat16)
     with torch.no_grad():
         exact = float(step_parts.loss_of(stage, batch))
         with half():
@@ -165,13 +163,12 @@ def learns_alike_compiled(case: Case, device: torch.device, backend: str) -> Fin
 def compiled_is_faster(case: Case, device: torch.device, backend: str) -> Finding:
     """A step in bf16 at a real size, compiled and eager."""
     batch = made_batch(case.images, case.edge, case.text_width, device)
-    seconds = []
+    half, seconds = partial(torch.autocast, device.type, torch.bfloat16), list[float]()
     for name in (None, backend):
         with device:
             stage = case.make()
         stage.compile_networks(name)
-        half = torch.autocast(device.type, torch.bfloat16)
-        seconds.append(sum(step_parts.step_parts(stage, batch, lambda h=half: h, 3).values()))
+        seconds.append(sum(step_parts.step_parts(stage, batch, half, repeats=3).values()))
         del stage
     words = f"a step of {case.images} takes {seconds[1] * 1e3:.0f} ms, {seconds[0] * 1e3:.0f} eager"
     if seconds[1] > seconds[0]:

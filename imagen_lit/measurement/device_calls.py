@@ -20,9 +20,9 @@ class DeviceCalls(Callback):
     has the place of each; None: not measured."""
 
     def __init__(self, after: int) -> None:
-        self.after, self.reads, self.launches = after, None, None
-        self.reads: list[str] | None
-        self.launches: int | None
+        self.after = after
+        self.reads: list[str] | None = None
+        self.launches: int | None = None
         self._watch = ExitStack()
 
     def on_train_batch_start(

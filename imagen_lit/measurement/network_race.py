@@ -60,7 +60,7 @@ def run(race: Race, given: Inputs, rounds: int, passes: int) -> Iterator[tuple[i
             if number == 0:
                 step()
             else:
-                seconds = stopwatch.seconds(lambda step=step: _repeat(step, passes), device)
+                seconds = stopwatch.seconds(partial(_repeat, step, passes), device)
                 lane.rates.append(passes * images / seconds)
             lane.contestant.network.zero_grad(set_to_none=True)
             done += 1

@@ -119,7 +119,7 @@ def test_an_evaluation_and_the_bench_run_there(home: Path) -> None:
 
 
 def test_a_check_of_the_machine_finds_the_stand_in_right(home: Path) -> None:
-    words = [f"train=[{','.join(TRAINER)}]", "json=check.json"]
+    words = [f"train={json.dumps(TRAINER)}", "json=check.json"]
     _, done = run_on_accelerator("gpu_check", *words, folder=home)
     report = json.loads((home / "check.json").read_text())
     verdicts = {each["check"]: each["verdict"] for each in report["findings"]}
