@@ -110,7 +110,7 @@ def table(race: Race) -> Iterator[str]:
     head = f"{'network':{width}}  {'precision':10}  {'parameters':>10}  {'GFLOP/image':>11}"
     yield f"{head}  {'images/s, each round':>{max(20, 7 * rounds)}}  {'GFLOP/s':>9}  {'of peak':>7}"
     for lane in race.lanes:
-        rates = " ".join(f"{rate:6.2f}" if rate < 1000 else f"{rate:6.0f}" for rate in lane.rates)
+        rates = " ".join(f"{rate:6.3g}" if rate < 1000 else f"{rate:6.0f}" for rate in lane.rates)
         yield (
             f"{lane.name:{width}}  {lane.precision:10}  {lane.parameters / 1e6:9.1f}M  "
             f"{lane.flops / 1e9:11.1f}  {rates:>{max(20, 7 * rounds)}}  "
