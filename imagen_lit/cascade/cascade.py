@@ -2,6 +2,9 @@
 
 A cascade is just an ordered list. A trained stage is a run folder and a recipe. An image depends
 only on its text and its seed.
+
+On an accelerator the weights of one stage at a time are there: those of the others wait in the
+CPU's memory, from which each stage is copied when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from imagen_lit.basics.errors import InputError
@@ -29,6 +33,21 @@ class TrainedStage:
     def denoiser(self) -> Denoiser:
         """The EMA of its weights, loaded on first use."""
         return run_folder.load_ema(Path(self.run))
+
+    @cached_property
+    def _on_cpu(self) -> dict[str, Tensor]:
+        return self.denoiser.state_dict()
+
+    def place(self, device: torch.device) -> None:
+        """Copy the weights to the device that draws; the CPU keeps its own."""
+        if device.type != "cpu":
+            self._on_cpu  # noqa: B018
+            self.denoiser.to(device)
+
+    def release(self) -> None:
+        """Free the device: the denoiser has the CPU's weights again."""
+        if "_on_cpu" in self.__dict__:
+            self.denoiser.load_state_dict(self._on_cpu, assign=True)
 
     @cached_property
     def condition(self) -> TextOnly | TextAndLowRes:
@@ -57,7 +76,7 @@ class TrainedStage:
         each_step: Callable[[int], None],
     ) -> Tensor:
         """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
-        self.denoiser.to(condition.text.device)
+        self.place(condition.text.device)
         if lowres is not None:
             schedule = self.condition.schedule  # type: ignore[union-attr]
             condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
@@ -95,6 +114,9 @@ class Cascade:
         is called after each step of each stage."""
         images = None
         for name, stage in self.stages.items():
+            for other in self.stages.values():
+                if other is not stage:
+                    other.release()
             images = stage.draw(condition, images, seeds, partial(each_step, name))
             yield name, images
 
