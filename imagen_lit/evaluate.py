@@ -54,7 +54,7 @@ def evaluate(
     if not isinstance(prompts, JudgedPrompts):  # their settings do not say which prompts they are
         digest = hashlib.sha256(json.dumps(prompts.prompts).encode()).hexdigest()
         request = request | {"prompts_sha256": digest}
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), request)
     provenance.refuse_other_request(folder, source)
     provenance.refuse_other_files(folder, RESULTS)
     png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")

@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> None:
     cascade.require_runs()  # the first thing that a new user lacks
     cascade.check(encoder.fingerprint())
     recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), {"cascade": recipes})
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), {"cascade": recipes})
     folder = chosen or _default_folder(cascade, source)
     chosen_folder.require_writable("out", folder, folder)
     to_draw = image_files.missing(cascade, source, requests, folder)

@@ -53,7 +53,7 @@ def points(
     digest of the weights and the recipe that draw into it."""
     shared = [*words, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
     cascade: Cascade = config.build(config.compose("sample", shared).cascade)
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), {})
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), {})
 
     def point(threshold: str, weight: float) -> Point:
         recipe = [

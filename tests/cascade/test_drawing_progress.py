@@ -64,7 +64,7 @@ def test_every_step_of_every_stage_is_reported(tmp_path: Path) -> None:
     node = config.compose("sample", words).cascade
     cascade: Cascade = config.build(node)
     recipes = {"cascade": OmegaConf.to_container(node, resolve=True)}
-    source = provenance.describe(cascade.runs, FINGERPRINT, recipes)
+    source = provenance.describe(cascade.weights, FINGERPRINT, recipes)
     reported: list[Step] = []
     requests = [("a red circle", 0), ("a blue square", 1), ("a red circle", 2)]
     drawing = image_files.draw(cascade, Encoder(), source, requests, tmp_path, 2, reported.append)
