@@ -23,5 +23,10 @@ def choose(name: str) -> torch.device:
     return torch.device(name)
 
 
+def count() -> int:
+    """How many accelerators this machine has."""
+    return torch.accelerator.device_count() if torch.accelerator.is_available() else 0
+
+
 def _numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]

@@ -93,9 +93,10 @@ def _with_whole_numbers(node: Any) -> Any:
 
 def _read(folder: Path) -> dict[str, Any] | None:
     file = folder / FILE
-    if not file.exists():
+    try:
+        recorded = json_file.read(file, ADVICE)
+    except FileNotFoundError:  # also where another process is just setting it aside
         return None
-    recorded = json_file.read(file, ADVICE)
     try:
         digest(recorded)
     except (LookupError, TypeError, AttributeError) as error:

@@ -10,6 +10,7 @@ from tiny_run import FINGERPRINT, Encoder, leave_run
 from imagen_lit.basics import png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cli import config
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
 from imagen_lit.evaluate import evaluate, request
@@ -34,7 +35,7 @@ def draw(runs: Path, *words: str) -> tuple[dict[str, Any], Path]:
     recipes = {"base": {"recipe": {"steps": 1}}}
     source = provenance.describe(cascade.weights, FINGERPRINT, {"cascade": recipes})
     folder = runs / provenance.digest(source)
-    list(image_files.draw(cascade, Encoder(), source, [CIRCLE], folder, 1))
+    list(image_files.draw(cascade, Encoder(), source, [CIRCLE], folder, DrawingPass(1, 9)))
     return source, image_files.paths(cascade, folder, *CIRCLE)["base"]
 
 

@@ -15,6 +15,7 @@ import imagen_lit
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cli import config
 from imagen_lit.run import provenance, run_folder
 from imagen_lit.stage.condition import Condition
@@ -34,7 +35,8 @@ def described(runs: Path, *words: str) -> tuple[Cascade, dict[str, Any]]:
 def draw(runs: Path, folder: Path, *words: str, batch: int = 8, requests: Any = REQUESTS) -> None:
     cascade, source = described(runs, *words)
     to_draw = image_files.missing(cascade, source, requests, folder)
-    list(image_files.draw(cascade, Encoder(), source, to_draw, folder, batch))
+    shape = DrawingPass.of(Encoder(), [prompt for prompt, _ in requests], batch)
+    list(image_files.draw(cascade, Encoder(), source, to_draw, folder, shape))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -101,7 +103,7 @@ def test_an_image_is_drawn_again_from_its_own_metadata_alone(runs: Path, tmp_pat
         source = provenance.describe(cascade.weights, facts["text"], {"cascade": stages})
         request, folder = (facts["prompt"], facts["seed"]), tmp_path / "again"
         to_draw = image_files.missing(cascade, source, [request], folder)
-        list(image_files.draw(cascade, Encoder(), source, to_draw, folder, 1))
+        list(image_files.draw(cascade, Encoder(), source, to_draw, folder, DrawingPass(1, 9)))
         assert (folder / name).read_bytes() == content
     assert before.keys() == contents(tmp_path / "again").keys()
 
