@@ -35,6 +35,7 @@ from imagen_lit.text.encoder import HuggingFace
 
 RESULTS = ("scores.json", "results.jsonl", SHEET)
 LOCK = ".results.lock"  # held by the process that claims the folder or writes the results
+ALL = Share()
 SHEET_KEY = "evaluation"  # of what the sheet's file says of itself
 
 
@@ -47,7 +48,7 @@ def evaluate(
     request: dict[str, Any],
     report: Callable[[int, int], None],
     each_step: Report = silent,
-    share: Share = Share(),
+    share: Share = ALL,
 ) -> dict[str, Any]:
     """The scores by stage and category, also written into the folder. Of several processes, which
     draw a share each, the one that finds all images there writes them; the others return {}.

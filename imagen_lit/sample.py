@@ -89,9 +89,9 @@ def main(cfg: DictConfig) -> None:
 
 
 def _of_several(own: Sequence[Any], share: process_share.Share) -> str:
-    if share.count == 1:
+    if share.processes == 1:
         return ""
-    return f"; {len(own)} of them by this process, {share.rank + 1} of {share.count}"
+    return f"; {len(own)} of them by this process, {share.rank + 1} of {share.processes}"
 
 
 def _captions(prompts: Any) -> list[str]:

@@ -19,15 +19,15 @@ Item = TypeVar("Item")
 
 
 class Share(NamedTuple):
-    """Process `rank` of `count`."""
+    """Process `rank` of so many."""
 
     rank: int = 0
-    count: int = 1
+    processes: int = 1
 
     def of(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Every `count`-th item: the same whatever is done already, so that no process need know
+        """Every `processes`-th item: the same whatever is done already, so that no process need know
         how far the others are."""
-        return items[self.rank :: self.count]
+        return items[self.rank :: self.processes]
 
 
 def here(env: Environment = os.environ) -> Share:
@@ -55,7 +55,7 @@ def own_device(name: str, env: Environment = os.environ) -> str:
     chosen = device.choose(name)
     count = device.count()
     local = env.get("LOCAL_RANK" if "WORLD_SIZE" in env else "SLURM_LOCALID", "0")
-    if name != "auto" or count < 2 or here(env).count < 2 or not local.isdecimal():
+    if name != "auto" or count < 2 or here(env).processes < 2 or not local.isdecimal():
         return name
     return f"{chosen.type}:{int(local) % count}"
 

@@ -1,12 +1,12 @@
 """The shape of a command's forward passes: so many images, so many tokens, the last pass too.
 
-Kernels round otherwise in another shape, and the same in one shape whatever stands in the other
-rows. So the shape follows from all that the command draws, not from the part that a process has or
+Kernels round otherwise in another shape. In one shape they round a row the same whatever stands in
+the others, if the rows divide evenly among the threads: with two threads, passes of three or five
+images did not. So a pass has 1, 2 or a multiple of 4 rows, and the shape follows from all that the command draws, not from the part that a process has or
 that is missing: the same command gives the same bits on any number of processes, interrupted or
 not. Rows that nobody asked for repeat the last one.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,9 +29,11 @@ class DrawingPass:
     def of(cls, encoder: HuggingFace, prompts: Sequence[str], batch: int) -> "DrawingPass":
         """For images of these prompts, `batch` at most in a pass: as few passes as that allows,
         all equally wide, so that few rows are left over."""
-        passes = math.ceil(len(prompts) / batch)
-        longest = max(encoder.lengths(list(dict.fromkeys(prompts))), default=1)
-        return cls(math.ceil(len(prompts) / max(1, passes)), longest)
+        widest = max(width for width in (1, 2, batch // 4 * 4) if width <= batch)
+        passes = -(-len(prompts) // widest) or 1
+        rows = -(-len(prompts) // passes)
+        width = rows if rows < 3 else -(-rows // 4) * 4
+        return cls(width, max(encoder.lengths(list(dict.fromkeys(prompts))), default=1))
 
     def condition(self, encoder: HuggingFace, prompts: Sequence[str]) -> Condition:
         """What the prompts say, each encoded alone. The empty prompt is the null text, which

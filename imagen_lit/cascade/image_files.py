@@ -14,8 +14,8 @@ from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cascade.cascade import Cascade
-from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.drawing_pass import DrawingPass
+from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
 from imagen_lit.text.encoder import HuggingFace
 

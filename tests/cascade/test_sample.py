@@ -36,7 +36,11 @@ def test_a_stage_in_the_wrong_place_is_refused_in_a_sentence(
     stage, _, run = word.format(tmp_path).partition("=")
     swapped = cascade(tmp_path, f"cascade.{stage}.run={run}", "~cascade.sr2")
     with pytest.raises(ValueError, match=f"{message}.*Set cascade.{stage}.run="):
-        list(image_files.draw(swapped, Encoder(), {}, [("a red circle", 0)], tmp_path, DrawingPass(1, 9)))
+        list(
+            image_files.draw(
+                swapped, Encoder(), {}, [("a red circle", 0)], tmp_path, DrawingPass(1, 9)
+            )
+        )
     right = Cascade(**{name: cascade(tmp_path).stages[name] for name in ("base", "sr")})
     right.check(FINGERPRINT)
 
