@@ -25,8 +25,8 @@ class Share(NamedTuple):
     processes: int = 1
 
     def of(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Every `processes`-th item: the same whatever is done already, so that no process need know
-        how far the others are."""
+        """Every `processes`-th item: the same whatever is done already, so no process need know how
+        far the others are."""
         return items[self.rank :: self.processes]
 
 

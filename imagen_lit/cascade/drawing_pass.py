@@ -1,10 +1,11 @@
 """The shape of a command's forward passes: so many images, so many tokens, the last pass too.
 
 Kernels round otherwise in another shape. In one shape they round a row the same whatever stands in
-the others, if the rows divide evenly among the threads: with two threads, passes of three or five
-images did not. So a pass has 1, 2 or a multiple of 4 rows, and the shape follows from all that the command draws, not from the part that a process has or
-that is missing: the same command gives the same bits on any number of processes, interrupted or
-not. Rows that nobody asked for repeat the last one.
+the others, if the rows divide evenly among the threads: with two threads, passes of three and five
+images did not. So a pass has 1, 2 or a multiple of 4 rows, and its shape follows from all that the
+command draws, not from the part that a process has or that is missing. The same command gives the
+same bits on any number of processes, interrupted or not. Rows that nobody asked for repeat the last
+one.
 """
 
 from collections.abc import Sequence

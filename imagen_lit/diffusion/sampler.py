@@ -37,7 +37,8 @@ Spacing = Callable[[Schedule, int], Tensor]  # (schedule, steps) -> steps + 1 ti
 
 
 class Step(NamedTuple):
-    """From time t to an earlier time s, with the log-SNR at both; each [B]."""
+    """From time t to an earlier time s, with the log-SNR at both; each [B]. The times are on the
+    CPU, so that who decides by them reads from no accelerator; the log-SNRs are where z is."""
 
     t: Tensor
     s: Tensor
@@ -73,14 +74,14 @@ def trajectory(
     """
     if steps < 1:
         raise InputError(f"steps={steps} is less than one step. Set steps=32, for example.")
-    times = spacing(schedule, steps).to(z)
-    *moves, (last, _) = pairwise(times.unsqueeze(1).expand(-1, len(z)))
+    times = spacing(schedule, steps).to(z.dtype).unsqueeze(1).expand(-1, len(z))
+    *moves, (last, _) = pairwise(zip(times, times.to(z.device), strict=True))
     memory = None
-    for i, (t, s) in enumerate(moves):
-        step = Step(t, s, schedule(t), schedule(s))
+    for i, ((t, t_there), (s, s_there)) in enumerate(moves):
+        step = Step(t, s, schedule(t_there), schedule(s_there))
         z, memory = sampler.step(denoise, z, step, partial(noise, i), memory)
         yield z
-    yield denoise(z, last)
+    yield denoise(z, last[0])
 
 
 @dataclass(frozen=True)
