@@ -2,9 +2,9 @@
 
 A *spacing* is a callable (schedule, steps) -> steps + 1 times, falling from 1 to 0, and
 `highest_order`, the highest order of convergence that a sampler keeps on it. Samplers of second
-order need steps in log-SNR that shrink everywhere with their number. Uniform in time they do not: between
-the last two times before 0 it rises by about 2 log 2, however many there are, and the noise that is
-left for the last step falls ever more slowly.
+order need steps in log-SNR that shrink everywhere with their number. Uniform in time they do not:
+between the last two times before 0 it rises by about 2 log 2, however many there are, and the noise
+that is left for the last step falls ever more slowly.
 
 The times of `LogSNR` and `EDM` end at a small noise, from which the last step gives the clean
 estimate; beyond what the schedule has near t=0 they do not go.

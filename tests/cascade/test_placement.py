@@ -20,6 +20,7 @@ runs, out = map(Path, sys.argv[1:])
 for name in ("base", "sr"):
     leave_run(runs, name)
 words = [f"runs={{runs}}", "cascade.base.recipe.steps=2", "cascade.sr.recipe.steps=2"]
+words += ["diffusion/guidance@cascade.base.recipe.guidance=interval"]
 node = config.compose("sample", [*words, "~cascade.sr2"]).cascade
 text, mask = Encoder().encode(["a red circle"])
 placed = []
