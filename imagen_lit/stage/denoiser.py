@@ -39,7 +39,7 @@ class Denoiser(nn.Module):
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """The clean estimate."""
-        logsnr = self.schedule(t)
+        logsnr = self.schedule(t.to(z.device))
         return self.prediction.to_clean(self.predict(z, logsnr, condition).to(z.dtype), z, logsnr)
 
     def bind(self, condition: Condition) -> Denoise:

@@ -4,7 +4,6 @@ comes out of a CPU.
 """
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -88,10 +87,12 @@ def test_a_cascade_draws_the_cpus_pictures_and_no_step_reads(home: Path) -> None
     words = ["prompts=[a red circle, two pink crosses]"]
     words += [f"cascade.{stage}.recipe.steps=3" for stage in ("base", "sr", "sr2")]
     words += ["diffusion/sampler@cascade.base.recipe.sampler=ancestral"]
+    words += ["diffusion/guidance@cascade.base.recipe.guidance=interval"]
+    words += ["diffusion/spacing@cascade.sr.recipe.spacing=logsnr"]
     run("sample", *words, "device=cpu", "out=cpu", folder=home)
     reads, _ = run_on_accelerator("sample", *words, "out=lab", folder=home)
     places = [each for each in reads if "diffusion/" in each or "stage/" in each]
-    assert places == [] and len(reads) <= 3 + 2, "an image of each stage, and two of the encoder"
+    assert places == [] and len(reads) <= 3 + 2 * 2, "an image of each stage, and two of each text"
     for file in (home / "cpu").glob("*/*.png"):
         one, other = (
             pixels.load_png(home / f / file.parent.name / file.name) for f in ("cpu", "lab")
