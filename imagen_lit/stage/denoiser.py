@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from imagen_lit.diffusion.prediction import Prediction
 from imagen_lit.diffusion.schedule import Schedule
-from imagen_lit.stage import batch_parts
+from imagen_lit.stage import batch_parts, compilation
 from imagen_lit.stage.condition import Condition
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -43,6 +43,11 @@ class Denoiser(nn.Module):
             return batch_parts.call(self.network, inputs, parts)
         output: Tensor = self.network(*inputs)
         return output
+
+    def compile_blocks(self, backend: str) -> None:
+        """Use torch.compile for the network's blocks, in place."""
+        compilation.compile_blocks(self.network, backend)
+        self.is_compiled = True  # its loops have threads of their own
 
     def _weight(self) -> Tensor:
         return next(self.network.parameters(), torch.empty(0))
