@@ -23,7 +23,9 @@ def test_compiled_blocks_are_the_same_function_for_captions_of_any_length(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     torch.compiler.reset()
-    network, plain = build("demo_efficient_unet_crop"), build("demo_efficient_unet_crop")
+    network, plain = (
+        build("demo_efficient_unet_crop", channels=[16], blocks=[1]) for _ in range(2)
+    )
     names = list(network.state_dict())
     compilation.compile_blocks(network, "eager")
     with caplog.at_level(logging.WARNING):
@@ -44,7 +46,8 @@ def test_a_block_that_is_compiled_again_and_again_is_said_with_a_reason(
         for dtype in (torch.float32, torch.float64, torch.bfloat16):
             network.to(dtype)
             with torch.set_grad_enabled(has_gradients):
-                network["block"](torch.ones(2, 16, 4, 4, dtype=dtype), torch.ones(2, 8, dtype=dtype))
+                x, embedding = torch.ones(2, 16, 4, 4), torch.ones(2, 8)
+                network["block"](x.to(dtype), embedding.to(dtype))
     (message,) = [text for text in caplog.messages if "block block" in text]
     assert "for the 5th time" in message
     assert "expected" in message or "grad_mode" in message
