@@ -108,9 +108,8 @@ class TextAttention(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
     """softmax(query key / sqrt(d)) value over the visible positions.
 
-    In bf16 on a CPU as plain products: the fused kernel's backward pass is up to five times slower
-    there. In float32 the fused kernel is the faster one, forward 1.0 to 2.4 times and with its
-    backward pass 1.0 to 1.8 times.
+    In half precision on a CPU as plain products, because the backward pass of the fused kernel is
+    several times slower there; in float32 it is the faster one, both forward and backward.
     """
     if query.device.type != "cpu" or query.dtype not in (torch.bfloat16, torch.float16):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
