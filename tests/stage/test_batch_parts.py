@@ -9,7 +9,11 @@ import torch
 from tiny_network import build, call, doubles
 from torch import Tensor, nn
 
+from imagen_lit.diffusion.prediction import Clean
+from imagen_lit.diffusion.schedule import Cosine
 from imagen_lit.stage import batch_parts
+from imagen_lit.stage.condition import Condition
+from imagen_lit.stage.denoiser import Denoiser
 
 
 @pytest.fixture
@@ -64,6 +68,23 @@ def test_only_a_cpu_of_several_threads_makes_parts(two_threads: None) -> None:
     assert batch_parts.count(weight, [z.clone().requires_grad_()]) == 1
     torch.set_num_threads(1)
     assert batch_parts.count(weight, [z, None]) == 1
+
+
+@torch.no_grad()
+def test_a_denoiser_makes_parts_unless_its_blocks_are_compiled(
+    two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(batch_parts, "call", lambda network, inputs, parts: calls.append(parts))
+    denoiser = Denoiser(build("demo_unet", lowres_channels=0), Cosine(), Clean())
+    width = denoiser.network.embed_text.null_token.shape[-1]
+    condition = Condition(torch.zeros(2, 3, width), torch.ones(2, 3, dtype=torch.bool))
+    denoiser.predict(torch.zeros(2, 3, 16, 16), torch.zeros(2), condition)
+    assert calls == [2]
+    denoiser.compile_blocks("eager")
+    denoiser.network.forward = lambda *inputs: inputs[0]
+    denoiser.predict(torch.zeros(2, 3, 16, 16), torch.zeros(2), condition)
+    assert calls == [2]
 
 
 def test_parts_leave_the_number_of_threads_as_it_was(two_threads: None) -> None:
