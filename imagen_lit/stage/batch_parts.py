@@ -44,7 +44,7 @@ def call(network: nn.Module, inputs: Sequence[Tensor | None], parts: int) -> Ten
     """network(*inputs) in so many parts; each input is [B, ...] or None."""
     weights = [p for p in network.parameters() if p.requires_grad]
     if torch.is_grad_enabled() and weights:
-        return _Parts.apply(network, parts, len(weights), *weights, *inputs)  # type: ignore[no-any-return]
+        return _Parts.apply(network, parts, len(weights), *weights, *inputs)
     return torch.cat(_outputs(network, inputs, parts, has_graph=False))
 
 
