@@ -45,6 +45,8 @@ class SelfTextAttention(nn.Module):
     """Self-attention whose keys and values also hold the text: one joint softmax (Imagen App.
     D.3.1)."""
 
+    is_compiled_alone = True
+
     def __init__(
         self,
         channels: int,
@@ -78,6 +80,8 @@ class SelfTextAttention(nn.Module):
 
 class TextAttention(nn.Module):
     """Cross-attention from positions to text only, for images too large for self-attention."""
+
+    is_compiled_alone = True
 
     def __init__(
         self,

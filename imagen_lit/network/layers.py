@@ -71,6 +71,8 @@ class ResidualBlock(nn.Module):
     `resample` changes the resolution inside the block, on both of its branches ("biggan" blocks).
     """
 
+    is_compiled_alone = True
+
     def __init__(
         self,
         channels_in: int,

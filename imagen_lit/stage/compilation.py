@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.network.attention import SelfTextAttention, TextAttention
-from imagen_lit.network.layers import ResidualBlock
 
 USUAL = 4  # compilations of a block: two lengths of text, with and without gradients
 MOST = 16  # compilations of a block, after which the compiler leaves it as it is
@@ -47,9 +45,9 @@ def compile_blocks(network: nn.Module, backend: str) -> None:
 
 
 def blocks(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The parts that most of the work is in, by name."""
+    """The parts that say of themselves that they are compiled alone, by name."""
     for name, module in network.named_modules():
-        if isinstance(module, ResidualBlock | SelfTextAttention | TextAttention):
+        if getattr(module, "is_compiled_alone", False):
             yield name, module
 
 
