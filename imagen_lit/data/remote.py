@@ -75,9 +75,17 @@ class Remote(LightningDataModule):
         self.filter = filter if filter is not None and filter.is_active else None
         self._validation: ValidationFolder | None = None
         if validation_shards is not None:
-            images = size, batch_size, crop, micro_batch_size, workers
-            folder = str(validation_shards), str(text)
-            self._validation = ValidationFolder(*folder, *images, filter=filter, validation=0)
+            self._validation = ValidationFolder(
+                str(validation_shards),
+                str(text),
+                size,
+                batch_size,
+                crop,
+                micro_batch_size,
+                workers,
+                validation=0,
+                filter=filter,
+            )
         self.urls = list(webdataset.shardlists.expand_urls(shards))
         for url in self.urls:
             _check(url)

@@ -74,7 +74,7 @@ class Adafactor(Optimizer):
         here = [local(weight) for weight in weights]
         gradients = [local(cast(Tensor, weight.grad)).float() for weight in weights]
         averages = self._averages(weights, gradients, group, skip)
-        steps = torch._foreach_mul(gradients, _inverse_roots(weights, averages, group))
+        steps = list(torch._foreach_mul(gradients, _inverse_roots(weights, averages, group)))
         shrink = torch._foreach_div(_sizes(steps, weights), group["clip"])
         factors = torch._foreach_clamp_min(_sizes(here, weights), group["smallest"])
         torch._foreach_div_(factors, torch._foreach_clamp_min(shrink, 1.0))

@@ -62,7 +62,7 @@ def means(
     if split:
         _add_up(sums, split, weights[split[0]])
     lengths = [math.prod(w.shape[a] for a in axes) for w, axes in zip(weights, over, strict=True)]
-    return torch._foreach_div(sums, [float(length) for length in lengths])
+    return list(torch._foreach_div(sums, [float(length) for length in lengths]))
 
 
 def _add_up(sums: list[Tensor], split: list[int], weight: Tensor) -> None:

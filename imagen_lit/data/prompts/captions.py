@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 
 from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.errors import InputError
@@ -33,7 +32,7 @@ class Captions:
         self.count = whole_number("prompts.count", count, 1)
         self.seed = whole_number("prompts.seed", seed, 0)
 
-    def of(self, data: LightningDataModule | Any) -> HeldBackCaptions:
+    def of(self, data: Any) -> HeldBackCaptions:
         """Those of the first folder, which validation uses too."""
         shards, selection = data.held_back()
         chosen: dict[str, tuple[bytes, int]] = {}
