@@ -220,7 +220,7 @@ def test_prompts_of_the_shapes_world_are_refused_for_a_run_on_other_images(tmp_p
 
 def test_an_empty_batch_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"batch=0 is not a whole number of 1 or more\. Set batch=1"
+        ValueError, match=r"batch=0 is not a whole number of 1 or more\. Set it to 1 or more"
     ):
         main(config.compose("evaluate", [f"runs={tmp_path}", "batch=0"]))
     assert not any(tmp_path.iterdir())
