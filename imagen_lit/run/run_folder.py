@@ -196,19 +196,19 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def build(folder: Path, key: str) -> Any:
     """The object that a run's config describes under a key: `stage`, `stage.condition`."""
+    node = OmegaConf.select(read_config(folder), key)
     try:
-        return config.build(OmegaConf.select(read_config(folder), key))
-    except InstantiationException as error:
-        if not isinstance(error.__cause__, UserError | TypeError | ValueError | LookupError):
+        if node is None:
+            raise InputError(f"It has no {key}.")
+        return config.build(node)
+    except (InstantiationException, InputError) as error:
+        cause = error if isinstance(error, InputError) else error.__cause__
+        if not isinstance(cause, UserError | TypeError | ValueError | LookupError):
             raise
+        reason = cause if isinstance(cause, UserError) else f"Its {key} cannot be built."
         raise InputError(
-            f"{folder / 'config.yaml'} is damaged or from another version of imagen_lit: its {key} "
-            "cannot be built. Restore that file from a copy, or train the run again."
-        ) from error
-    except InputError as error:
-        raise InputError(
-            f"{folder / 'config.yaml'} is from another version of imagen_lit. {error} "
-            "Train the run again with this one, or draw with the version that trained it."
+            f"{folder / CONFIG} is from another version of imagen_lit. {reason} Train the run "
+            "again with this one, or draw with the version that trained it."
         ) from error
 
 

@@ -140,3 +140,17 @@ def test_a_run_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> 
     OmegaConf.save(cfg, tmp_path / "config.yaml")
     with pytest.raises(InputError, match=r"up_to is not a parameter.*Train the run again"):
         run_folder.build(tmp_path, "stage.condition")
+
+
+def test_settings_are_called_damaged_or_of_another_version_never_both(tmp_path: Path) -> None:
+    damaged, other = tmp_path / "damaged", tmp_path / "other"
+    for folder, text in ((damaged, "{["), (other, "stage: {images: 8}")):
+        folder.mkdir()
+        (folder / "config.yaml").write_text(text)
+    for key in ("stage.condition", "data"):
+        with pytest.raises(InputError, match="is damaged") as refused:
+            run_folder.build(damaged, key)
+        assert "another version" not in str(refused.value)
+        with pytest.raises(InputError, match=rf"another version of .* It has no {key}\.") as refused:
+            run_folder.build(other, key)
+        assert "damaged" not in str(refused.value)
