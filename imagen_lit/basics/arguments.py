@@ -38,7 +38,9 @@ def whole_number(name: str, value: Any, at_least: int) -> int:
     if type(value) is not int or not at_least <= value < LARGEST:
         is_large = type(value) is int and value >= LARGEST
         limit = " below 2^62" if is_large else ""
-        advice = f"Set {name}=0, for example." if at_least == 0 else f"Set it to {at_least} or more."
+        advice = (
+            f"Set {name}=0, for example." if at_least == 0 else f"Set it to {at_least} or more."
+        )
         raise InputError(
             f"{name}={value!r} is not a whole number of {at_least} or more{limit}. "
             f"{'Set it lower.' if is_large else advice}"

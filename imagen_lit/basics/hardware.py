@@ -1,6 +1,7 @@
-"""What this machine can do, measured: the rate of a matrix product, which bounds every network's,
-and peak memory."""
+"""What this machine can do: the rate of a matrix product, which bounds every network's, measured;
+its memory, and how much of it was in use at most."""
 
+import os
 import resource
 import time
 
@@ -24,6 +25,11 @@ def matrix_peak(
             torch.accelerator.synchronize()
         best = max(best, 2 * edge**3 / (time.perf_counter() - start))
     return best
+
+
+def memory() -> int:
+    """The bytes of memory that this machine has, without those of its accelerators."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def peak_memory(device: torch.device | str = "cpu") -> float:

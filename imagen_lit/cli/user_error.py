@@ -63,6 +63,11 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             )
         case MissingConfigException():
             return _missing_option(error)
+        case OverrideParseException() if re.search("[\ud800-\udfff]", error.override):
+            return (
+                f"cannot read {error.override!r}: its bytes are not UTF-8. Type it in a terminal "
+                "that writes UTF-8, or convert the file that it comes from."
+            )
         case OverrideParseException():
             return (
                 f"cannot read {error.override!r}: {_one_line(error.message.splitlines()[0])}. "
@@ -133,7 +138,7 @@ def _obstacle(error: OSError) -> str:
 
 
 def _was_to_be_made(error: OSError) -> bool:
-    """Whether a folder was to be made there, rather than a file be read, which Python reports in the
+    """Whether a folder was to be made there, rather than a file be read: Python reports both in the
     same words."""
     trace = traceback.extract_tb(error.__traceback__)
     return bool(trace) and trace[-1].name in ("mkdir", "makedirs")

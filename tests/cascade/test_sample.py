@@ -172,6 +172,8 @@ def test_prompts_of_any_kind_are_drawn_or_refused_by_their_place(
     for words, place, found in (("[a, 7, b]", 2, "7"), ("[a, b, null]", 3, "None")):
         with pytest.raises(ValueError, match=f"{found} in place {place}, which is not a caption"):
             drawn(f"prompts={words}")
+    with pytest.raises(ValueError, match=r"in place 1, whose bytes are not UTF-8\. Type it in"):
+        drawn('prompts=["a\udcff\udcfe"]')
     for words in ("prompts=[]", "prompts=5", "prompts=", "prompts=null"):
         with pytest.raises(ValueError, match=r"is not a list of captions\. Set prompts="):
             drawn(words)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra.errors import InstantiationException
+from hydra.errors import InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError, RunError, UserError
@@ -324,6 +324,12 @@ def test_a_folder_that_cannot_be_made_is_named_with_what_is_in_the_way() -> None
     with pytest.raises(OSError) as missing:
         open("nowhere.txt")
     assert "No such file" in user_error.sentence(missing.value, list)
+
+
+def test_bytes_that_are_not_utf_8_are_called_so() -> None:
+    with pytest.raises(OverrideParseException) as refused:
+        config.compose("sample", ["prompts=[a\udcff\udcfe]"])
+    assert "its bytes are not UTF-8. Type" in user_error.sentence(refused.value, list)
 
 
 @pytest.mark.parametrize("kind", [InputError, RunError])

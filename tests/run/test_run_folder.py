@@ -151,6 +151,8 @@ def test_settings_are_called_damaged_or_of_another_version_never_both(tmp_path: 
         with pytest.raises(InputError, match="is damaged") as refused:
             run_folder.build(damaged, key)
         assert "another version" not in str(refused.value)
-        with pytest.raises(InputError, match=rf"another version of .* It has no {key}\.") as refused:
+        with pytest.raises(
+            InputError, match=rf"another version of .* It has no {key}\."
+        ) as refused:
             run_folder.build(other, key)
         assert "damaged" not in str(refused.value)
