@@ -198,14 +198,14 @@ def build(folder: Path, key: str) -> Any:
     """The object that a run's config describes under a key: `stage`, `stage.condition`."""
     node = OmegaConf.select(read_config(folder), key)
     try:
-        if node is None:
-            raise InputError(f"It has no {key}.")
         return config.build(node)
     except (InstantiationException, InputError) as error:
         cause = error if isinstance(error, InputError) else error.__cause__
         if not isinstance(cause, UserError | TypeError | ValueError | LookupError):
             raise
         reason = cause if isinstance(cause, UserError) else f"Its {key} cannot be built."
+        if node is None:
+            reason = f"It has no {key}."
         raise InputError(
             f"{folder / CONFIG} is from another version of imagen_lit. {reason} Train the run "
             "again with this one, or draw with the version that trained it."
