@@ -201,8 +201,8 @@ def _with_location(text: str, error: InstantiationException, keys: Keys) -> str:
         candidates = [word[0], *(f"{key}.{word[0]}" for key in above)]
         return next((key for key in candidates if key in known), word[0])
 
-    named = re.sub(KEY, full, text)
-    return named if named != text else f"{text} (while building {place[1]})"
+    line = re.sub(KEY, full, text)
+    return line if line != text else f"{text} (while building {place[1]})"
 
 
 def _message(error: BaseException) -> str:

@@ -34,10 +34,10 @@ def training_device(cfg: DictConfig) -> torch.device:
 
 def no_accelerator(name: str, chosen: str = "auto") -> str:
     """The refusal of a trainer that needs one, where torch finds none, or the CPU is chosen."""
-    found = "" if chosen == "auto" else f" with device={chosen}"
+    place = "" if chosen == "auto" else f" with device={chosen}"
     why = "torch finds none here" if chosen == "auto" else "that is none"
     return (
-        f"trainer.accelerator={name}{found}, but {why}. Use a machine that has one, with "
+        f"trainer.accelerator={name}{place}, but {why}. Use a machine that has one, with "
         "device=auto, or set trainer=laptop scale=demo for what a laptop can do."
     )
 
