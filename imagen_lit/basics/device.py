@@ -3,6 +3,7 @@ one, or else the CPU."""
 
 import torch
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 
 
@@ -21,6 +22,14 @@ def choose(name: str) -> torch.device:
             f"{', '.join(['auto', 'cpu', *own])}. Set device=auto, for example."
         )
     return torch.device(name)
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether NVIDIA's GPUs may multiply float32 in TF32: faster, but with three digits. Torch by
+    itself allows it in convolutions, and not in products of matrices."""
+    arguments.switch("tf32", allowed)
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _numbers(count: int) -> list[str]:

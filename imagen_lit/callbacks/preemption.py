@@ -2,7 +2,7 @@
 
 In the middle of a step some weights are updated and the clock is not; and the ranks of a job do not
 receive a signal at the same moment. So the ranks agree, between two batches of training or of a
-validation, and act together.
+validation, and act together, one batch later (rank_agreement.py).
 
 Ctrl-C, and SIGTERM outside SLURM: training stops; the caller of `fit` sees that it has not
 finished. During a validation the checkpoint is saved, and the run that resumes from it repeats the
@@ -26,6 +26,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from imagen_lit.basics import arguments
+from imagen_lit.callbacks.rank_agreement import RankAgreement
 from imagen_lit.run import queue, slurm, status
 from imagen_lit.run.checkpoint import VALIDATION_PENDING
 from imagen_lit.run.requeue import requeue
@@ -46,6 +47,7 @@ class Preemption(Callback):
         self._in_validation = False  # a checkpoint saved now lacks a validation that is due
         self._validation_pending = False  # the checkpoint that this run resumes from lacked it
         self._before: dict[int, Any] = {}
+        self._agreement = RankAgreement()
 
     # Receiving signals ------------------------------------------------------------------------
 
@@ -61,9 +63,13 @@ class Preemption(Callback):
         if slurm.in_job():
             for number in slurm.PREEMPTION_SIGNALS:
                 signal.signal(number, recorder)
-        # Lightning would now install its own handlers, which communicate with other ranks at once.
+        self._agreement.open(trainer.world_size)
+        # Lightning would now install its own handlers, which communicate with other ranks at once,
+        # and before each batch it would ask rank 0, and wait, whether its own has received one.
         connector: Any = trainer._signal_connector
-        connector.register_signal_handlers = _leave_ours
+        connector.register_signal_handlers = _do_nothing
+        epoch_loop: Any = trainer.fit_loop.epoch_loop
+        epoch_loop._broadcast_sigterm_tensor = _do_nothing
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Repeat the validation that was interrupted."""
@@ -78,6 +84,7 @@ class Preemption(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Put the handlers back as they were."""
         self._restore_handlers()
+        self._agreement.close()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -104,8 +111,10 @@ class Preemption(Callback):
         """Between two updates: give way, or stop."""
         if not pl_module.between_updates:
             return
-        self._give_way(trainer)
-        if self._any_rank(trainer, self.stop_requested):  # all ranks stop together
+        gives_way, stops = self._agree()
+        if gives_way:
+            self._give_way(trainer)
+        if stops:
             trainer.should_stop = True
 
     def on_validation_batch_end(
@@ -122,21 +131,25 @@ class Preemption(Callback):
             return
         self._in_validation = True
         try:
-            self._give_way(trainer)
-            if self._any_rank(trainer, self.stop_requested):
+            gives_way, stops = self._agree()
+            if gives_way:
+                self._give_way(trainer)
+            if stops:
                 trainer.checkpoint_callback.save(trainer)  # type: ignore[union-attr]
                 raise KeyboardInterrupt  # as after a second signal: the rest could take long
         finally:
             self._in_validation = False
 
+    def _agree(self) -> tuple[bool, ...]:
+        """Whether any rank has to give way, or to stop; the same on all ranks."""
+        return self._agreement(slurm.in_job() and bool(self._received), self.stop_requested)
+
     def _give_way(self, trainer: Trainer) -> None:
-        if not slurm.in_job():
-            return
         received = set(self._received)
-        if self._any_rank(trainer, bool(received)):
-            self._received -= received
-            wants_requeue = self._any_rank(trainer, bool(received - {signal.SIGTERM}))
-            self._save_and_wait(trainer, wants_requeue)
+        self._received -= received
+        mine = bool(received - {signal.SIGTERM})
+        wants_requeue = trainer.strategy.reduce_boolean_decision(mine, all=False)
+        self._save_and_wait(trainer, wants_requeue)
 
     def _save_and_wait(self, trainer: Trainer, wants_requeue: bool) -> None:
         if trainer.is_global_zero and self._next_state() == "stopped":
@@ -176,10 +189,6 @@ class Preemption(Callback):
             _print(f"job {slurm.job_id()} is not requeued ({refusal}): it continues")
         return refusal
 
-    @staticmethod
-    def _any_rank(trainer: Trainer, flag: bool) -> bool:
-        return trainer.strategy.reduce_boolean_decision(flag, all=False)
-
     # What a checkpoint saved during a validation records ----------------------------------------
 
     def on_save_checkpoint(
@@ -199,5 +208,5 @@ def _print(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _leave_ours() -> None:
+def _do_nothing() -> None:
     pass

@@ -5,6 +5,7 @@ of images, the true image is below the one drawn. Prompts with an exact judge ar
 metrics.jsonl has their score/alignment_<category>.
 """
 
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,10 +72,8 @@ class Preview(Callback):
             return
         self._count = images_seen // self.every
         prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
-        if not trainer.is_global_zero and pl_module.device_mesh is None:
-            return  # one rank draws for all, unless each holds a shard of the EMA
         with doing("drawing previews"), trainer.precision_plugin.forward_context():
-            x = self.recipe.draw(pl_module.ema, self._condition, prompts.seeds, self.size)
+            x = self._draw(trainer, pl_module, prompts.seeds)
         if not trainer.is_global_zero:
             return
         images = pixels.to_array(x)
@@ -90,3 +89,15 @@ class Preview(Callback):
         texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
         pixels.save_png(prompt_sheet(prompts, images), self.folder / row["preview"], texts)
         trainer.logger.write(row)  # type: ignore[union-attr]
+
+    def _draw(self, trainer: Trainer, stage: Any, seeds: list[int]) -> Tensor:
+        """One image for each prompt: each rank draws its share, and all shares are as large, with
+        some drawn twice, because ranks that share an EMA call it together."""
+        ranks, count = trainer.world_size, len(seeds)
+        share = range(trainer.global_rank, math.ceil(count / ranks) * ranks, ranks)
+        mine = [number % count for number in share]
+        condition = self._condition.rows(mine)
+        x = self.recipe.draw(stage.ema, condition, [seeds[number] for number in mine], self.size)
+        if ranks > 1:
+            x = stage.all_gather(x).transpose(0, 1).flatten(0, 1)[:count]
+        return x

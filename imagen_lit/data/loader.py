@@ -23,8 +23,9 @@ from imagen_lit.data.decoded_cache import DecodedCache
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.mixture import Mixture
 from imagen_lit.data.reader import Place, Reader, Tally, collate, pad_text
-from imagen_lit.data.selection import select
+from imagen_lit.data.selection import Selection, select
 from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.data.shard_files.shard_index import HASHES
 from imagen_lit.data.shard_set import ShardSet, ShardSetSpec, parse_shard_set
 from imagen_lit.data.shuffle_order import Order
 from imagen_lit.data.sidecar_check import cached_check
@@ -105,7 +106,7 @@ class Data(LightningDataModule):
             shards = Collection(spec.shards)
             text = sidecar.find_folder(shards.folder, spec.text)
             validation = 0 if shard_sets else self.validation
-            threshold = _shared_threshold(shard_sets, shards)
+            threshold = self._threshold(shard_sets, shards)
             selection = select(shards, spec.filter, validation, threshold)
             checked = cached_check(shards, text)
             self._check_encoder(checked.encoder, text)
@@ -126,6 +127,12 @@ class Data(LightningDataModule):
                 "one of them again (python -m imagen_lit.embed_text), so that all have the same."
             )
         self.encoder = encoder
+
+    def held_back(self) -> tuple[Collection, Selection]:
+        """The first folder, and what is held back of it."""
+        spec = self.specs[0]
+        shards = Collection(spec.shards)
+        return shards, select(shards, spec.filter, self.validation, self._threshold([], shards))
 
     def train_dataloader(self) -> "TrainingBatches":
         """This rank's slices of the endless stream, from the position of `start_at` on."""
@@ -167,10 +174,23 @@ class Data(LightningDataModule):
             return self.batch_size
         return min(self.batch_size, world * max(2, self.micro_batch_size))
 
+    def _threshold(self, earlier: list[ShardSet], shards: Collection) -> int | None:
+        """The first folder's, if `shards` is that folder again: it holds back the same rows."""
+        if earlier and earlier[0].shards.folder.resolve() == shards.folder.resolve():
+            return earlier[0].selection.threshold
+        return None
+
     def _rank(self) -> tuple[int, int]:
         """This process's rank, and the number of ranks."""
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+
+class ValidationFolder(Data):
+    """A folder that is validated on as a whole."""
+
+    def _threshold(self, earlier: list[ShardSet], shards: Collection) -> int:
+        return HASHES
 
 
 class TrainingBatches:
@@ -245,10 +265,3 @@ def _rank_slices(
         size = -(-len(batch) // world)
         batch += [places[i % len(places)] for i in range(size * world - len(batch))]
         yield batch[rank * size : (rank + 1) * size]
-
-
-def _shared_threshold(shard_sets: list[ShardSet], shards: Collection) -> int | None:
-    """The first folder's, if `shards` is that folder again: it holds back the same rows."""
-    if shard_sets and shard_sets[0].shards.folder.resolve() == shards.folder.resolve():
-        return shard_sets[0].selection.threshold
-    return None

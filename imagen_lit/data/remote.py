@@ -5,6 +5,9 @@ exactly. Here shards are drawn at random with replacement, and samples are shuff
 a resumed run sees other samples than an uninterrupted one would have: its resume is only
 statistical, and a warning says so. Noise and positions are exact here too.
 
+A stream is validated on a local folder of shards, such as the first of them, and its filter is that
+of files but for `distinct_captions`.
+
 Text is in a local folder of sidecars, a row for each sample in the order of the tar; a shard that
 is not the one its sidecar was made for is an error at its last sample at the latest.
 """
@@ -27,12 +30,20 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.data import loader_worker, lost_captions, sidecar, transform
 from imagen_lit.data.batch_sampler import count_accumulation_steps, images_per_rank
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.hash_set import HashSet
+from imagen_lit.data.loader import ValidationBatches, ValidationFolder
+from imagen_lit.data.numbered_batches import NumberedBatches
 from imagen_lit.data.reader import Tally, collate, pad_text
-from imagen_lit.data.shard_files import shard_index, tar_stream
+from imagen_lit.data.selection import Selection
+from imagen_lit.data.shard_files import metadata, shard_index, statistics, tar_stream
+from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.data.shuffle_buffer import shuffle
 
 SCHEMES = ("https", "http", "s3", "gs", "hf", "file")
 EXTRA = {"s3": "s3fs", "gs": "gcsfs"}  # extra packages: imagen-lit[s3], [gs]
+
+MAX_LEFT_OUT = 10_000  # samples in a row, by the filter
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +62,22 @@ class Remote(LightningDataModule):
         workers: int = 0,
         seed: int = 0,
         max_bad_fraction: float = 0.01,
+        validation_shards: str | None = None,
+        filter: Filter | None = None,
     ) -> None:
         super().__init__()
         transform.refuse_crop(crop, size)
+        if filter is not None and filter.distinct_captions:
+            raise InputError(
+                "data.filter.distinct_captions=true needs all captions at once, and a stream never "
+                "has them. Set it to false, or filter the shards before they are uploaded."
+            )
+        self.filter = filter if filter is not None and filter.is_active else None
+        self._validation: ValidationFolder | None = None
+        if validation_shards is not None:
+            images = size, batch_size, crop, micro_batch_size, workers
+            folder = str(validation_shards), str(text)
+            self._validation = ValidationFolder(*folder, *images, filter=filter, validation=0)
         self.urls = list(webdataset.shardlists.expand_urls(shards))
         for url in self.urls:
             _check(url)
@@ -64,6 +88,7 @@ class Remote(LightningDataModule):
         self.encoder: dict[str, str] = {}
         self.notes: list[str] = []  # what a user should know of the data, after `setup`
         self._images_seen = 0
+        self._left_out = 0  # samples in a row
 
     def accumulation_steps(self, world: int) -> int:
         """How many forward passes of each rank make one update."""
@@ -104,9 +129,21 @@ class Remote(LightningDataModule):
                 "Set data.shards=... to other shards."
             )
         self.encoder = sidecar.encoder_fields(previous)
+        if self._validation is not None:
+            self._refuse_overlap(self._validation)
+            self._validation.setup()
         self.notes = lost_captions.report(self.encoder.get("encoder", "the encoder"), lost)
 
-    def train_dataloader(self) -> "NumberedBatches":
+    def _refuse_overlap(self, validation: ValidationFolder) -> None:
+        """A shard's text is found by its name, so no two shards may share one."""
+        names = {path.stem for path in validation.held_back()[0].paths}
+        if both := sorted(names & {_stem(url) for url in self.urls}):
+            raise InputError(
+                f"{both[0]}.tar is in data.shards and in data.validation_shards: it would be "
+                "trained on and validated on. Leave it out of data.shards, or rename it."
+            )
+
+    def train_dataloader(self) -> NumberedBatches:
         """The endless stream of this rank."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
@@ -129,6 +166,23 @@ class Remote(LightningDataModule):
             generator=torch.Generator().manual_seed(seed),
         )
         return NumberedBatches(loader, self._images_seen, self.batch_size, rank, steps)
+
+    def val_dataloader(self) -> list[ValidationBatches]:
+        """This rank's part of the folder to validate on, if there is one."""
+        if self._validation is None:
+            return []
+        self._validation.trainer = self.trainer
+        return self._validation.val_dataloader()
+
+    def held_back(self) -> tuple[Collection, Selection]:
+        """The folder to validate on, as a whole."""
+        if self._validation is None:
+            raise InputError(
+                "nothing is held back of a stream of shards, so there are no captions to draw. Set "
+                "data.validation_shards=<a local folder of shards>, or data/prompts=file "
+                "prompts.path=<one prompt per line>, or callbacks=default."
+            )
+        return self._validation.held_back()
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Text travels packed, and is padded on the device."""
@@ -163,6 +217,8 @@ class Remote(LightningDataModule):
 
     def _decode(self, samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for sample in samples:
+            if self.filter is not None and not self._passes(self.filter, sample):
+                continue
             try:
                 image = transform.decode(sample["image"], self.size, sample["orientation"])
                 image = transform.resize(image, self.size)
@@ -180,36 +236,19 @@ class Remote(LightningDataModule):
             image = transform.crop(image, edge, top, left)
             yield sample | {"image": image, "position": 0}  # numbered when the batch arrives
 
-
-class NumberedBatches:
-    """Batches get their positions when they arrive in the main process: whatever the workers did,
-    positions, and with them the noise, continue without a gap."""
-
-    def __init__(
-        self, loader: DataLoader, start: int, batch_size: int, rank: int, accumulation_steps: int
-    ) -> None:
-        self.loader, self.start, self.batch_size = loader, start, batch_size
-        self.rank, self.accumulation_steps = rank, accumulation_steps
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        batches, steps = loader_worker.iterate(self.loader), self.accumulation_steps
-        try:
-            for number, batch in enumerate(batches):
-                size, step = len(batch["position"]), number % steps
-                first = self.start + (self.rank * steps + step) * size
-                batch["position"] = torch.arange(first, first + size)
-                if step == steps - 1:
-                    self.start += self.batch_size
-                yield batch
-        finally:
-            loader_worker.shut_down(batches)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Empty: the position is the run's one integer, and is not stored twice."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""
+    def _passes(self, bounds: Filter, sample: dict[str, Any]) -> bool:
+        """Whether the filter leaves a sample in; an error if it leaves out one after the other."""
+        row = {**sample, "metadata": metadata.parse(sample["json"])}
+        mask, reasons = bounds.keep(statistics.of_samples([row]), HashSet())
+        is_in = bool(mask[0])
+        self._left_out = 0 if is_in else self._left_out + 1
+        if self._left_out >= MAX_LEFT_OUT:
+            reason = next(name for name, count in reasons.items() if count)
+            raise InputError(
+                f"data.filter left out {MAX_LEFT_OUT:,} samples in a row, the last of them because "
+                f"of {reason}. Set wider bounds."
+            )
+        return is_in
 
 
 def _check(url: str) -> None:

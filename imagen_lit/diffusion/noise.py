@@ -36,8 +36,8 @@ def normal(seed: int, positions: Positions, purpose: str, shape: Sequence[int]) 
     share = _halves(keys, 0, words).abs_().mul_(2.0**-31).clamp_(min=2.0**-32)
     angle = _halves(keys, words, words).mul_(math.pi * 2.0**-31)
     radius = share.log_().mul_(-2).sqrt_()
-    numbers = torch.cat([radius * angle.cos(), radius * angle.sin()], dim=1)
-    return numbers[:, :count].reshape(len(numbers), *shape)
+    numbers = torch.stack([angle.cos(), angle.sin()], dim=1).mul_(radius.unsqueeze(1))
+    return numbers.flatten(1)[:, :count].reshape(len(numbers), *shape)
 
 
 def uniform(seed: int, positions: Positions, purpose: str) -> Tensor:

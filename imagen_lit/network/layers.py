@@ -35,6 +35,8 @@ class LastConv(nn.Conv2d):
     """The convolution that a network ends with, in float32 under any autocast: near t=1 a clean
     estimate multiplies its rounding by up to 1/alpha, which is in the thousands."""
 
+    in_float32 = True  # see fsdp.py
+
     def forward(self, input: Tensor) -> Tensor:
         """As any convolution."""
         device = input.device.type
@@ -50,6 +52,7 @@ class LogSNREmbedding(nn.Module):
     2.5)."""
 
     frequencies: Tensor
+    in_float32 = True  # see fsdp.py
 
     def __init__(self, width: int, waves: int = 64) -> None:
         super().__init__()

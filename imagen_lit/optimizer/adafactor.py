@@ -9,15 +9,19 @@ which a weight moves.
 Law: the step is the same whether a weight lies on one device or is sharded over many.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, Replicate
 from torch.optim import Optimizer
 
 from imagen_lit.basics import arguments
+from imagen_lit.optimizer import sharded_mean, skipping
+from imagen_lit.optimizer.sharded_mean import Axes, local, means
+from imagen_lit.optimizer.skipping import Skip
+
+AT_ONCE = 2**26  # numbers: what a step computes on the way needs that much memory a few times
 
 
 def axes(shape: Iterable[int], factor_from: int) -> tuple[int, int] | None:
@@ -31,6 +35,8 @@ def axes(shape: Iterable[int], factor_from: int) -> tuple[int, int] | None:
 
 class Adafactor(Optimizer):
     """`smallest`: the least size a weight counts as. `decay`: beta2 of step t is 1 - t^-decay."""
+
+    _step_supports_amp_scaling = True  # see skipping.py
 
     def __init__(
         self,
@@ -55,46 +61,104 @@ class Adafactor(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        skip = skipping.of(self)
+        if skip is True:
+            return loss
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, group)
+            weights = [each for each in group["params"] if each.grad is not None]
+            for some in _in_parts(weights):
+                self._update(some, group, skip)
         return loss
 
-    def _update(self, weight: nn.Parameter, group: dict) -> None:
+    def _update(self, weights: list[nn.Parameter], group: dict, skip: Skip) -> None:
+        here = [local(weight) for weight in weights]
+        gradients = [local(cast(Tensor, weight.grad)).float() for weight in weights]
+        averages = self._averages(weights, gradients, group, skip)
+        steps = torch._foreach_mul(gradients, _inverse_roots(weights, averages, group))
+        shrink = torch._foreach_div(_sizes(steps, weights), group["clip"])
+        factors = torch._foreach_clamp_min(_sizes(here, weights), group["smallest"])
+        torch._foreach_div_(factors, torch._foreach_clamp_min(shrink, 1.0))
+        torch._foreach_mul_(factors, group["lr"])
+        torch._foreach_mul_(steps, factors)
+        steps = skipping.replaced(skip, steps, [torch.zeros_like(each) for each in steps])
+        torch._foreach_sub_(here, steps)
+
+    def _averages(
+        self, weights: list[nn.Parameter], gradients: list[Tensor], group: dict, skip: Skip
+    ) -> list[list[Tensor]]:
+        """The running means of each weight's squared gradients: of all, or of rows and columns."""
+        squares = torch._foreach_mul(gradients, gradients)
+        torch._foreach_add_(squares, group["eps"])
+        over = [_axes_of_means(weight.shape, group["factor_from"]) for weight in weights]
+        owners = [i for i, each in enumerate(over) for _ in each]
+        names = [name for each in over for name in each]
+        flat = [axes for each in over for axes in each.values()]
+        states = [
+            self._average(weights[i], name, axes)
+            for i, name, axes in zip(owners, names, flat, strict=True)
+        ]
+        targets = means([squares[i] for i in owners], [weights[i] for i in owners], flat)
+        rates = self._rates(weights, group["decay"], skip)
+        torch._foreach_lerp_(
+            states, skipping.replaced(skip, targets, states), [rates[i] for i in owners]
+        )
+        by_weight = iter(states)
+        return [[next(by_weight) for _ in each] for each in over]
+
+    def _average(self, weight: nn.Parameter, name: str, over: Axes) -> Tensor:
+        """This device's part of a running mean, zero at first."""
         state = self.state[weight]
-        if not state:
-            state["step"] = torch.zeros((), device="cpu")
-        state["step"] += 1
-        rate = float(state["step"]) ** -group["decay"]  # 1 - beta2 of this step
-        gradient = weight.grad.float()  # type: ignore[union-attr]
-        square = gradient.square() + group["eps"]
-        matrix_axes = axes(weight.shape, group["factor_from"])
-        if matrix_axes is None:
-            step = gradient * _running_mean(state, "square", square, rate).rsqrt()
-        else:
-            row, column = matrix_axes
-            rows = _running_mean(state, "rows", square.mean(column, keepdim=True), rate)
-            columns = _running_mean(state, "columns", square.mean(row, keepdim=True), rate)
-            rows = rows / _reduce(rows.mean(row, keepdim=True))
-            step = gradient * rows.rsqrt() * columns.rsqrt()
-        step = step / (_rms(step) / group["clip"]).clamp(min=1)
-        weight.sub_((step * _rms(weight.float()).clamp(min=group["smallest"])), alpha=group["lr"])
+        if name not in state:
+            state[name] = sharded_mean.zeros(weight, over)
+        return local(state[name])
+
+    def _rates(self, weights: list[nn.Parameter], decay: float, skip: Skip) -> list[Tensor]:
+        """1 - beta2 of this step of each weight."""
+        states = [self.state[weight] for weight in weights]
+        for state, weight in zip(states, weights, strict=True):
+            state["step"] = state.get("step", torch.zeros(())).to(weight.device)
+        counts = [state["step"] for state in states]
+        torch._foreach_add_(counts, skipping.ones(skip, counts))
+        return list((torch.stack(counts).clamp(min=1) ** -decay).unbind())
 
 
-def _running_mean(state: dict[str, Tensor], name: str, value: Tensor, rate: float) -> Tensor:
-    """The mean stored in `state`, after moving a share `rate` of the way to a new value."""
-    value = _reduce(value)
-    state[name] = value if name not in state else torch.lerp(state[name], value, rate)
-    return state[name]
+def _axes_of_means(shape: torch.Size, factor_from: int) -> dict[str, Axes]:
+    """The means that are stored of a weight, and over which axes each of them is."""
+    matrix = axes(shape, factor_from)
+    if matrix is None:
+        return {"square": ()}
+    row, column = matrix
+    return {"rows": (column,), "columns": (row,)}
 
 
-def _rms(tensor: Tensor) -> Tensor:
-    return _reduce(tensor.square().mean()).sqrt()
+def _inverse_roots(
+    weights: list[nn.Parameter], averages: list[list[Tensor]], group: dict
+) -> list[Tensor]:
+    """1 / sqrt of each weight's mean squared gradient, as its averages have it."""
+    matrices = {i: axes(w.shape, group["factor_from"]) for i, w in enumerate(weights)}
+    long = [i for i, matrix in matrices.items() if matrix is not None]
+    rows = [averages[i][0] for i in long]
+    of_rows = means(rows, [weights[i] for i in long], [cast(Axes, matrices[i])[:1] for i in long])
+    scaled = dict(zip(long, torch._foreach_div(rows, of_rows) if long else [], strict=True))
+    return [
+        scaled[i].rsqrt() * averages[i][1].rsqrt() if i in scaled else averages[i][0].rsqrt()
+        for i in matrices
+    ]
 
 
-def _reduce(mean: Tensor) -> Tensor:
-    """Complete a mean over shards that each device has computed for its own shard."""
-    if isinstance(mean, DTensor) and any(each.is_partial() for each in mean.placements):
-        return mean.redistribute(placements=[Replicate()] * mean.device_mesh.ndim)
-    return mean
+def _sizes(values: list[Tensor], weights: list[nn.Parameter]) -> list[Tensor]:
+    """The root mean square of each weight's value."""
+    over = [tuple(range(each.ndim)) for each in weights]
+    return list(torch._foreach_sqrt(means(torch._foreach_mul(values, values), weights, over)))
+
+
+def _in_parts(weights: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Some weights after the other, so that a step needs little memory on the way."""
+    part: list[nn.Parameter] = []
+    for weight in weights:
+        if part and sum(local(each).numel() for each in (*part, weight)) > AT_ONCE:
+            yield part
+            part = []
+        part.append(weight)
+    if part:
+        yield part

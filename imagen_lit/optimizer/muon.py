@@ -18,9 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
+from torch.optim.adamw import adamw
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
+from imagen_lit.optimizer import skipping
+from imagen_lit.optimizer.skipping import Skip
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero, and from 0.7 to 1.2 near one (Jordan et al.)
 
@@ -46,7 +49,9 @@ def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Two parameter groups: matrices by Muon, the rest by AdamW."""
+    """Two parameter groups: matrices by Muon, the rest by torch's AdamW."""
+
+    _step_supports_amp_scaling = True  # see skipping.py
 
     def __init__(
         self,
@@ -90,48 +95,62 @@ class Muon(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        skip = skipping.of(self)
+        if skip is True:
+            return loss
         for group in self.param_groups:
             weights = [p for p in group["params"] if p.grad is not None]
-            if not weights:
-                continue
-            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-            if "momentum" in group:
-                self._muon(weights, group)
-            else:
-                self._adam(weights, group)
+            if weights:
+                (self._muon if "momentum" in group else self._adamw)(weights, group, skip)
         return loss
 
-    def _muon(self, matrices: list[Tensor], group: dict) -> None:
-        gradients = cast(list[Tensor], [p.grad for p in matrices])
-        momenta = [self._state(p, "momentum") for p in matrices]
+    def _muon(self, matrices: list[Tensor], group: dict, skip: Skip) -> None:
+        momenta = [self._average(p, "momentum") for p in matrices]
+        gradients = skipping.replaced(skip, cast(list[Tensor], [p.grad for p in matrices]), momenta)
+        lr = skipping.zero_if(skip, group["lr"])
+        torch._foreach_mul_(matrices, 1 - lr * group["weight_decay"])
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         directions = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for i, direction in enumerate(directions):
             by_shape.setdefault(tuple(direction.flatten(1).shape), []).append(i)
+        steps: dict[int, Tensor] = {}
         for shape, indices in by_shape.items():
             batch = torch.stack([directions[i].flatten(1).float() for i in indices])
-            size = -0.2 * max(shape) ** 0.5 * group["lr"]
-            for i, step in zip(indices, orthogonalize(batch, group["steps"]), strict=True):
-                matrices[i].add_(step.reshape(matrices[i].shape), alpha=size)
+            batch = orthogonalize(batch, group["steps"]) * (0.2 * max(shape) ** 0.5 * lr)
+            steps |= dict(zip(indices, batch.unbind(), strict=True))
+        torch._foreach_sub_(matrices, [steps[i].reshape(p.shape) for i, p in enumerate(matrices)])
 
-    def _adam(self, weights: list[Tensor], group: dict) -> None:
-        first, second = group["betas"]
-        group["count"] = count = group.get("count", 0) + 1
-        gradients = cast(list[Tensor], [p.grad for p in weights])
-        means = [self._state(p, "mean") for p in weights]
-        squares = [self._state(p, "square") for p in weights]
-        torch._foreach_lerp_(means, gradients, 1 - first)
-        torch._foreach_mul_(squares, second)
-        torch._foreach_addcmul_(squares, gradients, gradients, 1 - second)
-        denominators = torch._foreach_div(squares, 1 - second**count)
-        torch._foreach_sqrt_(denominators)
-        torch._foreach_add_(denominators, 1e-8)
-        torch._foreach_addcdiv_(weights, means, denominators, -group["lr"] / (1 - first**count))
+    def _adamw(self, weights: list[Tensor], group: dict, skip: Skip) -> None:
+        counts = [self._count(p, group) for p in weights]
+        adamw(
+            weights,
+            cast(list[Tensor], [p.grad for p in weights]),
+            [self._average(p, "mean") for p in weights],
+            [self._average(p, "square") for p in weights],
+            [],
+            counts,
+            fused=True,
+            found_inf=skip.float() if isinstance(skip, Tensor) else None,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
 
-    def _state(self, parameter: Tensor, name: str) -> Tensor:
+    def _average(self, parameter: Tensor, name: str) -> Tensor:
         """An average stored for a parameter, zero at first."""
         state = self.state[parameter]
         if name not in state:
             state[name] = torch.zeros_like(parameter)
         return state[name]
+
+    def _count(self, parameter: Tensor, group: dict) -> Tensor:
+        """The number of its steps. Earlier versions had one number for all, in the group."""
+        state = self.state[parameter]
+        if "count" not in state:
+            state["count"] = parameter.new_full((), group.get("count", 0))
+        return state["count"]

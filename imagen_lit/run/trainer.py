@@ -46,6 +46,7 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
     """Build it, with these changes. Lightning's own requeueing is switched off:
     callbacks.preemption does that."""
     node, chosen = cfg.trainer.copy(), training_device(cfg)
+    device.allow_tf32(cfg.tf32)
     for name in ("val_check_interval", "log_every_n_steps"):
         if name in node:
             arguments.whole_number(f"trainer.{name}", node[name], 1)

@@ -41,6 +41,11 @@ class Condition:
         both: list[Any] = [a if a is None else torch.cat([a, b]) for a, b in pairs]
         return Condition(*both)
 
+    def rows(self, numbers: list[int]) -> "Condition":
+        """Those of these images alone."""
+        parts: list[Any] = [None if a is None else a[numbers] for a in _tensors(self)]
+        return Condition(*parts)
+
     def __len__(self) -> int:
         return len(self.text)
 

@@ -1,11 +1,12 @@
 """Gradient clipping: the norm of an update's gradients, over all ranks and shards, is clipped to a
-maximum, or the gradients are dropped."""
+maximum; a step whose gradients are not finite is skipped."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
 
 
 def norm(parameters: Iterable[nn.Parameter]) -> Tensor:
@@ -19,7 +20,15 @@ def clip(parameters: Iterable[nn.Parameter], max_norm: float, norm: Tensor) -> N
     torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
 
 
-def drop(parameters: Iterable[nn.Parameter]) -> None:
-    """Remove all gradients; without them an optimiser changes neither weights nor its state."""
-    for parameter in parameters:
-        parameter.grad = None
+def skip_step_if(flag: Tensor, optimizer: Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """Let the next step change nothing if `flag`, a boolean on the device, is true.
+
+    That is left to the device where an optimiser can skip a step by itself. Torch's GradScaler
+    finds out in the same way: `_step_supports_amp_scaling` is true of Muon, of Adafactor, and of
+    torch's with `fused=True`. From others the gradients are taken away, and the host has to wait.
+    """
+    if getattr(optimizer, "_step_supports_amp_scaling", False):
+        optimizer.found_inf = flag.float()  # type: ignore[attr-defined]
+    elif flag:
+        for parameter in parameters:
+            parameter.grad = None

@@ -25,6 +25,7 @@ from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.learning_rate import LearningRate
 from imagen_lit.stage.optimizer import MakeOptimizer, build_optimizer, match_memory_formats
+from imagen_lit.stage.skip_record import SkipRecord
 from imagen_lit.stage.time_bins import TIME_BINS
 
 
@@ -67,8 +68,7 @@ class Stage(LightningModule):
         self.images_seen: int = 0  # the run's clock, equal on all ranks
         self.is_logged = True  # whether the current update is
         self.flops: float | None = None  # of an image, forward and backward, if counted
-        self.skipped_updates = 0  # in total
-        self.skipped_in_a_row = 0
+        self.skips = SkipRecord()
         self.waiting_since = 0.0  # for the next batch, by time.perf_counter
         self._resumed_at = 0  # images of the checkpoint that it resumes from
         self._pending_images = 0  # of all ranks, since the last update
@@ -170,21 +170,18 @@ class Stage(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the gradients, or drop them if they are not finite."""
+        """Clip the gradients; if they are not finite, the step changes nothing."""
         parameters = list(self.denoiser.parameters())
         norm = gradient_clipping.norm(parameters)
+        if gradient_clip_val:
+            gradient_clipping.clip(parameters, gradient_clip_val, norm)
+        is_skipped = ~torch.isfinite(norm)  # the same on all ranks, so the same decision
+        gradient_clipping.skip_step_if(is_skipped, optimizer, parameters)
+        self.skips.add(self.images_seen + self._pending_images, is_skipped)
         if self.is_logged:
+            self.skips.read()
             self.log("train/grad_norm", norm)
-        if not torch.isfinite(norm):  # the same number on all ranks, so the same decision
-            gradient_clipping.drop(parameters)
-            self.skipped_updates += 1
-            self.skipped_in_a_row += 1
-        else:
-            self.skipped_in_a_row = 0
-            if gradient_clip_val:
-                gradient_clipping.clip(parameters, gradient_clip_val, norm)
-        if self.is_logged:
-            self.log("train/skipped_updates", float(self.skipped_updates))
+            self.log("train/skipped_updates", float(self.skips.total))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update weights, clock and EMA together: none is ever visible without the others."""
@@ -199,7 +196,7 @@ class Stage(LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
         """Runs after all callbacks, which have logged what was skipped."""
         self.waiting_since = time.perf_counter()
-        if self.between_updates and self.skipped_in_a_row >= self.max_skipped_in_a_row:
+        if self.is_logged and self.skips.longest_row >= self.max_skipped_in_a_row:
             raise RunError(
                 f"the gradients of {self.max_skipped_in_a_row} updates in a row were not finite, "
                 f"up to image {self.images_seen:,}; metrics.jsonl lists the keys of their "
@@ -246,15 +243,13 @@ class Stage(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the clock and the counts of skipped updates to the weights."""
         checkpoint["images_seen"] = self.images_seen
-        checkpoint["skipped"] = self.skipped_updates
-        checkpoint["skipped_in_a_row"] = self.skipped_in_a_row
+        checkpoint |= self.skips.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The one integer says where the data begin, and what Lightning's counters must be."""
         self.images_seen = images_seen = checkpoint["images_seen"]
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.skipped_updates = checkpoint["skipped"]
-        self.skipped_in_a_row = checkpoint["skipped_in_a_row"]
+        self.skips.load_state_dict(checkpoint)
         self._resumed_at = images_seen
         data.start_at(images_seen)
         updates, steps = images_seen // data.batch_size, self.trainer.accumulate_grad_batches

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from imagen_lit.basics.device import choose
+from imagen_lit.basics.device import allow_tf32, choose
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, kind: str | None, count: int = 0) -> None:
@@ -43,3 +43,16 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(
     machine(monkeypatch, "cuda", 2)
     with pytest.raises(ValueError, match=r"Allowed are auto, cpu, cuda, cuda:0, cuda:1\. Set"):
         choose(name)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_tf32_is_allowed_everywhere_or_nowhere(allowed: bool) -> None:
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        allow_tf32(allowed)
+        assert (torch.get_float32_matmul_precision() == "high") is allowed
+        assert torch.backends.cudnn.allow_tf32 is allowed
+        assert torch.backends.cuda.matmul.allow_tf32 is allowed
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]

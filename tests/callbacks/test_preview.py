@@ -1,7 +1,8 @@
 """What a preview leaves behind: a sheet, and scores only where there is an exact judge."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from imagen_lit.data.shard_files import shard
 from imagen_lit.data.source.shapes import Shapes
 from imagen_lit.run import metrics
 from imagen_lit.run.jsonl_logger import JsonlLogger
+from imagen_lit.stage.condition import Condition
 
 TINY = [f"text.width={WIDTH}", "stage.images=16"]
 
@@ -99,3 +101,28 @@ def test_previews_of_the_shapes_world_are_scored(tmp_path: Path) -> None:
 def test_a_stage_that_needs_a_smaller_image_has_no_previews(own: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"enlarges a smaller image\. Set callbacks=default"):
         train(own, tmp_path / "run", Captions(4), "stage=demo_sr", "callbacks=preview")
+
+
+class Echo:
+    """A recipe that draws each image's seed and text."""
+
+    def draw(self, ema: Any, condition: Condition, seeds: list[int], size: int) -> Tensor:
+        return torch.tensor(seeds)[:, None] * 100 + condition.text[:, 0]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
+def test_ranks_share_the_drawing_and_each_image_is_where_it_was(tmp_path: Path, ranks: int) -> None:
+    preview = Preview(Captions(4), Encoder(), cast(Any, Echo()), 16, 8, str(tmp_path))
+    preview._condition = Condition(torch.arange(5.0)[:, None, None], torch.ones(5, 1).bool())
+    shares: list[Tensor] = []
+
+    def all_gather(share: Tensor) -> Tensor:
+        shares.append(share)
+        return torch.stack(shares)
+
+    for rank in range(ranks):
+        trainer = SimpleNamespace(world_size=ranks, global_rank=rank)
+        stage = SimpleNamespace(ema=None, all_gather=all_gather)
+        x = preview._draw(cast(Any, trainer), stage, [7, 8, 9, 10, 11])
+    assert len({len(share) for share in shares}) <= 1, "they call a sharded network as often"
+    assert x.flatten().tolist() == [700, 801, 902, 1003, 1104]

@@ -92,7 +92,7 @@ def test_where_nothing_is_held_back_the_sentence_says_what_to_set(folder: Path) 
     with pytest.raises(ValueError, match=r"validation=0\).*Set data\.validation=0\.02.*prompts="):
         Captions(8).of(data(folder, validation=0))
     stream = Remote("file:/tmp/{0..1}.tar", "text", 16, 4)
-    with pytest.raises(ValueError, match=r"a stream.* Set data/prompts=file prompts\.path="):
+    with pytest.raises(ValueError, match=r"a stream.*, or data/prompts=file prompts\.path="):
         Captions(8).of(stream)
 
 

@@ -12,6 +12,7 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from job_signals import positions_after_signals
@@ -20,8 +21,12 @@ from tiny_world import add_text, embedding, jpeg, sample
 from imagen_lit.basics import pixels
 from imagen_lit.cli import config
 from imagen_lit.data import remote, sidecar, transform
+from imagen_lit.data.filter import Filter
+from imagen_lit.data.hash_set import HashSet
+from imagen_lit.data.held_back import rows as rows_held_back
 from imagen_lit.data.remote import Remote
-from imagen_lit.data.shard_files import shard, tar_stream
+from imagen_lit.data.shard_files import shard, statistics, tar_stream
+from imagen_lit.data.shard_files.collection import Collection
 
 Make = Callable[..., Path]
 REPO = Path(__file__).resolve().parents[2]
@@ -202,3 +207,51 @@ def test_a_fault_of_the_network_is_not_blamed_on_the_tar(name: str) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+# What is held back, and what is left out ----------------------------------------------------------
+
+
+def test_a_stream_is_validated_on_a_whole_folder_of_files(folder: Path, make: Make) -> None:
+    text = sidecar.default_folder(folder, "fake")
+    held_back = folder.parent / "held_back"
+    shard.write(held_back / "held.tar", [sample(number) for number in range(100, 107)])
+    add_text(held_back)
+    (sidecar.default_folder(held_back, "fake") / "held.safetensors").rename(
+        text / "held.safetensors"
+    )
+    data = open_data(folder, validation_shards=str(held_back), batch_size=4)
+    (loader,) = data.val_dataloader()
+    keys = [key for batch in loader for key in batch["key"]]
+    assert sorted(keys) == [f"{number:06d}" for number in range(100, 107)]
+    shards, selection = data.held_back()
+    assert len(list(rows_held_back(shards, selection))) == 7
+    assert open_data(folder).val_dataloader() == []
+
+
+def test_a_shard_is_not_trained_on_and_validated_on(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"00000\.tar is in data\.shards and in data\.validation"):
+        open_data(folder, validation_shards=str(folder))
+
+
+def test_a_stream_is_filtered_as_files_are(folder: Path) -> None:
+    bounds = Filter(caption_length=[None, 20], fields={"number": [3, None]})
+    expected = {
+        shard.key(int(row))
+        for number, shard in ((n, Collection(folder).open(n)) for n in range(3))
+        for row in np.flatnonzero(bounds.keep(statistics.of_shard(shard.path), HashSet())[0])
+    }
+    samples = sum(Collection(folder).counts)
+    stream = first_batches(open_data(folder, filter=bounds), 12)
+    assert {key for batch in stream for key in batch["key"]} == expected
+    assert 0 < len(expected) < samples
+
+
+def test_a_filter_that_leaves_nothing_of_a_stream_ends_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "MAX_LEFT_OUT", 50)
+    with pytest.raises(ValueError, match=r"left out 50 samples in a row.* of side < 4096"):
+        first_batches(open_data(folder, filter=Filter(min_side=4096)), 1)
+    with pytest.raises(ValueError, match="distinct_captions=true needs all captions at once"):
+        open_data(folder, filter=Filter(distinct_captions=True))

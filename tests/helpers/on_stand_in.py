@@ -7,6 +7,8 @@ from pathlib import Path
 
 import warm
 
+UPDATE = "an update ends"  # its place among the reads
+
 TRAINER = ["trainer.accelerator=lab", "+trainer.strategy=lab"]  # Lightning knows no more than names
 
 SCRIPT = f"""
@@ -14,6 +16,12 @@ import json, os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import stand_in
 from imagen_lit.cli import console
+from imagen_lit.stage import ema
+update = ema.update
+def update_and_mark(*parts):
+    update(*parts)
+    stand_in.reads.append({UPDATE!r})
+ema.update = update_and_mark
 reads, *words = sys.argv[1:]
 try:
     with stand_in.accelerator():

@@ -170,6 +170,30 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
             assert config.build(blueprint) is not None
 
 
+THRESHOLDS = sorted(path.stem for path in (CONF / "diffusion/threshold").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("recipe", sorted(p.stem for p in (CONF / "stage/recipe").glob("*.yaml")))
+def test_every_recipe_takes_every_threshold(recipe: str, threshold: str, compose: Any) -> None:
+    words = [f"stage/recipe@cascade.base.recipe={recipe}"]
+    words += [f"diffusion/threshold@cascade.base.recipe.threshold={threshold}"]
+    node = compose("sample", "cascade=base", *words).cascade.base.recipe
+    assert config.build(node).threshold.func.__name__ == threshold
+
+
+@pytest.mark.parametrize("cascade", sorted(p.stem for p in (CONF / "cascade").glob("*.yaml")))
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_the_sweep_of_thresholds_sets_those_of_any_cascades_first_stage(
+    cascade: str, threshold: str, compose: Any
+) -> None:
+    words = ["+sweep=guidance_threshold", f"cascade={cascade}", f"threshold={threshold}"]
+    cfg = compose("evaluate", *words, "weight=3")
+    stages = [name for name in cfg.cascade if OmegaConf.is_dict(cfg.cascade[name])]
+    first = config.build(cfg.cascade[stages[0]].recipe)
+    assert (first.threshold.func.__name__, first.guidance.weight) == (threshold, 3)
+
+
 @pytest.mark.parametrize(
     ("words", "prompts"),
     [

@@ -218,7 +218,7 @@ def test_an_update_that_is_not_finite_is_skipped_and_its_images_are_named(
         condition=Poison(0.0),
         validate=1000,
     )
-    assert stage.skipped_updates == 2 and int(stage.images_seen) == IMAGES
+    assert stage.skips.total == 2 and int(stage.images_seen) == IMAGES
     for start, previous in ((24, 12), (84, 72)):  # of the skipped update, and of the one before it
         after = recorder.before[start + BATCH]
         assert all(torch.equal(a, b) for a, b in zip(recorder.before[start], after, strict=True))

@@ -1,6 +1,7 @@
 """The captions that are held back from training, as prompts, with their own images to compare."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,9 +10,6 @@ from lightning import LightningDataModule
 from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import held_back, transform
-from imagen_lit.data.loader import Data
-from imagen_lit.data.selection import select
-from imagen_lit.data.shard_files.collection import Collection
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,9 @@ class Captions:
         self.count = whole_number("prompts.count", count, 1)
         self.seed = whole_number("prompts.seed", seed, 0)
 
-    def of(self, data: LightningDataModule) -> HeldBackCaptions:
+    def of(self, data: LightningDataModule | Any) -> HeldBackCaptions:
         """Those of the first folder, which validation uses too."""
-        if not isinstance(data, Data):
-            raise InputError(
-                "nothing is held back of a stream of shards, so there are no captions to draw. Set "
-                "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
-            )
-        shards = Collection(data.specs[0].shards)
-        selection = select(shards, data.specs[0].filter, data.validation)
+        shards, selection = data.held_back()
         chosen: dict[str, tuple[bytes, int]] = {}
         for shard, row in held_back.rows(shards, selection):
             caption, file = shard.caption(row).strip(), (shard.image(row), shard.orientation(row))
@@ -53,9 +45,9 @@ class Captions:
                 break
         if not chosen:
             raise InputError(
-                f"no captions of {shards.folder} are held back (data.validation={data.validation:g}"
-                "), so there are none to draw. Set data.validation=0.02 under a new name=..., or "
-                "data/prompts=file prompts.path=<one prompt per line>, or callbacks=default."
+                f"no captions of {shards.folder} are held back (data.validation=0), so there are "
+                "none to draw. Set data.validation=0.02 under a new name=..., or data/prompts=file "
+                "prompts.path=<one prompt per line>, or callbacks=default."
             )
         seeds = list(range(self.seed, self.seed + len(chosen)))
         return HeldBackCaptions(list(chosen), seeds, list(chosen.values()))

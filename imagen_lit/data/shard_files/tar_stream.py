@@ -11,8 +11,8 @@ from imagen_lit.data.shard_files import shard_index, tar
 
 
 def read_samples(url: str) -> Iterator[dict[str, Any]]:
-    """{key, image, caption (bytes), orientation, shard} of each sample; anything else is left out,
-    as in `shard_index.index`."""
+    """{key, image, caption and json (bytes), orientation, shard} of each sample; anything else is
+    left out, as in `shard_index.index`."""
     with _open(url) as file:
         parts: dict[int, bytes] = {}
         key, is_bad = None, False
@@ -30,7 +30,7 @@ def read_samples(url: str) -> Iterator[dict[str, Any]]:
 def _sample(url: str, key: str | None, parts: dict[int, bytes]) -> Iterator[dict[str, Any]]:
     if not shard_index.why_not_a_sample(0 in parts, parts.get(1)):
         orientation = exif.orientation_from_json(parts.get(2, b""))
-        sample = {"key": key, "image": parts[0], "caption": parts[1]}
+        sample = {"key": key, "image": parts[0], "caption": parts[1], "json": parts.get(2, b"")}
         yield sample | {"orientation": orientation, "shard": url}
 
 
