@@ -115,7 +115,7 @@ def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
 def _refuse_other_evaluation(evaluation: DictConfig) -> None:
     """Refuse to overwrite the images of another evaluation, before the training."""
     cascade, encoder = config.build(evaluation.cascade), config.build(evaluation.text)
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), request(evaluation))
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), request(evaluation))
     provenance.refuse_other_request(Path(evaluation.out), source)
 
 

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder, pixels, png_metadata
+from imagen_lit.basics import arguments, chosen_folder, device, pixels, png_metadata, process_share
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.process_share import Share, finishing
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Report, Step, silent
 from imagen_lit.cli import command, config
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
@@ -32,6 +34,8 @@ from imagen_lit.text import lost_text
 from imagen_lit.text.encoder import HuggingFace
 
 RESULTS = ("scores.json", "results.jsonl", SHEET)
+LOCK = ".results.lock"  # held by the process that claims the folder or writes the results
+ALL = Share()
 SHEET_KEY = "evaluation"  # of what the sheet's file says of itself
 
 
@@ -44,8 +48,10 @@ def evaluate(
     request: dict[str, Any],
     report: Callable[[int, int], None],
     each_step: Report = silent,
+    share: Share = ALL,
 ) -> dict[str, Any]:
-    """The scores by stage and category, also written into the folder.
+    """The scores by stage and category, also written into the folder. Of several processes, which
+    draw a share each, the one that finds all images there writes them; the others return {}.
 
     Existing images are reused. Those of other weights stay, and so do their scores, under names
     with the digest of those weights; a folder that holds another `request` is refused.
@@ -54,41 +60,67 @@ def evaluate(
     if not isinstance(prompts, JudgedPrompts):  # their settings do not say which prompts they are
         digest = hashlib.sha256(json.dumps(prompts.prompts).encode()).hexdigest()
         request = request | {"prompts_sha256": digest}
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), request)
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), request)
     provenance.refuse_other_request(folder, source)
     provenance.refuse_other_files(folder, RESULTS)
     png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")
     images = folder / "images" / provenance.digest(source)
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
-    to_draw = image_files.missing(cascade, source, requests, images)
+    own, lacking = share.of(requests), set(image_files.missing(cascade, source, requests, images))
+    to_draw = [each for each in own if each in lacking]
     if to_draw:
         cascade.load()
-    if earlier := provenance.claim(folder, source, RESULTS):
-        print(f"the evaluation of other weights stays: {', '.join(map(str, earlier))}")
-    before = len(requests) - len(to_draw)
+    if share.rank == 0:
+        with finishing(folder / LOCK) as is_first:
+            if is_first:
+                _claim(folder, source)
+    before = len(own) - len(to_draw)
 
     def step(each: Step) -> None:
-        each_step(each._replace(done=before + each.done, total=len(requests)))
+        each_step(each._replace(done=before + each.done, total=len(own)))
 
-    drawing = image_files.draw(cascade, encoder, source, to_draw, images, batch, step)
+    shape = DrawingPass.of(encoder, prompts.prompts, batch)
+    drawing = image_files.draw(cascade, encoder, source, to_draw, images, shape, step)
     for drawn, _ in enumerate(drawing, 1):
-        if drawn % batch == 0 or drawn == len(to_draw):  # the images of a batch appear together
-            report(before + drawn, len(requests))
+        if drawn % shape.width == 0 or drawn == len(to_draw):  # those of a pass appear together
+            report(before + drawn, len(own))
+    if not image_files.are_complete(cascade, requests, images):
+        return {}
+    with finishing(folder / LOCK) as is_first:
+        if not is_first:
+            return {}
+        _claim(folder, source)  # if this process came before the first, who does that
+        return _results(cascade, prompts, folder, source, files)
+
+
+def _claim(folder: Path, source: dict[str, Any]) -> None:
+    if earlier := provenance.claim(folder, source, RESULTS):
+        print(f"the evaluation of other weights stays: {', '.join(map(str, earlier))}")
+
+
+def _results(
+    cascade: Cascade,
+    prompts: Prompts,
+    folder: Path,
+    source: dict[str, Any],
+    files: list[dict[str, Path]],
+) -> dict[str, Any]:
+    """Judge the images of all prompts, and write the results."""
     results = {
         stage: [
             _result(prompts, number, paths[stage])
-            | {"seed": requests[number][1], "image": os.path.relpath(paths[stage], folder)}
+            | {"seed": prompts.seeds[number], "image": os.path.relpath(paths[stage], folder)}
             for number, paths in enumerate(files)
         ]
         for stage in cascade.stages
     }
-    scores: dict[str, Any] = {"provenance": source | {"n": len(requests)}}
+    scores: dict[str, Any] = {"provenance": source | {"n": len(files)}}
     if isinstance(prompts, JudgedPrompts):
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
     largest = np.stack([pixels.load_png(list(paths.values())[-1]) for paths in files])
-    title = f"evaluation with {quantity(len(requests), 'prompt')}"
+    title = f"evaluation with {quantity(len(files), 'prompt')}"
     texts = png_metadata.texts({SHEET_KEY: scores["provenance"]}, title)
     pixels.save_png(prompt_sheet(prompts, largest), folder / SHEET, texts)
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
@@ -131,6 +163,8 @@ def main(cfg: DictConfig) -> None:
     """Print the scores, and where they are."""
     arguments.whole_numbers(cfg, batch=1)
     run_folder.locate(cfg.runs, cfg.name)  # a name that leads elsewhere is refused
+    share, cfg.device = process_share.here(), process_share.own_device(cfg.device)
+    device.allow_tf32(cfg.tf32)
     folder = arguments.path("out", cfg.out)
     chosen_folder.require_writable("out", cfg.out, folder)
     if run_folder.exists(folder):
@@ -152,7 +186,11 @@ def main(cfg: DictConfig) -> None:
         request(cfg),
         progress.count,
         progress.step,
+        share,
     )
+    if not scores:
+        print("this process's images are drawn; the last process to end judges and shows them all")
+        return
     print(table(scores))
     file = folder / "scores.json"
     if isinstance(prompts, JudgedPrompts):

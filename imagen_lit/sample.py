@@ -1,27 +1,31 @@
 """Prompts become images, through every stage of a cascade.
 
 An image's file holds what drew it. A file is written once: the same command again draws only what
-is missing, and what draws otherwise has another folder.
+is missing, and what draws otherwise has another folder. Several processes (srun, torchrun) share
+the images of one command.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder
+from imagen_lit.basics import arguments, chosen_folder, device, process_share
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity, shorten
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import command, config
 from imagen_lit.report import contact_sheet
 from imagen_lit.run import drawing_folder, provenance
 from imagen_lit.text import lost_text
 
+LOCK = ".sheet.lock"  # held by the process that writes the sheet
 MOST = 1_000_000  # images of a call: a list of them is made before any is drawn
 
 
@@ -42,6 +46,8 @@ def main(cfg: DictConfig) -> None:
             "the next ones."
         )
     arguments.path("runs", cfg.runs)
+    share, cfg.device = process_share.here(), process_share.own_device(cfg.device)
+    device.allow_tf32(cfg.tf32)
     chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
     if chosen is not None:
         drawing_folder.refuse_taken(chosen, cfg.runs)
@@ -50,30 +56,43 @@ def main(cfg: DictConfig) -> None:
     cascade.require_runs()  # the first thing that a new user lacks
     cascade.check(encoder.fingerprint())
     recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), {"cascade": recipes})
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), {"cascade": recipes})
     folder = chosen or _default_folder(cascade, source)
     chosen_folder.require_writable("out", folder, folder)
-    to_draw = image_files.missing(cascade, source, requests, folder)
+    lacking = set(image_files.missing(cascade, source, requests, folder))
+    own = share.of(requests)
+    to_draw = [request for request in own if request in lacking]
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
     if to_draw:
         cascade.load()
-    print(f"images go to {folder}")
-    lacking = set(to_draw)
-    for request in requests:
+    print(f"images go to {folder}{_of_several(own, share)}")
+    for request in own:
         if request not in lacking:
             _print_image(cascade, folder, request, "already there: ")
     lost_text.warn(encoder, prompts)
     progress = DrawingProgress()
-    drawn = image_files.draw(cascade, encoder, source, to_draw, folder, cfg.batch, progress.step)
+    shape = DrawingPass.of(encoder, [prompt for prompt, _ in requests], cfg.batch)
+    drawn = image_files.draw(cascade, encoder, source, to_draw, folder, shape, progress.step)
     for number, (prompt, seed, _) in enumerate(drawn):
-        if number % cfg.batch == 0:  # all images of a batch are there with its first
-            progress.count(number + cfg.batch, len(to_draw))
+        if number % shape.width == 0:  # all images of a batch are there with its first
+            progress.count(number + shape.width, len(to_draw))
         _print_image(cascade, folder, (prompt, seed))
-    if not cfg.out:
-        write_json(folder / provenance.FILE, source)
-    count = contact_sheet.write(sheet, [_largest(cascade, folder, each) for each in requests])
-    print(f"all side by side, {count}: {sheet}")
+    if not image_files.are_complete(cascade, requests, folder):
+        print("this process's images are drawn; the last process to end writes the sheet of all")
+        return
+    with process_share.finishing(folder / LOCK) as is_first:
+        if is_first:
+            if not cfg.out:
+                write_json(folder / provenance.FILE, source)
+            files = [_largest(cascade, folder, request) for request in requests]
+            print(f"all side by side, {contact_sheet.write(sheet, files)}: {sheet}")
+
+
+def _of_several(own: Sequence[Any], share: process_share.Share) -> str:
+    if share.processes == 1:
+        return ""
+    return f"; {len(own)} of them by this process, {share.rank + 1} of {share.processes}"
 
 
 def _captions(prompts: Any) -> list[str]:

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -348,6 +349,16 @@ def test_on_a_login_node_the_run_of_a_job_is_left_alone(
     (uninterrupted / "status.json").write_text(json.dumps(job))
     with pytest.raises(RuntimeError, match=r"scancel 17; if .* gone .*, remove .*status"):
         train.train(configure("uninterrupted", "stage.images=128"))
+
+
+def test_a_speed_counts_the_images_of_all_ranks(
+    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = SimpleNamespace(world_size=2, callbacks=[], fit=lambda *_, **__: None)
+    monkeypatch.setattr(bench, "build_trainer", lambda *_, **__: trainer)
+    cfg = configure("trial", "data.batch_size=16", "data.micro_batch_size=4")
+    assert bench._train(cfg, bench.Clock(6)) == (8.0, 2), "two ranks take 4 images each"
+    assert trainer.accumulate_grad_batches == 2
 
 
 def test_a_speed_trial_is_cut_short_when_its_time_is_over(

@@ -32,5 +32,10 @@ def allow_tf32(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
+def count() -> int:
+    """How many accelerators this machine has."""
+    return torch.accelerator.device_count() if torch.accelerator.is_available() else 0
+
+
 def _numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]

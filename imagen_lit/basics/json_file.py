@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.errors import InputError
 
 
@@ -24,3 +25,15 @@ def read(file: Path, advice: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{file} is damaged: it holds no mapping. {advice}")
     return value
+
+
+def writable(name: str, value: Any) -> Path | None:
+    """The file that a setting chooses to be written, refused before the work if it cannot be; None
+    for null."""
+    if value is None:
+        return None
+    file = arguments.path(name, value)
+    if file.suffix != ".json" or file.is_dir():
+        raise InputError(f"{name}={value} is no .json file. Set {name}=mine.json, for example.")
+    chosen_folder.require_writable(name, value, file.parent)
+    return file

@@ -2,17 +2,22 @@
 
 A cascade is just an ordered list. A trained stage is a run folder and a recipe. An image depends
 only on its text and its seed.
+
+On an accelerator the weights of one stage at a time are there: those of the others wait in the
+CPU's memory, from which each stage is copied when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.run import run_folder
+from imagen_lit.run import checkpoint, run_folder
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.recipe import Recipe
@@ -20,15 +25,31 @@ from imagen_lit.stage.recipe import Recipe
 
 @dataclass
 class TrainedStage:
-    """A run and how to draw with it."""
+    """A run and how to draw with it: with its newest checkpoint, or the one after `images`."""
 
     run: str
     recipe: Recipe
+    images: int | None = None
 
     @cached_property
     def denoiser(self) -> Denoiser:
         """The EMA of its weights, loaded on first use."""
-        return run_folder.load_ema(Path(self.run))
+        return run_folder.load_ema(Path(self.run), self.images)
+
+    @cached_property
+    def _on_cpu(self) -> dict[str, Tensor]:
+        return self.denoiser.state_dict()
+
+    def place(self, device: torch.device) -> None:
+        """Copy the weights to the device that draws; the CPU keeps its own."""
+        if device.type != "cpu":
+            self._on_cpu  # noqa: B018
+            self.denoiser.to(device)
+
+    def release(self) -> None:
+        """Free the device: the denoiser has the CPU's weights again."""
+        if "_on_cpu" in self.__dict__:
+            self.denoiser.load_state_dict(self._on_cpu, assign=True)
 
     @cached_property
     def condition(self) -> TextOnly | TextAndLowRes:
@@ -57,7 +78,7 @@ class TrainedStage:
         each_step: Callable[[int], None],
     ) -> Tensor:
         """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
-        self.denoiser.to(condition.text.device)
+        self.place(condition.text.device)
         if lowres is not None:
             schedule = self.condition.schedule  # type: ignore[union-attr]
             condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
@@ -81,6 +102,14 @@ class Cascade:
         return {name: Path(stage.run) for name, stage in self.stages.items()}
 
     @property
+    def weights(self) -> dict[str, dict[str, Any]]:
+        """Which weights each stage draws with, in facts."""
+        return {
+            name: run_folder.weights(Path(stage.run), stage.images)
+            for name, stage in self.stages.items()
+        }
+
+    @property
     def plan(self) -> dict[str, int]:
         """How many steps each stage makes."""
         return {name: stage.recipe.steps for name, stage in self.stages.items()}
@@ -95,6 +124,9 @@ class Cascade:
         is called after each step of each stage."""
         images = None
         for name, stage in self.stages.items():
+            for other in self.stages.values():
+                if other is not stage:
+                    other.release()
             images = stage.draw(condition, images, seeds, partial(each_step, name))
             yield name, images
 
@@ -105,13 +137,22 @@ class Cascade:
             stage.denoiser  # noqa: B018
 
     def require_runs(self) -> None:
-        """Refuse a stage whose run is not there."""
+        """Refuse a stage whose run, or the checkpoint of it that was chosen, is not there."""
         for name, run in self.runs.items():
             if not run_folder.exists(run):
                 raise InputError(
                     f"there is no run in {run}, with which stage {name!r} draws. Train that "
                     "stage first (make demo trains the demo's), or name the folder of another run "
                     f"with cascade.{name}.run=..."
+                )
+            there = [checkpoint.images(file) for file in checkpoint.saved(run)]
+            images = self.stages[name].images
+            if images is not None and images not in there:
+                listed = ", ".join(map(str, there)) or "none yet"
+                raise InputError(
+                    f"cascade.{name}.images={images}: the run {run} has no checkpoint after so "
+                    f"many images. It has: {listed}. Set one of them, or cascade.{name}.images="
+                    "null for the newest."
                 )
 
     def check(self, fingerprint: dict[str, str]) -> None:

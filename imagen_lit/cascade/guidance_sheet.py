@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cli import config
 from imagen_lit.run import provenance
@@ -53,7 +54,7 @@ def points(
     digest of the weights and the recipe that draw into it."""
     shared = [*words, f"prompts={json.dumps([prompt], ensure_ascii=False)}", "seed=0", "images=1"]
     cascade: Cascade = config.build(config.compose("sample", shared).cascade)
-    source = provenance.describe(cascade.runs, encoder.fingerprint(), {})
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), {})
 
     def point(threshold: str, weight: float) -> Point:
         recipe = [
@@ -74,7 +75,7 @@ def draw(
     """The files of each row, and how many of them were newly drawn."""
     total = sum(map(len, rows.values()))
     files: dict[str, list[Path]] = {threshold: [] for threshold in rows}
-    new = 0
+    new, shape = 0, DrawingPass.of(encoder, [prompt], 1)
     for threshold, row in rows.items():
         for point in row:
             cascade: Cascade = config.build(point.cascade)
@@ -85,7 +86,7 @@ def draw(
 
             source, folder = point.provenance, point.folder
             to_draw = image_files.missing(cascade, source, [(prompt, 0)], folder)
-            drawing = image_files.draw(cascade, encoder, source, to_draw, folder, 1, step)
+            drawing = image_files.draw(cascade, encoder, source, to_draw, folder, shape, step)
             new += len(list(drawing))
             files[threshold].append(
                 list(image_files.paths(cascade, folder, prompt, 0).values())[-1]

@@ -14,9 +14,9 @@ from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
-from imagen_lit.stage.condition import Condition
 from imagen_lit.text.encoder import HuggingFace
 
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
@@ -66,13 +66,13 @@ def draw(
     source: Provenance,
     requests: Sequence[Request],
     folder: Path,
-    batch: int,
+    shape: DrawingPass,
     report: Report = silent,
 ) -> Iterator[tuple[str, int, dict[str, Path]]]:
     """Draw each (prompt, seed); yield it with {stage: file} as soon as its batch is finished."""
     cascade.check(encoder.fingerprint())
-    for start in range(0, len(requests), batch):
-        current = requests[start : start + batch]
+    for start in range(0, len(requests), shape.width):
+        current = requests[start : start + shape.width]
         prompts, seeds = [prompt for prompt, _ in current], [seed for _, seed in current]
 
         def each_step(
@@ -81,9 +81,9 @@ def draw(
             report(Step(stage, number, cascade.plan, prompts, start, len(requests)))
 
         each_step(next(iter(cascade.stages)), 0)
-        condition = _condition(encoder, prompts)
-        for stage, images in cascade.draw(condition, seeds, each_step):
-            for image, request in zip(pixels.to_array(images), current, strict=True):
+        condition = shape.condition(encoder, prompts)
+        for stage, images in cascade.draw(condition, shape.fill(seeds), each_step):
+            for image, request in zip(pixels.to_array(images), current, strict=False):
                 file = folder / stage / file_name(*request)
                 if not file.exists():
                     texts = png_metadata.texts(facts(cascade, source, stage, request), request[0])
@@ -92,17 +92,15 @@ def draw(
             yield prompt, seed, paths(cascade, folder, prompt, seed)
 
 
+def are_complete(cascade: Cascade, requests: Sequence[Request], folder: Path) -> bool:
+    """Whether each request has its images, whoever drew them."""
+    files = (paths(cascade, folder, *request).values() for request in requests)
+    return all(file.exists() for each in files for file in each)
+
+
 def paths(cascade: Cascade, folder: Path, prompt: str, seed: int) -> dict[str, Path]:
     """The paths of the images of all stages, whether they exist or not."""
     return {stage: folder / stage / file_name(prompt, seed) for stage in cascade.stages}
-
-
-def _condition(encoder: HuggingFace, prompts: list[str]) -> Condition:
-    """What the prompts say. The empty prompt is the null text, which training showed instead of
-    dropped captions; the encoder would make a token of it that no training image had."""
-    text, mask = encoder.encode(prompts)
-    has_text = mask.new_tensor([prompt != "" for prompt in prompts])
-    return Condition(text * has_text[:, None, None], mask & has_text[:, None])
 
 
 def _refuse_other_image(file: Path, here: dict[str, Any]) -> None:

@@ -60,7 +60,9 @@ class Interval:
     """Guidance only while start <= t <= stop. Kynkäänniemi et al. 2024.
 
     Near t=1 guidance costs variety and near t=0 it changes nothing; leaving it out there also
-    saves half of the work. Ours is an interval of times; theirs is the same one in noise levels.
+    saves half of the work. Ours is an interval of times; theirs is the same one in noise levels,
+    sigma / alpha. Where the times are on the CPU, as in sampling, nothing is read from an
+    accelerator to decide.
     """
 
     weight: float

@@ -1,6 +1,7 @@
 """From noise to an image: one loop, and samplers that supply one step of it.
 
-A *sampler* is an object with `order`, how fast its error falls with the number of steps, and
+A *sampler* is an object with `order`, how fast its error falls with the number of steps where these
+shrink everywhere in log-SNR, and
 
     step(denoise, z, step, noise, memory) -> (z at s, memory)
 
@@ -32,11 +33,12 @@ Denoise = Callable[[Tensor, Tensor], Tensor]  # (z [B, ...], t [B]) -> clean est
 Noise = Callable[[], Tensor]
 Memory = tuple[Tensor, Tensor] | None
 State = tuple[Tensor, Memory]  # after a step
-Grid = Callable[[Schedule, int], Tensor]  # (schedule, steps) -> steps + 1 times, from 1 to 0
+Spacing = Callable[[Schedule, int], Tensor]  # (schedule, steps) -> steps + 1 times, from 1 to 0
 
 
 class Step(NamedTuple):
-    """From time t to an earlier time s, with the log-SNR at both; each [B]."""
+    """From time t to an earlier time s, with the log-SNR at both; each [B]. The times are on the
+    CPU, so that who decides by them reads from no accelerator; the log-SNRs are where z is."""
 
     t: Tensor
     s: Tensor
@@ -49,23 +51,10 @@ class Sampler(Protocol):
 
     @property
     def order(self) -> int:
-        """The order of convergence in the number of steps."""
+        """The order of convergence in the number of steps; a spacing may allow less."""
 
     def step(self, denoise: Denoise, z: Tensor, step: Step, noise: Noise, memory: Memory) -> State:
         """Move z from time t to time s."""
-
-
-def uniform_in_time(schedule: Schedule, steps: int) -> Tensor:
-    """Times uniform in t. Imagen App. A."""
-    return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
-
-
-def uniform_in_logsnr(schedule: Schedule, steps: int) -> Tensor:
-    """Times uniform in log-SNR. Lu et al. 2022 (DPM-Solver)."""
-    low, high = schedule(torch.tensor([1.0, 0.0], dtype=torch.float64))
-    times = schedule.inverse(torch.linspace(low, high, steps + 1, dtype=torch.float64))
-    times[0], times[-1] = 1, 0
-    return times
 
 
 def trajectory(
@@ -75,24 +64,24 @@ def trajectory(
     schedule: Schedule,
     steps: int,
     noise: Callable[[int], Tensor],
-    grid: Grid = uniform_in_time,
+    spacing: Spacing,
 ) -> Iterator[Tensor]:
     """Yield z after each of `steps` steps, from pure noise z at t=1 to, last, a clean image.
 
     The last step returns the clean estimate itself, without noise, whatever the sampler.
-    `noise(i)` is the standard normal of step i. The grid is uniform in t, as in Imagen App. A,
-    unless another is given.
+    `noise(i)` is the standard normal of step i, and `spacing` says where the steps lie
+    (imagen_lit/diffusion/spacing.py).
     """
     if steps < 1:
         raise InputError(f"steps={steps} is less than one step. Set steps=32, for example.")
-    times = grid(schedule, steps).to(z)
-    *moves, (last, _) = pairwise(times.unsqueeze(1).expand(-1, len(z)))
+    times = spacing(schedule, steps).to(z.dtype).unsqueeze(1).expand(-1, len(z))
+    *moves, (last, _) = pairwise(zip(times, times.to(z.device), strict=True))
     memory = None
-    for i, (t, s) in enumerate(moves):
-        step = Step(t, s, schedule(t), schedule(s))
+    for i, ((t, t_there), (s, s_there)) in enumerate(moves):
+        step = Step(t, s, schedule(t_there), schedule(s_there))
         z, memory = sampler.step(denoise, z, step, partial(noise, i), memory)
         yield z
-    yield denoise(z, last)
+    yield denoise(z, last[0])
 
 
 @dataclass(frozen=True)

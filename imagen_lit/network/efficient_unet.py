@@ -26,9 +26,9 @@ from imagen_lit.network.layers import (
     check_divisible,
     check_levels,
     check_widths,
+    concat_lowres,
     group_norm,
     run_checkpointed,
-    upsample_lowres,
     zero_init,
 )
 
@@ -101,7 +101,7 @@ class EfficientUNet(nn.Module):
     ) -> Tensor:
         """The output, in the shape of z."""
         check_divisible(z, len(self.down))
-        inputs = torch.cat([z, upsample_lowres(lowres, z)], dim=1)
+        inputs = concat_lowres(z, lowres)
         text = mask_text(text, mask)
         embedding = (
             self.embed_logsnr(logsnr)

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
+from imagen_lit.network import doubled_conv
 
 
 def group_norm(channels: int, group_width: int = 16) -> nn.GroupNorm:
@@ -43,8 +44,9 @@ class LastConv(nn.Conv2d):
         if not torch.amp.is_autocast_available(device):  # of tensors without contents
             return super().forward(input)
         with torch.autocast(device, enabled=False):
-            bias = None if self.bias is None else self.bias.float()
-            return self._conv_forward(input.float(), self.weight.float(), bias)
+            dtype = torch.promote_types(input.dtype, torch.float32)
+            bias = None if self.bias is None else self.bias.to(dtype)
+            return self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
 
 
 class LogSNREmbedding(nn.Module):
@@ -72,6 +74,8 @@ class ResidualBlock(nn.Module):
     `resample` changes the resolution inside the block, on both of its branches ("biggan" blocks).
     """
 
+    is_compiled_alone = True
+
     def __init__(
         self,
         channels_in: int,
@@ -92,10 +96,16 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x [B, C, H, W] and embedding [B, E] -> [B, C', H', W']."""
-        h = self.first(self.resample(F.silu(self.first_norm(x))))
+        h = self._first(F.silu(self.first_norm(x)))
         scale, shift = self.scale_shift(F.silu(embedding))[:, :, None, None].chunk(2, dim=1)
         h = self.second(F.silu(self.second_norm(h) * (1 + scale) + shift))
         return self.shortcut(self.resample(x)) + h
+
+    def _first(self, h: Tensor) -> Tensor:
+        """The first convolution, of the picture at its new resolution."""
+        if isinstance(self.resample, Upsample) and doubled_conv.is_faster(h):
+            return doubled_conv.conv_of_doubled(h, self.first.weight, self.first.bias)
+        return self.first(self.resample(h))
 
 
 class Downsample(nn.Module):
@@ -145,14 +155,18 @@ def check_divisible(z: Tensor, halvings: int) -> None:
         )
 
 
-def upsample_lowres(lowres: Tensor | None, like: Tensor) -> Tensor:
-    """The low-resolution image at the size of the high one (bilinear; Cascaded Diffusion § 4)."""
+def concat_lowres(z: Tensor, lowres: Tensor | None) -> Tensor:
+    """The high-resolution image and the low one at its size (bilinear; Cascaded Diffusion § 4),
+    channel by channel, in the memory format of the high one."""
     if lowres is None:
         raise InputError(
             "this network enlarges a smaller image, and the stage provides none. Set "
             "stage=demo_sr, or network=demo_unet for a stage that draws from text alone."
         )
-    return F.interpolate(lowres, size=like.shape[-2:], mode="bilinear", align_corners=False)
+    enlarged = F.interpolate(lowres, size=z.shape[-2:], mode="bilinear", align_corners=False)
+    if z.is_contiguous(memory_format=torch.channels_last):
+        enlarged = enlarged.contiguous(memory_format=torch.channels_last)
+    return torch.cat([z, enlarged], dim=1)
 
 
 def run_checkpointed(block: nn.Module, *inputs: Tensor, recompute: bool) -> Tensor:

@@ -29,9 +29,9 @@ from imagen_lit.network.layers import (
     check_divisible,
     check_levels,
     check_widths,
+    concat_lowres,
     group_norm,
     run_checkpointed,
-    upsample_lowres,
     zero_init,
 )
 
@@ -118,7 +118,7 @@ class UNet(nn.Module):
         text = mask_text(text, mask)
         embedding = self.embed_logsnr(logsnr) + self.embed_text(text, mask)
         if self.embed_lowres_logsnr is not None:
-            z = torch.cat([z, upsample_lowres(lowres, z)], dim=1)
+            z = concat_lowres(z, lowres)
             embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
         context, recompute = (embedding, self.project_text(text), mask), self.checkpointing
         x = self.first(z)

@@ -64,6 +64,20 @@ def newest_good(run: Path) -> Path | None:
     return None
 
 
+def good(run: Path, images: int | None = None) -> Path | None:
+    """The checkpoint after so many images, which must be readable; of None, the newest good one."""
+    if images is None:
+        return newest_good(run)
+    file = path(run, images)
+    if not file.exists():
+        raise InputError(f"the run {run} has no checkpoint after {images} images.")
+    if problem := damage(file):
+        raise InputError(
+            f"the checkpoint {file} is damaged ({problem}). Draw with another one of that run."
+        )
+    return file
+
+
 @rank_zero_only
 def set_aside_newer(run: Path, after: int) -> None:
     """Rename to `.damaged` every checkpoint newer than the one that a run resumes from, so that

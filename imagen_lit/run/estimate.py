@@ -17,7 +17,7 @@ from imagen_lit.run import meta_device
 from imagen_lit.run.meta_device import TOKENS
 from imagen_lit.stage.training import Stage
 
-PROBE = "probe.json"  # in the run folder: {device, images_per_second, batch_size, flops}
+PROBE = "probe.json"  # in the run folder: what bench measured; read: device, ranks, speed, flops
 UNITS = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -110,7 +110,7 @@ class Estimate(Work):
                 f"unknown before a probe{other}: run python -m imagen_lit.bench with the same "
                 f"arguments and save=true{less}, on that device"
             )
-        rate = probe["images_per_second"]
+        rate = probe["images_per_second"] / probe.get("ranks", 1)
         return (
             f"{self.images / rate / 3600:,.1f} on one {probe['device']} at the {rate:,.1f} "
             "images/s that bench measured; n devices share them"

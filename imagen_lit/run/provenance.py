@@ -15,7 +15,7 @@ from imagen_lit.basics import json_file
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
-from imagen_lit.run import evaluation_facts, run_folder
+from imagen_lit.run import evaluation_facts
 
 FILE = evaluation_facts.PROVENANCE
 WEIGHTS = "weights"
@@ -23,11 +23,11 @@ ADVICE = "Restore it from a copy, remove the folder, or choose another."
 
 
 def describe(
-    runs: Mapping[str, Path], text: Mapping[str, str], request: Mapping[str, Any]
+    weights: Mapping[str, Any], text: Mapping[str, str], request: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is requested, with which text encoder, and which weights draw it; `runs` by stage."""
-    weights = {name: run_folder.weights(run) for name, run in runs.items()}
-    return {**request, "text": dict(text), WEIGHTS: weights}
+    """What is requested, with which text encoder, and which weights draw it (`run_folder.weights`,
+    by stage)."""
+    return {**request, "text": dict(text), WEIGHTS: dict(weights)}
 
 
 def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
@@ -93,9 +93,10 @@ def _with_whole_numbers(node: Any) -> Any:
 
 def _read(folder: Path) -> dict[str, Any] | None:
     file = folder / FILE
-    if not file.exists():
+    try:
+        recorded = json_file.read(file, ADVICE)
+    except FileNotFoundError:  # also where another process is just setting it aside
         return None
-    recorded = json_file.read(file, ADVICE)
     try:
         digest(recorded)
     except (LookupError, TypeError, AttributeError) as error:
@@ -106,4 +107,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _request(provenance: dict[str, Any]) -> dict[str, Any]:
-    return flatten({k: v for k, v in provenance.items() if k != WEIGHTS})
+    """Without the weights, nor the number of images by which they were chosen."""
+    settings = flatten({k: v for k, v in provenance.items() if k != WEIGHTS})
+    chosen = {f"cascade.{stage}.images" for stage in provenance[WEIGHTS]}
+    return {key: value for key, value in settings.items() if key not in chosen}

@@ -218,16 +218,17 @@ def images_seen(folder: Path) -> int:
     return 0 if newest is None else checkpoint.images(newest)
 
 
-def weights(folder: Path) -> dict[str, Any]:
-    """Which weights a run would draw with; the digest distinguishes runs of the same length.
+def weights(folder: Path, images: int | None = None) -> dict[str, Any]:
+    """Which weights a run would draw with, the newest or those after so many images; the digest
+    distinguishes runs of the same length.
     `settings` is the digest of what the run's config makes of them: network, schedule, prediction,
     condition."""
-    newest = checkpoint.newest_good(folder)
-    if newest is None:
+    file = checkpoint.good(folder, images)
+    if file is None:
         return {"images_seen": 0, "digest": None, "settings": None}
     return {
-        "images_seen": checkpoint.images(newest),
-        "digest": checkpoint.digest(newest),
+        "images_seen": checkpoint.images(file),
+        "digest": checkpoint.digest(file),
         "settings": _drawing_digest(folder),
     }
 
@@ -242,13 +243,14 @@ def _drawing_digest(folder: Path) -> str:
 def load_stage(folder: Path) -> Stage:
     """The trained stage of a run."""
     stage: Stage = build(folder, "stage")
-    stage.load_state_dict(checkpoint.weights(_newest_checkpoint(folder), stage))
+    stage.load_state_dict(checkpoint.weights(_checkpoint(folder), stage))
     return stage.eval()
 
 
-def load_ema(folder: Path) -> Denoiser:
-    """The denoiser to draw with: the EMA alone, without the weights that it follows."""
-    file, denoiser = _newest_checkpoint(folder), build(folder, "stage.denoiser")
+def load_ema(folder: Path, images: int | None = None) -> Denoiser:
+    """The denoiser to draw with, the newest or that after so many images: the EMA alone, without
+    the weights that it follows."""
+    file, denoiser = _checkpoint(folder, images), build(folder, "stage.denoiser")
     weights = checkpoint.weights(file, denoiser, EMA)
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise InputError(
@@ -260,10 +262,10 @@ def load_ema(folder: Path) -> Denoiser:
     return drawing
 
 
-def _newest_checkpoint(folder: Path) -> Path:
-    newest = checkpoint.newest_good(folder)
-    if newest is None:
+def _checkpoint(folder: Path, images: int | None = None) -> Path:
+    file = checkpoint.good(folder, images)
+    if file is None:
         raise FileNotFoundError(
             f"the run {folder} has no checkpoint yet. Let python -m imagen_lit.train finish first."
         )
-    return newest
+    return file

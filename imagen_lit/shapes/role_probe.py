@@ -35,7 +35,7 @@ def share(encoder: Encoder, captions: int = 2000, seed: int = 0) -> float:
     scenes = [world.draw_scene(rng, "two", TRAINING, WORDS) for _ in range(captions)]
     expectations = [caption.expectation(rng, scene) for scene in scenes]
     texts = [caption.phrase(rng, expectation) for expectation in expectations]
-    vectors, _ = encoder.encode(texts)
+    vectors = encoder.encode(texts)[0].cpu()  # the masks below are made there
     ids = encoder.tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
     names = [encoder.tokenizer(colour)["input_ids"][0] for colour in COLOURS]
     is_colour = torch.isin(ids, torch.tensor(names))  # two in each caption, in its order

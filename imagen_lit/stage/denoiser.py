@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from imagen_lit.diffusion.prediction import Prediction
 from imagen_lit.diffusion.schedule import Schedule
+from imagen_lit.stage import batch_parts, compilation
 from imagen_lit.stage.condition import Condition
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -25,10 +26,11 @@ class Denoiser(nn.Module):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule, self.prediction = schedule, prediction
+        self.is_compiled = False
 
     def predict(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:
         """The network's raw output, in its own space."""
-        return self.network(
+        inputs = (
             z.contiguous(memory_format=torch.channels_last),
             logsnr,
             condition.text,
@@ -36,10 +38,23 @@ class Denoiser(nn.Module):
             condition.lowres,
             condition.lowres_logsnr,
         )
+        parts = 1 if self.is_compiled else batch_parts.count(self._weight(), inputs)
+        if parts > 1:
+            return batch_parts.call(self.network, inputs, parts)
+        output: Tensor = self.network(*inputs)
+        return output
+
+    def compile_blocks(self, backend: str) -> None:
+        """Use torch.compile for the network's blocks, in place."""
+        compilation.compile_blocks(self.network, backend)
+        self.is_compiled = True  # its loops have threads of their own
+
+    def _weight(self) -> Tensor:
+        return next(self.network.parameters(), torch.empty(0))
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """The clean estimate."""
-        logsnr = self.schedule(t)
+        logsnr = self.schedule(t.to(z.device))
         return self.prediction.to_clean(self.predict(z, logsnr, condition).to(z.dtype), z, logsnr)
 
     def bind(self, condition: Condition) -> Denoise:

@@ -18,11 +18,13 @@ from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.guidance import Guidance
 from imagen_lit.diffusion.sampler import Sampler, trajectory
 from imagen_lit.diffusion.schedule import Schedule
+from imagen_lit.diffusion.spacing import Spacing, Time
 from imagen_lit.stage.augmentation import augment
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
 
 Threshold = Callable[[Tensor], Tensor]
+UNIFORM = Time()
 PRECISIONS = ("32-true", "bf16-mixed")  # as Lightning calls them
 
 
@@ -38,6 +40,7 @@ class Recipe:
     steps: int
     aug_level: float = 0.0
     precision: str = PRECISIONS[0]
+    spacing: Spacing = UNIFORM
 
     def __post_init__(self) -> None:
         arguments.whole_number("recipe.steps", self.steps, 1)
@@ -75,6 +78,7 @@ class Recipe:
             denoiser.schedule,
             self.steps,
             lambda step: fresh_noise(f"step {step}"),
+            self.spacing,
         )
 
     @torch.no_grad()  # inference mode does not work on weights that FSDP gathers and frees

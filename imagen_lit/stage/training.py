@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from imagen_lit.basics import arguments
-from imagen_lit.basics.errors import InputError, RunError
+from imagen_lit.basics.errors import RunError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.loss import Weighting, denoising_loss
 from imagen_lit.diffusion.schedule import diffuse
@@ -80,14 +80,8 @@ class Stage(LightningModule):
         """Use torch.compile, in place, so that weights keep their names; None: do not compile."""
         if backend is None:
             return  # without even importing the compiler
-        backends = torch.compiler.list_backends(exclude_tags=())
-        if backend not in backends:
-            raise InputError(
-                f"compile={backend} is not a compiler. Allowed are null and {', '.join(backends)}. "
-                "Set compile=inductor, for example."
-            )
         for denoiser in (self.denoiser, self.ema):
-            denoiser.network.compile(backend=backend)
+            denoiser.compile_blocks(backend)
 
     @property
     def between_updates(self) -> bool:

@@ -14,6 +14,7 @@ from imagen_lit.basics.progress_line import ProgressLine
 from imagen_lit.basics.progress_text import progress_text
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress, Step, StepTimes
 from imagen_lit.cli import config
 from imagen_lit.run import provenance
@@ -64,10 +65,11 @@ def test_every_step_of_every_stage_is_reported(tmp_path: Path) -> None:
     node = config.compose("sample", words).cascade
     cascade: Cascade = config.build(node)
     recipes = {"cascade": OmegaConf.to_container(node, resolve=True)}
-    source = provenance.describe(cascade.runs, FINGERPRINT, recipes)
+    source = provenance.describe(cascade.weights, FINGERPRINT, recipes)
     reported: list[Step] = []
     requests = [("a red circle", 0), ("a blue square", 1), ("a red circle", 2)]
-    drawing = image_files.draw(cascade, Encoder(), source, requests, tmp_path, 2, reported.append)
+    shape, report = DrawingPass(2, 9), reported.append
+    drawing = image_files.draw(cascade, Encoder(), source, requests, tmp_path, shape, report)
     assert len(list(drawing)) == 3
     each = [("base", 0), ("base", 1), ("base", 2), ("sr", 1), ("sr", 2), ("sr", 3)]
     assert [(step.stage, step.number) for step in reported] == each * 2

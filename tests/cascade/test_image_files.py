@@ -15,6 +15,7 @@ import imagen_lit
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cli import config
 from imagen_lit.run import provenance, run_folder
 from imagen_lit.stage.condition import Condition
@@ -28,13 +29,14 @@ def described(runs: Path, *words: str) -> tuple[Cascade, dict[str, Any]]:
     cfg = config.compose("sample", [f"runs={runs}", *FAST, *words]).cascade
     settings = OmegaConf.to_container(cfg, resolve=True)
     cascade: Cascade = config.build(cfg)
-    return cascade, provenance.describe(cascade.runs, FINGERPRINT, {"cascade": settings})
+    return cascade, provenance.describe(cascade.weights, FINGERPRINT, {"cascade": settings})
 
 
 def draw(runs: Path, folder: Path, *words: str, batch: int = 8, requests: Any = REQUESTS) -> None:
     cascade, source = described(runs, *words)
     to_draw = image_files.missing(cascade, source, requests, folder)
-    list(image_files.draw(cascade, Encoder(), source, to_draw, folder, batch))
+    shape = DrawingPass.of(Encoder(), [prompt for prompt, _ in requests], batch)
+    list(image_files.draw(cascade, Encoder(), source, to_draw, folder, shape))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -75,8 +77,8 @@ def test_an_image_says_what_drew_it(runs: Path, tmp_path: Path) -> None:
 
 def test_runs_that_are_still_to_be_trained_have_no_weights(tmp_path: Path) -> None:
     """The demo asks before its first stage."""
-    source = provenance.describe({"base": tmp_path / "base"}, FINGERPRINT, {"cascade": {}})
-    assert source["weights"]["base"] == {"images_seen": 0, "digest": None, "settings": None}
+    source = run_folder.weights(tmp_path / "base")
+    assert source == {"images_seen": 0, "digest": None, "settings": None}
 
 
 def test_the_same_request_writes_the_same_bytes(runs: Path, tmp_path: Path) -> None:
@@ -98,10 +100,10 @@ def test_an_image_is_drawn_again_from_its_own_metadata_alone(runs: Path, tmp_pat
             for stage, known in facts["cascade"].items()
         }
         cascade: Cascade = config.build({"_target_": f"{package}.Cascade", **stages})
-        source = provenance.describe(cascade.runs, facts["text"], {"cascade": stages})
+        source = provenance.describe(cascade.weights, facts["text"], {"cascade": stages})
         request, folder = (facts["prompt"], facts["seed"]), tmp_path / "again"
         to_draw = image_files.missing(cascade, source, [request], folder)
-        list(image_files.draw(cascade, Encoder(), source, to_draw, folder, 1))
+        list(image_files.draw(cascade, Encoder(), source, to_draw, folder, DrawingPass(1, 9)))
         assert (folder / name).read_bytes() == content
     assert before.keys() == contents(tmp_path / "again").keys()
 

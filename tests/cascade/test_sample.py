@@ -12,6 +12,7 @@ from imagen_lit import sample
 from imagen_lit.basics import png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cli import config
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
 
@@ -35,7 +36,11 @@ def test_a_stage_in_the_wrong_place_is_refused_in_a_sentence(
     stage, _, run = word.format(tmp_path).partition("=")
     swapped = cascade(tmp_path, f"cascade.{stage}.run={run}", "~cascade.sr2")
     with pytest.raises(ValueError, match=f"{message}.*Set cascade.{stage}.run="):
-        list(image_files.draw(swapped, Encoder(), {}, [("a red circle", 0)], tmp_path, 1))
+        list(
+            image_files.draw(
+                swapped, Encoder(), {}, [("a red circle", 0)], tmp_path, DrawingPass(1, 9)
+            )
+        )
     right = Cascade(**{name: cascade(tmp_path).stages[name] for name in ("base", "sr")})
     right.check(FINGERPRINT)
 

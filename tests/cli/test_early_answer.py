@@ -132,7 +132,7 @@ def test_help_explains_every_setting_and_choice_of_a_root_config(name: str) -> N
     for key in own:
         if not isinstance(OmegaConf.to_container(root)[key], dict):
             assert re.search(rf"^  {key}=.*\n? +\S", text, flags=re.M), f"{name}: {key}"
-    for entry in root.get("defaults", []):
+    for entry in OmegaConf.to_container(root).get("defaults", []):
         if isinstance(entry, str) or "override" in next(iter(entry)):
             continue
         (group, _) = next(iter(entry.items()))

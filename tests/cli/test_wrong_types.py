@@ -31,6 +31,13 @@ WRONG = [
     ("train", "seed=words", "seed='words' is not a whole number of 0 or more"),
     ("bench", "save=words", "save='words' is neither true nor false"),
     ("bench", "seed=null", "seed=None is not a whole number of 0 or more"),
+    ("bench", "json=[a]", "json=['a'] is not a file or folder"),
+    ("bench", "json=table.txt", "json=table.txt is no .json file. Set json=mine.json"),
+    ("bench_peers", "precision=words", "precision=words is not a list of 32-true, bf16-mixed"),
+    ("bench_peers", "channels=40", "channels=40, size=64 and text_width=768 have to be multiples"),
+    ("bench_peers", "compile=words", "compile=words is not a compiler. Allowed are null and"),
+    ("gpu_check", "only=words", "only=words is not a list of words. Set only=[tiny,FSDP2]"),
+    ("gpu_check", "train=words", "train=words is not a list of settings. Set train=[]"),
     ("bench_data", "stage_name=words", "'stage' has no option 'words'; it has base64"),
     ("sample", "runs=null", "runs=None is not a file or folder"),
     ("evaluate", "name={a: b}", "name={'a': 'b'} is not the name of a folder in runs"),
@@ -91,8 +98,8 @@ def test_the_notice_of_a_training_may_be_any_value(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    "bench bench_data bench_text build_shards dashboard demo embed_text evaluate pretrain_text "
-    "runs sample train".split(),
+    "bench bench_data bench_peers bench_text build_shards dashboard demo embed_text evaluate "
+    "gpu_check pretrain_text runs sample train".split(),
 )
 def test_every_plain_setting_of_a_command_can_be_set(command: str) -> None:
     """Hydra takes a key of the name of a group for the choice of an option."""

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.diffusion.guidance import ClassifierFree, Interval
+from imagen_lit.diffusion.sampler import DDIM, Heun, trajectory
 from imagen_lit.diffusion.schedule import Cosine, alpha_sigma, per_image
+from imagen_lit.diffusion.spacing import Time
 
 Guidance = ClassifierFree | Interval
 
@@ -65,6 +67,32 @@ def test_guiding_clean_images_is_guiding_noise_as_imagen_does() -> None:
 def test_guidance_outside_its_interval_does_nothing_and_costs_nothing(t: float) -> None:
     denoise = Interval(5, start=0.2, stop=0.9).guide(conditional, never)
     assert torch.equal(denoise(Z, torch.full_like(T, t)), conditional(Z, T))
+
+
+@pytest.mark.parametrize("solver", [DDIM(), Heun()])
+def test_a_draw_calls_the_reference_only_at_the_times_inside(solver: DDIM | Heun) -> None:
+    """And beyond the interval it is the draw without guidance."""
+    calls: dict[str, list[float]] = {"alone": [], "both": []}
+
+    def alone(z: Tensor, t: Tensor) -> Tensor:
+        calls["alone"].append(t[0].item())
+        return conditional(z, t)
+
+    def both(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        calls["both"].append(t[0].item())
+        return pair(z, t)
+
+    def draw(guidance: Guidance) -> list[Tensor]:
+        denoise = guidance.guide(alone, both)
+        return list(trajectory(solver, denoise, Z, Cosine(), 16, lambda i: Z, Time()))
+
+    guided = draw(Interval(5, start=0.3, stop=0.8))
+    assert calls["both"] and all(0.3 <= t <= 0.8 for t in calls["both"])
+    assert calls["alone"] and all(t < 0.3 or t > 0.8 for t in calls["alone"])
+    assert len(calls["alone"]) + len(calls["both"]) == 15 * solver.order + 1
+    plain = draw(ClassifierFree(1))
+    same = [torch.equal(one, other) for one, other in zip(guided, plain, strict=True)]
+    assert any(same) and not all(same) and same == sorted(same, reverse=True)
 
 
 def test_each_image_of_a_batch_is_guided_by_its_own_time() -> None:

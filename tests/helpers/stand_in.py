@@ -205,3 +205,6 @@ StrategyRegistry.register(NAME, SingleDeviceStrategy, device=f"{NAME}:0")
 LIBRARY = torch.library.Library("aten", "IMPL")
 LIBRARY.impl("empty_strided", _empty, "PrivateUse1")
 LIBRARY.impl("_copy_from", _copy, "PrivateUse1")
+# Under autocast its operations are those without it: it has no kernels of its own to choose from.
+FALLBACK = torch.library.Library("_", "IMPL")
+FALLBACK.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")

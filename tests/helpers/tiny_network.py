@@ -52,5 +52,18 @@ def call(network: nn.Module, **changes: torch.Tensor) -> torch.Tensor:
     return network(**inputs)
 
 
+def doubles(network: nn.Module) -> dict[str, torch.Tensor]:
+    """An input in float64, for a network in float64."""
+    g = torch.Generator().manual_seed(4)
+    shapes = {
+        "z": (BATCH, 3, EDGE, EDGE),
+        "lowres": (BATCH, 3, EDGE // 4, EDGE // 4),
+        "text": (BATCH, LENGTH, text_width(network)),
+    }
+    return {
+        name: torch.randn(shape, generator=g, dtype=torch.double) for name, shape in shapes.items()
+    }
+
+
 def text_width(network: nn.Module) -> int:
     return network.embed_text.null_token.shape[-1]

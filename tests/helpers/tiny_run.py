@@ -31,6 +31,9 @@ class Encoder:
     def token_ids(self, captions: list[str]) -> list[list[int]]:
         return [[ord(letter) for letter in caption[:9]] for caption in captions]
 
+    def lengths(self, captions: list[str]) -> list[int]:
+        return [9] * len(captions)
+
     def pieces(self, words: list[str]) -> list[list[str]]:
         return [[word] for word in words]
 

@@ -57,7 +57,8 @@ def test_constraints_hold_versions_only(path: Path) -> None:
 def test_constraints_pin_every_package_that_is_asked_for() -> None:
     project = tomllib.loads((REPO / "pyproject.toml").read_text())
     required = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    required += project["project"]["optional-dependencies"]["dev"]
+    extras = project["project"]["optional-dependencies"]
+    required += [*extras["dev"], *extras["peers"]]
     pinned = {
         line.partition("==")[0].lower().replace("_", "-")
         for line in (REPO / "constraints.txt").read_text().splitlines()

@@ -3,6 +3,7 @@ devices, a step that logs nothing leaves the host nothing to read, and what come
 comes out of a CPU.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from on_stand_in import run as run_on_accelerator
 
 from imagen_lit.basics import pixels
 from imagen_lit.data import sidecar
+from imagen_lit.measurement.step_parts import PARTS
 from imagen_lit.run import checkpoint, metrics
 
 QUIET = ["callbacks=default", "trainer.log_every_n_steps=1000", "trainer.val_check_interval=1000"]
@@ -85,10 +87,12 @@ def test_a_cascade_draws_the_cpus_pictures_and_no_step_reads(home: Path) -> None
     words = ["prompts=[a red circle, two pink crosses]"]
     words += [f"cascade.{stage}.recipe.steps=3" for stage in ("base", "sr", "sr2")]
     words += ["diffusion/sampler@cascade.base.recipe.sampler=ancestral"]
+    words += ["diffusion/guidance@cascade.base.recipe.guidance=interval"]
+    words += ["diffusion/spacing@cascade.sr.recipe.spacing=logsnr"]
     run("sample", *words, "device=cpu", "out=cpu", folder=home)
     reads, _ = run_on_accelerator("sample", *words, "out=lab", folder=home)
     places = [each for each in reads if "diffusion/" in each or "stage/" in each]
-    assert places == [] and len(reads) <= 3 + 2, "an image of each stage, and two of the encoder"
+    assert places == [] and len(reads) <= 3 + 2 * 2, "an image of each stage, and two of each text"
     for file in (home / "cpu").glob("*/*.png"):
         one, other = (
             pixels.load_png(home / f / file.parent.name / file.name) for f in ("cpu", "lab")
@@ -102,5 +106,24 @@ def test_an_evaluation_and_the_bench_run_there(home: Path) -> None:
         "evaluate", *words, "prompts.count=4", "name=lab/evaluation", folder=home
     )
     assert "sr2   all" in done.stdout
-    _, done = run_on_accelerator("bench", *TRAIN, *TRAINER, "batches=3", folder=home)
-    assert "of the device" in done.stdout
+    words = [*TRAIN, *TRAINER, "batches=3", "json=bench.json"]
+    _, done = run_on_accelerator("bench", *words, folder=home)
+    assert "GiB at most, of the process" in done.stdout, "torch counts only CUDA's own memory"
+    measured = json.loads((home / "bench.json").read_text())
+    assert {"data", "noise", *PARTS} == measured["parts"].keys()
+    assert min(measured["parts"].values()) > 0 and measured["images_per_second"] > 0
+    assert measured["drawing"].keys() == {"1", "16"} and min(measured["drawing"].values()) > 0
+    assert measured["host_reads"] is measured["launches"] is None
+    assert done.stdout.count("not measured; only CUDA counts them") == 2
+
+
+def test_a_check_of_the_machine_finds_the_stand_in_right(home: Path) -> None:
+    words = [f"train={json.dumps(TRAINER)}", "json=check.json"]
+    _, done = run_on_accelerator("gpu_check", *words, folder=home)
+    report = json.loads((home / "check.json").read_text())
+    verdicts = {each["check"]: each["verdict"] for each in report["findings"]}
+    small = {name for name in verdicts if "tiny: " in name and "compiled" not in name}
+    assert len(small) == 9 and {verdicts[name] for name in small} == {"ok"}
+    assert verdicts["exact resume"] == verdicts["matrix products"] == "ok"
+    assert {verdicts[name] for name in verdicts if "real" in name} == {"skipped"}
+    assert done.stdout.count("no accelerator") == 7 and "wrong" not in done.stdout
