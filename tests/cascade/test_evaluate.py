@@ -219,8 +219,8 @@ def test_prompts_of_the_shapes_world_are_refused_for_a_run_on_other_images(tmp_p
 
 
 def test_a_run_that_an_evaluation_lacks_is_named_with_its_key(tmp_path: Path) -> None:
-    words = ["cascade=imagen", f"cascade.base64.run={tmp_path}/none", f"runs={tmp_path}"]
-    with pytest.raises(ValueError, match=r"no run in .*none, .*cascade\.base64\.run=\.\.\."):
+    words = ["cascade=imagen", f"cascade.base.run={tmp_path}/none", f"runs={tmp_path}"]
+    with pytest.raises(ValueError, match=r"no run in .*none, .*cascade\.base\.run=\.\.\."):
         main(config.compose("evaluate", words))
     assert not any(tmp_path.iterdir())
 
