@@ -19,6 +19,7 @@ from imagen_lit.cli import command
 from imagen_lit.report import page, run_list, runs_page
 from imagen_lit.run import run_queue, run_search
 
+PAGES = "index.html", "matches.html"  # of all runs, and of those that match, in their folder
 MOST = 20  # names that are listed where none matches
 TRAIN = "Type python -m imagen_lit.train, or make demo."
 
@@ -78,8 +79,10 @@ def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
 @command.main("runs")
 def main(cfg: DictConfig) -> None:
     """Print the table, and where the page is."""
-    root, file = chosen_folder.of("runs", cfg.runs), arguments.path("page", cfg.page)
-    print("\n".join(map(printable, show(root, _match(cfg.match), file))))
+    root, match = chosen_folder.of("runs", cfg.runs), _match(cfg.match)
+    own = root / PAGES[bool(match)]
+    file = own if cfg.page is None else arguments.path("page", cfg.page)
+    print("\n".join(map(printable, show(root, match, file))))
 
 
 if __name__ == "__main__":

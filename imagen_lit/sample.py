@@ -105,7 +105,12 @@ def _captions(prompts: Any) -> list[str]:
             "prompts='[\"\"]' draws without text."
         )
     for place, prompt in enumerate(captions, 1):
-        if not isinstance(prompt, str) or _is_undecodable(prompt):
+        if isinstance(prompt, str) and _is_undecodable(prompt):
+            raise InputError(
+                f"prompts has {prompt!r} in place {place}, whose bytes are not UTF-8. Type it in a "
+                "terminal that writes UTF-8, or convert the file that it comes from."
+            )
+        if not isinstance(prompt, str):
             raise InputError(
                 f"prompts has {prompt!r} in place {place}, which is not a caption. "
                 'Write captions in quotes: prompts=\'["a red circle", "two pink crosses"]\'.'

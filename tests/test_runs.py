@@ -96,6 +96,16 @@ def test_the_command_is_configured_by_its_keys(
     assert "one" in output and "two" not in output and page.is_file()
 
 
+def test_a_page_of_matches_leaves_the_page_of_all_runs(tmp_path: Path) -> None:
+    for name in ("sweep/one", "other/two"):
+        left_runs.leave(tmp_path, name)
+    runs.main(config.compose("runs", [f"runs={tmp_path}"]))
+    of_all = (tmp_path / "index.html").read_text()
+    runs.main(config.compose("runs", [f"runs={tmp_path}", "match=sweep"]))
+    assert (tmp_path / "index.html").read_text() == of_all and ">two</a>" in of_all
+    assert ">two</a>" not in (tmp_path / "matches.html").read_text()
+
+
 def test_the_notes_are_those_of_the_runs_that_match(tmp_path: Path) -> None:
     for name in ("demo/one", "other/two"):
         left_runs.leave(tmp_path, name)

@@ -18,11 +18,13 @@ from slurm_task import TASK
 from tiny_world import sample
 
 from imagen_lit import bench, embed_text, pretrain_text, train
+from imagen_lit.basics import hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config, user_error
 from imagen_lit.data.loader import Data
+from imagen_lit.data.reader import Reader
 from imagen_lit.data.shard_files import collection, shard
-from imagen_lit.run import checkpoint, run_folder, status
+from imagen_lit.run import checkpoint, preflight, run_folder, status
 from imagen_lit.stage.training import Stage
 
 IMAGES, BATCH = 64, 8
@@ -179,6 +181,42 @@ def test_a_start_that_failed_at_once_does_not_claim_its_settings(
     train.train(
         configure("first", "optimizer=adamw", "network.checkpointing=true", "stage.images=72")
     )
+
+
+def test_a_first_batch_that_takes_long_is_announced(
+    configure: Callable[..., DictConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def hang(reader: Reader, place: Any) -> None:
+        shown.append(capsys.readouterr().err)
+        raise KeyboardInterrupt
+
+    shown: list[str] = []
+    monkeypatch.setattr(Reader, "__getitem__", hang)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        train.train(configure("slow"))
+    assert "slow: reading the first batch" in shown[0]
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("data.batch_size=100000000", "batch_size"),
+        ("data.micro_batch_size=90000000", "micro_batch_size"),
+    ],
+)
+def test_a_batch_that_no_memory_holds_is_refused_before_it_is_read(
+    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, word: str, key: str
+) -> None:
+    monkeypatch.setattr(hardware, "memory", lambda: 2**30)
+    refusal = (
+        rf"^data\.{key}=.* GiB before .* 1 GiB, at most 349,525 .*Set data\.micro_batch_size=32"
+    )
+    cfg = configure("large", "data.batch_size=100000000", word)
+    with pytest.raises(InputError, match=refusal):
+        train.train(cfg)
+    preflight.require(configure("large", "data.batch_size=100000000", "data.micro_batch_size=32"))
 
 
 @pytest.mark.parametrize(

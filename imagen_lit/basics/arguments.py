@@ -28,7 +28,7 @@ def switch(name: str, value: Any) -> bool:
 def finite(name: str, value: Any) -> float:
     """Any int or float that 64 bits hold, so neither infinities nor nan."""
     if type(value) not in (int, float) or not -LARGEST < value < LARGEST:
-        limit = " below 2^62" if type(value) is int else ""
+        limit = " between -2^62 and 2^62" if _is_number(value) else ""
         raise InputError(f"{name}={value!r} is not a number{limit}. Set {name}=3, for example.")
     return float(value)
 
@@ -36,10 +36,14 @@ def finite(name: str, value: Any) -> float:
 def whole_number(name: str, value: Any, at_least: int) -> int:
     """An int of `at_least` or more, as far as 64 bits count; a bool does not count."""
     if type(value) is not int or not at_least <= value < LARGEST:
-        limit = " below 2^62" if type(value) is int and value >= LARGEST else ""
+        is_large = type(value) is int and value >= LARGEST
+        limit = " below 2^62" if is_large else ""
+        advice = (
+            f"Set {name}=0, for example." if at_least == 0 else f"Set it to {at_least} or more."
+        )
         raise InputError(
             f"{name}={value!r} is not a whole number of {at_least} or more{limit}. "
-            f"Set {name}={max(at_least, 1)}, for example."
+            f"{'Set it lower.' if is_large else advice}"
         )
     return value
 
@@ -53,7 +57,9 @@ def whole_numbers(values: Mapping[str, Any], **at_least: int) -> None:
 def positive_number(name: str, value: Any) -> float:
     """A finite int or float above 0."""
     if type(value) not in (int, float) or not 0 < value < BEYOND:
-        raise InputError(f"{name}={value!r} is not a number above 0. Set {name}=1, for example.")
+        if _is_number(value) and value > 0:
+            raise InputError(f"{name}={value!r} is not a number below 1e300. Set it lower.")
+        raise InputError(f"{name}={value!r} is not a number above 0. Set it above 0.")
     return float(value)
 
 
@@ -61,11 +67,18 @@ def number(name: str, value: Any, at_least: float, below: float = math.inf) -> f
     """A finite int or float in [at_least, below)."""
     if type(value) not in (int, float) or not at_least <= value < min(below, BEYOND):
         limit = "" if below == math.inf else f" and less than {below:g}"
+        if not limit and _is_number(value) and value >= BEYOND:
+            limit = " and less than 1e300"
         raise InputError(
             f"{name}={value!r} is not a number of {at_least:g} or more{limit}. "
             f"Set {name}={at_least:g}, for example."
         )
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is one at all, be it infinite; nan is none."""
+    return type(value) in (int, float) and value == value
 
 
 def equal_lengths(owner: str, **lists: Sequence[Any] | None) -> None:

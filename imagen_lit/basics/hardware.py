@@ -1,7 +1,8 @@
-"""What this machine is and can do, measured: the rate of a matrix product, which bounds every
-network's, peak memory, and the names of device and versions."""
+"""What this machine is and can do: the rate of a matrix product, which bounds every network's, and
+peak memory, both measured; its memory, and the names of device and versions."""
 
 import importlib.metadata
+import os
 import platform
 import resource
 import time
@@ -33,6 +34,11 @@ def matrix_peak(
         if device.type != "cpu" and took < SHORTEST and 2 * len(a) <= LARGEST:
             a, b = a.repeat(2, 2), b.repeat(2, 2)
     return best
+
+
+def memory() -> int:
+    """The bytes of memory that this machine has, without those of its accelerators."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def peak_memory(device: torch.device | str = "cpu") -> float:

@@ -15,6 +15,12 @@ class Progress(Callback):
         self.label, self.every = label, every
         self._validation = ExitStack()
 
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say what comes before the count: Lightning reads a batch before training starts."""
+        if trainer.is_global_zero and pl_module.images_seen < pl_module.images:
+            label = f"{self.label}: " if self.label else ""
+            ProgressLine().show(f"{label}reading the first batch", last=False)
+
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the line; the clock of the estimate starts after the first batch."""
         self._counter, self._note = Counter("images", self.label, self.every), ""

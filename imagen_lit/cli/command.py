@@ -65,7 +65,7 @@ def _run(task: Task, config_name: str) -> None:
                 if interrupt.is_unread(error):
                     interrupt.exit_unread()
                 # Read it here: a joblib worker sends an exception home without its traceback.
-                sentence = _in_words(error, list)
+                sentence = _in_words(error, lambda: _keys_of(cfg))
                 if sentence is None:
                     raise
                 if HydraConfig.get().mode == RunMode.RUN:
@@ -201,5 +201,8 @@ def _keys(config_name: str) -> list[str]:
             config.compose(config_name, [*valid, word])
             valid.append(word)
     groups = config.compose(config_name, valid, with_hydra=True).hydra.runtime.choices
-    cfg = config.compose(config_name, valid)
-    return [*map(str, groups), *config.keys(OmegaConf.to_container(cfg))]
+    return [*map(str, groups), *_keys_of(config.compose(config_name, valid))]
+
+
+def _keys_of(cfg: DictConfig) -> list[str]:
+    return list(config.keys(OmegaConf.to_container(cfg)))

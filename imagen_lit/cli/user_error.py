@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,6 +37,7 @@ LOST_PEER = r"gloo/transport|ncclRemoteError|Connection (?:reset|closed) by (?:r
 LOST_PEER += r"|failed to recv, got 0 bytes"
 LOADER = re.compile(r"Caught \w+ in DataLoader worker process")
 EXCEPTION = r"\w[\w.]*"  # the name of an exception's class
+KEY = r"(?<![\w./-])[a-z]\w*(?:\.\w+)*(?==)|(?<![\w./-])[a-z]\w*(?:\.\w+)+(?=[ ,.:;])"
 
 
 def sentence(error: BaseException, keys: Keys) -> str | None:
@@ -61,6 +63,11 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             )
         case MissingConfigException():
             return _missing_option(error)
+        case OverrideParseException() if re.search("[\ud800-\udfff]", error.override):
+            return (
+                f"cannot read {error.override!r}: its bytes are not UTF-8. Type it in a terminal "
+                "that writes UTF-8, or convert the file that it comes from."
+            )
         case OverrideParseException():
             return (
                 f"cannot read {error.override!r}: {_one_line(error.message.splitlines()[0])}. "
@@ -69,7 +76,7 @@ def sentence(error: BaseException, keys: Keys) -> str | None:
             )
         case InstantiationException() if error.__cause__ is not None:
             inner = sentence(error.__cause__, keys) or _refusal_of_another_library(error)
-            return inner and inner + _location(error)
+            return inner and _with_location(inner, error, keys)
         case ConfigCompositionException():
             return _composition(error, keys)
         case HydraException() | YAMLError():
@@ -121,7 +128,20 @@ def _obstacle(error: OSError) -> str:
                 )
         case IsADirectoryError():
             return f"{path} is a folder, where a file is needed. Name a file."
+        case FileNotFoundError() if place != path or _was_to_be_made(error):
+            there = chosen_folder.first_that_exists(place.parent)
+            return (
+                f"{place} cannot be made: {there} takes no new files or folders. Choose another "
+                "folder."
+            )
     return ""
+
+
+def _was_to_be_made(error: OSError) -> bool:
+    """Whether a folder was to be made there, rather than a file be read: Python reports both in the
+    same words."""
+    trace = traceback.extract_tb(error.__traceback__)
+    return bool(trace) and trace[-1].name in ("mkdir", "makedirs")
 
 
 def _missing_option(error: MissingConfigException) -> str:
@@ -168,9 +188,21 @@ def _refusal_of_another_library(error: InstantiationException) -> str | None:
     return f"{target[1].rpartition('.')[2]} does not take these settings: {reason}"
 
 
-def _location(error: InstantiationException) -> str:
-    key = re.search(r"full_key: (\S+)", str(error))
-    return f" (while building {key[1]})" if key else ""
+def _with_location(text: str, error: InstantiationException, keys: Keys) -> str:
+    """With each key as the command has it, because a part of the config knows neither its place nor
+    its name there; or else with that place beside it."""
+    place = re.search(r"full_key: (\S+)", str(error))
+    if not place:
+        return text
+    parts, known = place[1].split("."), set(keys())
+    above = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+    def full(word: re.Match[str]) -> str:
+        candidates = [word[0], *(f"{key}.{word[0]}" for key in above)]
+        return next((key for key in candidates if key in known), word[0])
+
+    line = re.sub(KEY, full, text)
+    return line if line != text else f"{text} (while building {place[1]})"
 
 
 def _message(error: BaseException) -> str:

@@ -43,10 +43,10 @@ class BatchSlices:
         first = self.start + self.rank * self.slice_size
         size = self.slice_size // self.accumulation_steps
         while True:
-            positions = np.arange(first, first + self.slice_size)
-            places = self.order.locate(positions).tolist()
-            located = [(p, *place) for p, place in zip(positions.tolist(), places, strict=True)]
-            yield from (located[i : i + size] for i in range(0, self.slice_size, size))
+            for start in range(first, first + self.slice_size, size):
+                positions = np.arange(start, start + size)
+                places = self.order.locate(positions).tolist()
+                yield [(p, *place) for p, place in zip(positions.tolist(), places, strict=True)]
             first += self.batch_size
 
 

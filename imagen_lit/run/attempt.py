@@ -6,7 +6,7 @@ may be refused: then, outside SLURM, a new run leaves nothing, and an earlier on
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def attempt(folder: Path, cfg: DictConfig) -> Iterator[Claim]:
     run_folder.refuse_other_settings(folder, cfg)
     status.refuse_beside_a_job(folder)
     traces = {name: _Trace(folder / name) for name in run_folder.TRACES}
+    earlier = [_Trace(folder / name) for name in run_folder.CLAIM]
     is_claimed = False
 
     def claim(encoder: Mapping[str, str]) -> None:
@@ -36,15 +37,19 @@ def attempt(folder: Path, cfg: DictConfig) -> Iterator[Claim]:
     lock.take(folder)
     with slurm.record_signals(), lock.exclusive(folder):
         traces[status.FILE] = _Trace(folder / status.FILE)  # which the lock's last holder may write
-        run_folder.release_failed_claim(folder)
+        run_folder.release_void_claim(folder)
         try:
             with status.tracked(folder, _in_words):
                 yield claim
-        except Exception:
-            if not slurm.in_job():  # where the status may be all that a person gets to see
+        except BaseException as error:
+            if not is_claimed:  # of another start's claim, nothing is touched
+                _restore([each for each in earlier if each.is_gone])
+            # In a job the status may be all that a person gets to see.
+            if isinstance(error, Exception) and not slurm.in_job():
                 run_folder.remove_unclaimed(folder)
                 if not is_claimed and run_folder.exists(folder):
-                    _restore(traces)
+                    # Closing the lock's file ends the lock.
+                    _restore([traces[status.FILE], traces[lock.LOCK]])
             raise
 
 
@@ -56,6 +61,11 @@ class _Trace:
         if self.is_there:
             self.content, self.stat = file.read_bytes(), file.stat()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was there, and is no longer."""
+        return self.is_there and not self.file.exists()
+
     def restore(self) -> None:
         """In place: another file of this name would not be the one that is locked."""
         if not self.is_there:
@@ -66,9 +76,9 @@ class _Trace:
 
 
 @rank_zero_only
-def _restore(traces: Mapping[str, _Trace]) -> None:
-    for name in (status.FILE, lock.LOCK):  # closing the lock's file ends the lock
-        traces[name].restore()
+def _restore(traces: Sequence[_Trace]) -> None:
+    for trace in traces:
+        trace.restore()
 
 
 def _in_words(error: Exception) -> str:

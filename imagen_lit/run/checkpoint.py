@@ -53,14 +53,13 @@ def newest_good(run: Path) -> Path | None:
         problem = damage(file)
         if problem is None:
             return file
-        warnings.warn(
-            f"the checkpoint {file} is damaged ({problem}); the one before it is tried",
-            stacklevel=2,
-        )
+        then = "" if file == files[0] else "; the one before it is tried"
+        warnings.warn(f"the checkpoint {file} is damaged ({problem}){then}", stacklevel=2)
     if files:
         raise InputError(
-            f"none of the {len(files)} checkpoints in {Path(run) / FOLDER} can be read. "
-            "Remove that folder to train from the beginning."
+            f"no checkpoint in {Path(run) / FOLDER} can be read ({len(files)} damaged): there is "
+            "nothing to draw with, or to go on from. Restore one from a copy; or remove that "
+            "folder, and train from the beginning."
         )
     return None
 

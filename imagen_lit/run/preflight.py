@@ -13,13 +13,13 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, encoder_command, hardware
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.data import sidecar, transform
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.run import estimate, meta_device, run_folder
-from imagen_lit.run.trainer import wants_accelerator
+from imagen_lit.run.trainer import GPU, no_accelerator, wants_accelerator
 from imagen_lit.stage.training import Stage
 
 SMALLER = 32  # the micro-batch that the screen gives as an example
@@ -49,6 +49,7 @@ def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
         stage: Stage = config.build(cfg.stage)
         stage.configure_optimizers()  # which may refuse its settings only now
     edge = cfg.data.crop or cfg.data.size
+    _refuse_beyond_memory(cfg, edge)
     facts = stage, cfg.data.batch_size, edge, cfg.text.width
     result: estimate.Work
     crop = f" (squares of {edge} from them)" if cfg.data.crop else ""
@@ -82,7 +83,7 @@ def missing_for(cfg: DictConfig, previews: bool = False) -> list[str]:
         shards,
         str(cfg.data.text),
         cfg.text.path,
-        cfg.text.make_command,
+        encoder_command.elsewhere(cfg.text.make_command, cfg.text.name, cfg.text.path),
         cfg.trainer.accelerator,
         previews,
     )
@@ -142,11 +143,33 @@ def _near(folder: Path) -> Path | None:
 
 
 def _missing_accelerator(accelerator: str) -> Iterator[str]:
-    if accelerator in ("gpu", "cuda") and not torch.accelerator.is_available():
-        yield (
-            f"trainer.accelerator={accelerator}, but torch finds none here. Use a machine that has "
-            "one, or set trainer=laptop scale=demo for what a laptop can do."
-        )
+    if accelerator in GPU and not torch.accelerator.is_available():
+        yield no_accelerator(accelerator)
+
+
+def _refuse_beyond_memory(cfg: DictConfig, edge: int) -> None:
+    """Raise if this machine cannot even hold the images of a forward pass, as float32."""
+    _, size = _spread(cfg)
+    image, memory = 3 * edge**2 * 4, hardware.memory()
+    if size * image <= memory:
+        return
+    key = "micro_batch_size" if size == cfg.data.get("micro_batch_size") else "batch_size"
+    raise InputError(
+        f"data.{key}={cfg.data[key]} puts {size:,} images of {edge}x{edge} into one forward pass, "
+        f"{size * image / 2**30:,.0f} GiB before the network has begun; this machine has "
+        f"{memory / 2**30:,.0f} GiB, at most {memory // image:,} of them. Set "
+        f"data.micro_batch_size={SMALLER}, for example: the updates stay the same."
+    )
+
+
+def _spread(cfg: DictConfig) -> tuple[int, int]:
+    """On how many devices the run is, and the images of a forward pass on each."""
+    devices = cfg.trainer.devices
+    per_node = devices if isinstance(devices, int) else max(1, torch.accelerator.device_count())
+    nodes = cfg.trainer.get("num_nodes", 1)
+    count = max(1, per_node * (nodes if isinstance(nodes, int) else 1))
+    per_device = -(-cfg.data.batch_size // count)
+    return count, min(per_device, cfg.data.get("micro_batch_size") or per_device)
 
 
 def _devices(cfg: DictConfig, stage: Stage, edge: int) -> estimate.Devices:
@@ -155,11 +178,7 @@ def _devices(cfg: DictConfig, stage: Stage, edge: int) -> estimate.Devices:
     def peak(images: int) -> int:
         return meta_device.peak_bytes(stage, images, edge, cfg.text.width)
 
-    devices = cfg.trainer.devices
-    per_node = devices if isinstance(devices, int) else max(1, torch.accelerator.device_count())
-    count = per_node * cfg.trainer.get("num_nodes", 1)
-    per_device = -(-cfg.data.batch_size // count)
-    size = min(per_device, cfg.data.micro_batch_size or per_device)
+    count, size = _spread(cfg)
     sharded = OmegaConf.is_dict(cfg.trainer.get("strategy"))  # the only strategy with a _target_
     smaller = (SMALLER, peak(SMALLER)) if size > SMALLER else None
     return estimate.Devices(count, sharded, size, peak(size), smaller)

@@ -27,7 +27,7 @@ from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, evaluation_facts, lock, metrics, status
+from imagen_lit.run import checkpoint, evaluation_facts, lock, status
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
@@ -43,6 +43,7 @@ FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is ch
 
 TEXT = "text.json"
 EMA = "ema."  # before the names of its weights
+CLAIM = (CONFIG, TEXT)
 TRACES = {status.FILE, lock.LOCK}  # of every start
 PATHS = ("data.shards", "data.text", "text.path")  # files may move while a run lasts
 
@@ -73,10 +74,11 @@ def claim(folder: Path, cfg: DictConfig, encoder: Mapping[str, str] | None = Non
 
 
 @rank_zero_only
-def release_failed_claim(folder: Path) -> None:
-    """Drop the claim of a start that failed before anything was learnt."""
-    if _failed_at_once(folder):
-        (folder / CONFIG).unlink(missing_ok=True)
+def release_void_claim(folder: Path) -> None:
+    """Drop the claim of a start from which nothing can go on."""
+    if _claims_nothing(folder):
+        for name in CLAIM:
+            (folder / name).unlink(missing_ok=True)
 
 
 @rank_zero_only
@@ -93,13 +95,16 @@ def remove_unclaimed(folder: Path) -> None:
         each.rmdir()
 
 
-def _failed_at_once(folder: Path) -> bool:
-    has_results = (folder / metrics.FILE).exists() or checkpoint.saved(folder)
-    return status.read(folder).get("state") == "failed" and not has_results
+def _claims_nothing(folder: Path) -> bool:
+    """Whether the last start failed or was stopped, and no start has left a checkpoint: also the
+    same settings begin anew then, without the rows that it may have left. A preempted one is only
+    waiting, and a killed one had no time to say so."""
+    is_over = status.read(folder).get("state") in ("failed", "stopped")
+    return is_over and not checkpoint.saved(folder)
 
 
 def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
-    """Raise if a run with other settings has claimed the folder, and did not fail at once."""
+    """Raise if a run with other settings has claimed the folder, and can go on."""
     file = folder / CONFIG
     if not file.exists() and (folder / evaluation_facts.PROVENANCE).exists():
         raise InputError(
@@ -111,7 +116,7 @@ def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
             f"{folder} has checkpoints but no config.yaml, which says what they are. Restore that "
             "file, or choose another name=..."
         )
-    if _failed_at_once(folder) or not file.exists():
+    if _claims_nothing(folder) or not file.exists():
         return
     there, here = flatten(plain(read_config(folder))), flatten(plain(cfg))
     keys = [k for k in differing_keys(there, here) if k in FIXED or not _is_changeable(k)]
@@ -191,19 +196,19 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def build(folder: Path, key: str) -> Any:
     """The object that a run's config describes under a key: `stage`, `stage.condition`."""
+    node = OmegaConf.select(read_config(folder), key)
     try:
-        return config.build(OmegaConf.select(read_config(folder), key))
-    except InstantiationException as error:
-        if not isinstance(error.__cause__, UserError | TypeError | ValueError | LookupError):
+        return config.build(node)
+    except (InstantiationException, InputError) as error:
+        cause = error if isinstance(error, InputError) else error.__cause__
+        if not isinstance(cause, UserError | TypeError | ValueError | LookupError):
             raise
+        reason = cause if isinstance(cause, UserError) else f"Its {key} cannot be built."
+        if node is None:
+            reason = f"It has no {key}."
         raise InputError(
-            f"{folder / 'config.yaml'} is damaged or from another version of imagen_lit: its {key} "
-            "cannot be built. Restore that file from a copy, or train the run again."
-        ) from error
-    except InputError as error:
-        raise InputError(
-            f"{folder / 'config.yaml'} is from another version of imagen_lit. {error} "
-            "Train the run again with this one, or draw with the version that trained it."
+            f"{folder / CONFIG} is from another version of imagen_lit. {reason} Train the run "
+            "again with this one, or draw with the version that trained it."
         ) from error
 
 

@@ -28,12 +28,18 @@ def training_device(cfg: DictConfig) -> torch.device:
         return device.choose(name)
     chosen = device.choose(cfg.device)
     if chosen.type == "cpu":
-        raise InputError(
-            f"trainer.accelerator={name} with device={cfg.device}, but that is no accelerator. "
-            "Choose a machine and a device that are, or set trainer=laptop scale=demo for what a "
-            "laptop can do."
-        )
+        raise InputError(no_accelerator(name, cfg.device))
     return chosen
+
+
+def no_accelerator(name: str, chosen: str = "auto") -> str:
+    """The refusal of a trainer that needs one, where torch finds none, or the CPU is chosen."""
+    place = "" if chosen == "auto" else f" with device={chosen}"
+    why = "torch finds none here" if chosen == "auto" else "that is none"
+    return (
+        f"trainer.accelerator={name}{place}, but {why}. Use a machine that has one, with "
+        "device=auto, or set trainer=laptop scale=demo for what a laptop can do."
+    )
 
 
 def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:

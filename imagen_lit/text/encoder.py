@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from imagen_lit.basics import encoder_command
 from imagen_lit.basics.device import choose
 from imagen_lit.basics.errors import InputError
 from imagen_lit.text import fingerprint
@@ -54,7 +55,8 @@ class HuggingFace:
         self.name, self.path, self.load = name, path, load
         self.width, self.max_length, self.layer = width, max_length, layer
         self.device = choose(device)
-        self.dtype, self.make_command = dtype, make_command
+        self.dtype = dtype
+        self.make_command = encoder_command.elsewhere(make_command, name, path)
 
     @cached_property
     def model(self) -> nn.Module:

@@ -1,6 +1,7 @@
 """Numbers that a person typed: the right kind, or an error in words."""
 
 import math
+import re
 
 import pytest
 
@@ -18,7 +19,8 @@ def test_what_is_not_a_whole_number_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, "3", True])
 def test_what_is_not_a_positive_number_is_refused(value: object) -> None:
-    with pytest.raises(InputError, match=r"weight=.* is not a number above 0\. Set weight=1"):
+    limit = r"below 1e300\. Set it lower" if value == math.inf else r"above 0\. Set it above 0"
+    with pytest.raises(InputError, match=rf"weight=.* is not a number {limit}\."):
         arguments.positive_number("weight", value)
 
 
@@ -42,7 +44,22 @@ def test_lists_of_unequal_lengths_are_refused_with_their_lengths() -> None:
         arguments.equal_lengths("network", channels=[], blocks=[])
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, "3", True, None])
+@pytest.mark.parametrize(("at_least", "advice"), [(0, "Set n=0,"), (1, "Set it to 1 or more.")])
+def test_no_advice_names_a_value_that_nobody_wants(at_least: int, advice: str) -> None:
+    with pytest.raises(InputError, match=re.escape(advice)):
+        arguments.whole_number("n", -1, at_least)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300, math.inf, -math.inf, 2**62])
+def test_a_number_that_is_too_large_is_told_the_limit(value: float) -> None:
+    with pytest.raises(InputError, match=r"is not a number between -2\^62 and 2\^62\. Set"):
+        arguments.finite("weight", value)
+    if value > 2**62:
+        with pytest.raises(InputError, match=r"is not a number of 0 or more and less than 1e300"):
+            arguments.number("weight", value, 0)
+
+
+@pytest.mark.parametrize("value", [math.nan, "3", True, None])
 def test_what_is_no_finite_number_is_refused(value: object) -> None:
     with pytest.raises(InputError, match=r"weight=.* is not a number\. Set weight=3"):
         arguments.finite("weight", value)

@@ -23,6 +23,8 @@ class Training:
         trainer: Any = SimpleNamespace(is_global_zero=is_global_zero, callback_metrics=metrics)
         stage: Any = SimpleNamespace(images_seen=0, images=total, is_logged=True)
         progress = Progress("mine", every=0.0)
+        progress.on_fit_start(trainer, stage)
+        self.now += 300  # until the first batch is there
         progress.on_train_start(trainer, stage)
         self.now += 30  # to warm up
         for batch in range(batches):
@@ -46,6 +48,7 @@ def test_it_is_right_from_the_first_second_to_the_last(
     lines = [
         line.replace("█", "").replace("░", "") for line in capsys.readouterr().err.splitlines()
     ]
+    assert lines.pop(0) == "mine: reading the first batch"
     assert lines[0] == "mine  0/200 images"
     assert lines[1] == "mine  32/200 images, loss 0.5000", "the warm-up is no speed"
     assert lines[2] == "mine  64/200 images, 32 images/s, 0:04 left, loss 0.5000"

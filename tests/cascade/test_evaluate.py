@@ -218,9 +218,16 @@ def test_prompts_of_the_shapes_world_are_refused_for_a_run_on_other_images(tmp_p
     assert not (tmp_path / "demo/evaluation").exists()
 
 
+def test_a_run_that_an_evaluation_lacks_is_named_with_its_key(tmp_path: Path) -> None:
+    words = ["cascade=imagen", f"cascade.base.run={tmp_path}/none", f"runs={tmp_path}"]
+    with pytest.raises(ValueError, match=r"no run in .*none, .*cascade\.base\.run=\.\.\."):
+        main(config.compose("evaluate", words))
+    assert not any(tmp_path.iterdir())
+
+
 def test_an_empty_batch_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"batch=0 is not a whole number of 1 or more\. Set batch=1"
+        ValueError, match=r"batch=0 is not a whole number of 1 or more\. Set it to 1 or more"
     ):
         main(config.compose("evaluate", [f"runs={tmp_path}", "batch=0"]))
     assert not any(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra.errors import InstantiationException
+from hydra.errors import InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError, RunError, UserError
@@ -42,6 +42,9 @@ def main(cfg):
             raise InputError("the second one is broken. Delete it.")
         case "file":
             open("nowhere.txt")
+        case "part":
+            from hydra.errors import InstantiationException
+            raise InstantiationException("full_key: wall.left") from InputError("left.width=9.")
         case "disk":
             with open("/dev/full", "w") as full:
                 full.write("x")
@@ -120,6 +123,7 @@ def run(package: Path, *words: str, **environment: str) -> subprocess.CompletedP
         ("fault=missing", ["needed has no value. Set needed=..."]),
         ("fault=ours", ["there are no shards here. Type make demo."]),
         ("fault=file", ["nowhere.txt", "No such file"]),
+        ("fault=part", ["error: wall.left.width=9."]),
         ("fault=disk", ["the disk is full", "same command"]),
     ],
 )
@@ -286,6 +290,46 @@ def test_an_input_error_reads_the_same_from_a_loader_worker_or_a_constructor() -
     build.__cause__ = error
     sentence = user_error.sentence(build, list)
     assert sentence == "00000.tar is truncated. Write it again. (while building data.source)"
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "shown"),
+    [
+        ("cascade.sr.recipe", "recipe.steps=0 is 0. Set recipe.steps=1.",
+         "cascade.sr.recipe.steps=0 is 0. Set cascade.sr.recipe.steps=1."),
+        ("cascade.sr.recipe.guidance", "guidance.weight=x is no number.",
+         "cascade.sr.recipe.guidance.weight=x is no number."),
+        ("cascade.sr.recipe", "level=3 is high. Set level=1.",
+         "cascade.sr.recipe.level=3 is high. Set cascade.sr.recipe.level=1."),
+        ("stage.optimizer", "optimizer.lr=-1 is negative. Set optimizer=adamw.",
+         "optimizer.lr=-1 is negative. Set optimizer=adamw. (while building stage.optimizer)"),
+    ],
+)  # fmt: skip
+def test_a_refused_key_is_named_as_the_command_has_it(place: str, text: str, shown: str) -> None:
+    keys = ["optimizer", "optimizer.lr", "stage.optimizer", "cascade.sr.recipe"]
+    keys += [f"cascade.sr.recipe.{name}" for name in ("steps", "level", "guidance.weight")]
+    build = InstantiationException(f"Error in call to target\nfull_key: {place}")
+    build.__cause__ = InputError(text)
+    assert user_error.sentence(build, lambda: keys) == shown
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_is_in_the_way() -> None:
+    for make in (lambda: Path("/proc/x/y").mkdir(parents=True), lambda: os.makedirs("/proc/x/y")):
+        with pytest.raises(OSError) as refused:
+            make()
+        sentence = user_error.sentence(refused.value, list)
+        assert sentence == (
+            "/proc/x cannot be made: /proc takes no new files or folders. Choose another folder."
+        )
+    with pytest.raises(OSError) as missing:
+        open("nowhere.txt")
+    assert "No such file" in user_error.sentence(missing.value, list)
+
+
+def test_bytes_that_are_not_utf_8_are_called_so() -> None:
+    with pytest.raises(OverrideParseException) as refused:
+        config.compose("sample", ["prompts=[a\udcff\udcfe]"])
+    assert "its bytes are not UTF-8. Type" in user_error.sentence(refused.value, list)
 
 
 @pytest.mark.parametrize("kind", [InputError, RunError])

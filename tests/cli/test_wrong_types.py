@@ -62,7 +62,7 @@ WRONG = [
     (
         "sample",
         "cascade.base.recipe.guidance.weight=99999999999999999999999",
-        "guidance.weight=99999999999999999999999 is not a number below 2^62. Set",
+        "guidance.weight=99999999999999999999999 is not a number between -2^62 and 2^62. Set",
     ),
     ("sample", "~cascade.base ~cascade.sr ~cascade.sr2", "the cascade has no stage left. Leave"),
     ("sample", "cascade=[a]", "'cascade' has no option 'a'; it has base, demo"),

@@ -92,3 +92,10 @@ def test_a_batch_that_ranks_cannot_share_is_an_error() -> None:
 def test_no_samples_are_an_error() -> None:
     with pytest.raises(ValueError, match="no sample"):
         Order([0, 0], seed=0)
+
+
+def test_of_an_enormous_batch_only_one_micro_batch_is_located_at_a_time() -> None:
+    images = 2**50
+    batches = iter(BatchSlices(Order([3, 5], seed=0), images, 0, 1, 0, images // 8))
+    positions = [position for _ in range(3) for position, *_ in next(batches)]
+    assert positions == list(range(24))

@@ -95,10 +95,12 @@ def test_if_all_are_damaged_training_does_not_silently_restart(tmp_path: Path) -
     for state in checkpoint.saved(tmp_path):
         state.write_bytes(state.read_bytes()[:100])
     with (
-        pytest.warns(UserWarning, match="is damaged"),
-        pytest.raises(ValueError, match=r"none of the 2 checkpoints .* Remove that folder"),
+        pytest.warns(UserWarning, match="is damaged") as warned,
+        pytest.raises(ValueError, match=r"2 damaged.* draw with.* Restore one .* remove that fold"),
     ):
         checkpoint.newest_good(tmp_path)
+    newest, oldest = (str(warning.message) for warning in warned)
+    assert "the one before it is tried" in newest and "is tried" not in oldest
 
 
 @pytest.mark.parametrize(

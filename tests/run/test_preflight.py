@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from imagen_lit.run.preflight import missing
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import config
+from imagen_lit.run import trainer
+from imagen_lit.run.preflight import missing, missing_for
 
 COMMANDS = ["imagen_lit.build_shards", "hf download", "imagen_lit.embed_text"]
 
@@ -71,4 +74,15 @@ def test_a_gpu_is_asked_for_last_and_only_if_there_is_none(
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: has_gpu)
     missing_now = sentences(tmp_path, "gpu")
     assert len(missing_now) == 3 + (not has_gpu)
-    assert has_gpu or "scale=demo" in missing_now[-1]
+    if not has_gpu:
+        cfg = config.compose("train", ["trainer=gpu"])
+        with pytest.raises(InputError) as refused:
+            trainer.training_device(cfg)
+        assert str(refused.value) == missing_now[-1], "asked twice, refused in one sentence"
+        assert "scale=demo" in missing_now[-1]
+
+
+def test_the_command_for_an_encoder_elsewhere_makes_it_there(tmp_path: Path) -> None:
+    words = ["data=shards", f"data.shards={tmp_path}/none", "text.path=encoders/nope"]
+    made = [each for each in missing_for(config.compose("train", words)) if "weights" in each]
+    assert "pretrain_text text.path=encoders/nope" in made[0]

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, metrics, run_folder, status
+from imagen_lit.run.attempt import attempt
 
 WORDS = ["data=shards", "data.shards=datasets/laion"]
 
@@ -63,6 +64,46 @@ def test_checkpoints_without_their_settings_are_claimed_by_nobody(tmp_path: Path
     assert not (tmp_path / "config.yaml").exists()
 
 
+def over(folder: Path, ending: BaseException) -> None:
+    """A start that claims the folder, writes a row, and ends so."""
+    with (
+        pytest.raises(type(ending)),
+        attempt(folder, config.compose("train", WORDS)) as claim,
+    ):
+        claim({"encoder": "t5"})
+        (folder / "metrics.jsonl").write_text('{"images": 8, "train/loss": 1}\n')
+        raise ending
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), SystemExit(1), InputError("Set x=1.")])
+def test_a_start_that_is_over_without_a_checkpoint_claims_nothing(
+    tmp_path: Path, ending: BaseException
+) -> None:
+    other = config.compose("train", [*WORDS, "seed=1"])
+    over(tmp_path, ending)
+    before = (tmp_path / "config.yaml").read_text()
+    with pytest.raises(InputError), attempt(tmp_path, other):
+        raise InputError("the next start is refused, and takes nothing from it")
+    assert (tmp_path / "config.yaml").read_text() == before and (tmp_path / "text.json").exists()
+    with attempt(tmp_path, other) as claim:
+        claim({"encoder": "bert"})
+    assert run_folder.read_config(tmp_path).seed == 1
+    assert not run_folder.text_difference(tmp_path, {"encoder": "bert"})
+
+
+@pytest.mark.parametrize("state", ["running", "preempted", "finished", "stopped", "failed"])
+def test_a_run_that_can_go_on_keeps_its_claim(tmp_path: Path, state: str) -> None:
+    over(tmp_path, KeyboardInterrupt())
+    (tmp_path / "status.json").write_text(f'{{"state": "{state}"}}')
+    if state in ("stopped", "failed"):
+        checkpoint.write({}, checkpoint.path(tmp_path, 64))
+    with (
+        pytest.raises(InputError, match="belongs to a run with other settings"),
+        attempt(tmp_path, config.compose("train", [*WORDS, "seed=1"])),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("damage", [b"", b"5", b"[1, 2]", b"a: [1", b"stage: 5", b"\xff\xfe\x00"])
 def test_damaged_settings_are_said_to_be_damaged(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "config.yaml").write_bytes(damage)
@@ -99,3 +140,19 @@ def test_a_run_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> 
     OmegaConf.save(cfg, tmp_path / "config.yaml")
     with pytest.raises(InputError, match=r"up_to is not a parameter.*Train the run again"):
         run_folder.build(tmp_path, "stage.condition")
+
+
+def test_settings_are_called_damaged_or_of_another_version_never_both(tmp_path: Path) -> None:
+    damaged, other = tmp_path / "damaged", tmp_path / "other"
+    for folder, text in ((damaged, "{["), (other, "stage: {images: 8}")):
+        folder.mkdir()
+        (folder / "config.yaml").write_text(text)
+    for key in ("stage.condition", "data"):
+        with pytest.raises(InputError, match="is damaged") as refused:
+            run_folder.build(damaged, key)
+        assert "another version" not in str(refused.value)
+        with pytest.raises(
+            InputError, match=rf"another version of .* It has no {key}\."
+        ) as refused:
+            run_folder.build(other, key)
+        assert "damaged" not in str(refused.value)

@@ -71,7 +71,7 @@ def test_a_step_shows_what_is_left_and_keeps_its_original_time(
         ("guidance_weights=[]", r"Set 'guidance_weights=\[1,3,5\]'"),
         ("guidance_weights=3", r"Set 'guidance_weights=\[1,3,5\]'"),
         ("guidance_weights=[1,a]", r"Set 'guidance_weights=\[1,3,5\]'"),
-        ("prompts=0", "Set prompts="),
+        ("prompts=0", "prompts=0 is not a whole number of 1 or more"),
         ("time_share.demo_sr2=0", r"Set time_share\.demo_base="),
         ("documents=many", "Set documents="),
     ],

@@ -19,11 +19,7 @@ class HeldOutPrompts:
     """`count` held-out prompts, balanced over the categories; the same ones for the same seed."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
-        if count < 1 or seed < 0:
-            raise InputError(
-                f"count={count} seed={seed}: at least one prompt is needed, and a seed of 0 or "
-                "more. Set prompts.count=64 prompts.seed=0, for example."
-            )
+        arguments.whole_number("prompts.count", count, 1)
         arguments.whole_number("prompts.seed", seed, 0)  # within 64 bits, as noise needs it
         self.questions = prompts.held_out_prompts(count, seed)
         self.prompts: list[str] = [question["prompt"] for question in self.questions]
