@@ -137,7 +137,7 @@ def test_a_run_shows_its_curves_scores_health_and_settings(root: Path) -> None:
         assert shown in section
     assert "evaluation demo/evaluation, as base after 640 images: 0.875" in section
     swept = next(s for s in text.split("<section")[1:] if "100% &amp; more" in s[:200])
-    assert "<td>optimizer.lr</td>" in swept and "stage.optimizer.lr" not in swept
+    assert "<td>optimizer.<wbr>lr</td>" in swept and "stage.optimizer.lr" not in swept
 
 
 def test_damage_costs_a_note_and_nothing_else(root: Path) -> None:
