@@ -152,7 +152,7 @@ def role_share(cfg: DictConfig, folder: Path) -> str:
         f"where a thing stands (above, below, left or right of the other) explains {share:.1%} of "
         f"what differs among the vectors of its colour word. Below {MIN_ROLE_SHARE:.0%}, as with "
         "random weights, an image network hardly notices it; above, the share tells no more: a few "
-        "thousand documents may reach it, and more of them teach other things"
+        "thousand documents can reach it, and more of them teach other things"
     )
     if cfg.documents and share < MIN_ROLE_SHARE:
         text += f". Remove {folder}, then raise documents=... or set another seed=..."

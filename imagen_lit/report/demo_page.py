@@ -39,7 +39,7 @@ def write(
     lead = (
         f"Three stages, 16 → 64 → 256, trained for {budget.trained / 60:.1f} minutes. With all "
         f"else, this demo took {budget.spent / 60:.1f} minutes on {os.cpu_count()} CPU cores; "
-        f"{budget.record['minutes']:g} were given. Images seen: {counts}."
+        f"{budget.record['minutes']:g} minutes were given. Images seen: {counts}."
     )
     body = [
         page.head(title, lead, [("../index.html", "all runs")]),

@@ -44,7 +44,7 @@ def page(home: Path, training: float) -> str:
 def test_the_training_and_the_whole_demo_each_have_their_own_minutes(home: Path) -> None:
     text = page(home, training=600)
     assert "trained for 10.0 minutes. With all else, this demo took 27.4 minutes" in text
-    assert "20 were given" in text and "too few" not in text
+    assert "20 minutes were given" in text and "too few" not in text
     assert "too few for images that match their captions" in page(home, training=100)
 
 
