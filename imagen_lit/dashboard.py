@@ -4,7 +4,7 @@ Every number of metrics.METRICS has its place on the page of a run. A page is ma
 alone; only saving it requires a server and a login. Its outline is printed either way.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,15 +148,29 @@ def spec(workspace: page.Workspace) -> dict[str, Any]:
     return workspace._to_model().model_dump(by_alias=True, exclude_none=True)
 
 
-def outline(workspace: page.Workspace) -> str:
-    """The sections and their panels, in words."""
+def outline(workspace: page.Workspace, names: Collection[str]) -> str:
+    """The sections and their panels, in words; `names` are the metrics that the runs have."""
     lines = [f"{workspace.name}: a page of W&B's project {workspace.project}"]
     for section in workspace.sections:
         lines.append(f"  {section.name}")
-        lines += [
-            f"    {getattr(each, 'title', 'settings that differ')}" for each in section.panels
-        ]
+        for each in section.panels:
+            title, shown = getattr(each, "title", "settings that differ"), _shown(each)
+            none = ": none yet" if shown and not shown & {*names} else ""
+            lines.append(f"    {title}{none}")
     return "\n".join(lines)
+
+
+def _shown(each: Any) -> set[str]:
+    """The metrics of a panel; those that compare settings have none."""
+    if isinstance(each, panel.ScatterPlot):
+        return {each.y.name} if isinstance(each.y, panel.SummaryMetric) else set()
+    lists = [getattr(each, name, None) or [] for name in ("y", "metrics", "media_keys")]
+    return {str(name) for names in lists for name in names}
+
+
+def metric_names(folders: Sequence[Path]) -> set[str]:
+    """What the rows of these runs hold."""
+    return {name for run in folders for row in metrics.read(run) for name in row}
 
 
 def runs(folder: Path) -> list[Path]:
@@ -188,14 +202,15 @@ def main(cfg: DictConfig) -> None:
     folder = chosen_folder.of("folder", cfg.folder)
     if cfg.entity is not None and type(cfg.entity) is not str:
         raise InputError(f"entity={cfg.entity} is no W&B name. Set entity=my-team, for example.")
-    configs = [logged(run) for run in runs(folder)]
+    folders = runs(folder)
+    configs = [logged(run) for run in folders]
     logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]
     if logged_in and entity is None:
         entity = wandb.Api().default_entity
     is_run = run_folder.exists(folder)
     workspace = of_run(configs[0], entity or "") if is_run else of_sweep(configs, entity or "")
-    print(outline(workspace))
+    print(outline(workspace, metric_names(folders)))
     if not logged_in:
         spec(workspace)  # a page that could not be sent is an error here too
         print("not saved: W&B is offline here; after `wandb login`, type the same command again")

@@ -12,29 +12,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit import bench, runs
-from imagen_lit.basics import arguments, chosen_folder, device, hardware, progress_line
+from imagen_lit.basics import arguments, chosen_folder, progress_line
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
+from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import guidance_sheet
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cli import bootstrap, command, config
 from imagen_lit.data import build, sidecar
 from imagen_lit.data.shard_files import index_cache
-from imagen_lit.embed_text import embed
+from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.embed_text import embed, lost
 from imagen_lit.evaluate import evaluate, request, table
 from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share, seconds_left
 from imagen_lit.report import demo_page
 from imagen_lit.run import demo_commands, provenance, run_folder, time_budget
+from imagen_lit.run.demo_precision import precision as _precision
 from imagen_lit.run.time_budget import STAGE, TimeBudget
 from imagen_lit.train import train
 
 STAGES = {"demo_base": "base", "demo_sr": "sr", "demo_sr2": "sr2"}
 TRIAL = 0.1  # at most this share of a stage's time measures its speed
-FILES = 50  # seconds put aside for reading and saving images, the sheet of guidance, the pages
+FILES = 30  # seconds put aside for reading and saving images, and for the pages
+ALONE = 5  # an image of guidance counts as so many prompts: drawn alone, its weights loaded anew
 
 
 def demo(cfg: DictConfig) -> TimeBudget:
@@ -48,11 +51,14 @@ def demo(cfg: DictConfig) -> TimeBudget:
     _require_text_encoder(cfg)
     with TimeBudget(home / "budget.json", cfg.minutes, bootstrap.STARTED_AT) as budget:
         words = [*common, f"data.shards={cfg.datasets}", "logger=files"]  # nothing goes to W&B
-        words += [f"trainer.precision={_precision(cfg, budget)}"]
+        words += [f"trainer.precision={_precision(cfg.device, budget)}"]
         overrides = {o: [f"stage={o}", f"name=demo/{stage}", *words] for o, stage in STAGES.items()}
         is_decided = set(budget.record["images"]) == set(STAGES)
-        reserve = 0.0 if is_decided else _drawing_seconds(overrides, evaluation)
-        is_short = not is_decided and _announce_what_is_fixed(cfg, reserve, budget)
+        prompt = 0.0 if is_decided else _prompt_seconds(overrides, evaluation)
+        sheet = _sheet_count(cfg)
+        drawing, aside = prompt * cfg.prompts, FILES + prompt * ALONE * sheet
+        is_short = not is_decided and _announce_what_is_fixed(cfg, drawing, aside, budget)
+        reserve = drawing + aside
         _make_text_encoder(cfg, budget)
         _refuse_other_evaluation(evaluation)
         _make_data(cfg, budget)
@@ -85,7 +91,14 @@ def _require_text_encoder(cfg: DictConfig) -> None:
         raise FileNotFoundError(missing)
 
 
-def _announce_what_is_fixed(cfg: DictConfig, drawing: float, budget: TimeBudget) -> bool:
+def _sheet_count(cfg: DictConfig) -> int:
+    """How many images the sheet of guidance has."""
+    return len(guidance_sheet.THRESHOLDS) * len(cfg.guidance_weights)
+
+
+def _announce_what_is_fixed(
+    cfg: DictConfig, drawing: float, aside: float, budget: TimeBudget
+) -> bool:
     """Print how long all but the training will take, from short trials of what is not there yet;
     return whether it leaves too little for the training."""
     text, world = (
@@ -97,8 +110,11 @@ def _announce_what_is_fixed(cfg: DictConfig, drawing: float, budget: TimeBudget)
     if is_ours(cfg.text.make_command):
         settings = text.documents, text.seed, text.width
         parts = {"text encoder": seconds_left(Path(text.folder), *settings)} | parts
-    parts |= {f"drawing {cfg.prompts} prompts": drawing - FILES}
-    return budget.announce(parts, FILES)
+    parts |= {f"drawing {quantity(cfg.prompts, 'prompt')}": drawing}
+    rest = f"{quantity(_sheet_count(cfg), 'image')} of guidance, files, pages"
+    if is_short := budget.announce(parts, rest, aside):
+        print("   less to draw leaves more: prompts=32 'guidance_weights=[1,5]', for example")
+    return is_short
 
 
 def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
@@ -145,29 +161,14 @@ def _make_data(cfg: DictConfig, budget: TimeBudget) -> None:
             counter(done, total, made=new)
         if not new:
             already_there(folder)
+        for line in lost(encoder.name, folder, Collection(target).paths) if new else ():
+            print(f"   {line}")
 
 
-def _precision(cfg: DictConfig, budget: TimeBudget) -> str:
-    """bf16 if this machine multiplies it clearly faster, by measurement; decided once per demo."""
-    if "precision" not in budget.record:
-        dtypes, place = (torch.float32, torch.bfloat16), device.choose(cfg.device)
-        rounds = [  # in turn, so that a busy moment meets both
-            {dtype: hardware.matrix_peak(dtype, place, seconds=0.4) for dtype in dtypes}
-            for _ in range(4)
-        ]
-        peaks = {dtype: max(each[dtype] for each in rounds) for dtype in dtypes}
-        gain = peaks[torch.bfloat16] / peaks[torch.float32]
-        precision = budget.record["precision"] = "bf16-mixed" if gain > 1.3 else "32-true"
-        budget.write()
-        print(f"\n   bf16 products are {gain:.2g} times as fast as float32: {precision}")
-    return budget.record["precision"]
-
-
-def _drawing_seconds(overrides: dict[str, list[str]], evaluation: DictConfig) -> float:
-    """How long drawing and judging the held-out prompts will take, from a few network calls now."""
+def _prompt_seconds(overrides: dict[str, list[str]], evaluation: DictConfig) -> float:
+    """How long drawing and judging a held-out prompt will take, from a few network calls now."""
     trials = {stage: config.compose("train", overrides[name]) for name, stage in STAGES.items()}
-    seconds = bench.prompt_seconds(evaluation.cascade, trials)
-    return FILES + 1.25 * seconds * evaluation.prompts.count
+    return 1.25 * bench.prompt_seconds(evaluation.cascade, trials)
 
 
 def _train(
@@ -200,13 +201,17 @@ def _train(
         with budget.step(step, demo_commands.line("train", words)) as already_there:
             if images_seen >= images:
                 already_there(folder)
-            train(config.compose("train", words))
+            train(config.compose("train", words), note=_unnoted)
         left_over = budget.left - reserve - later
         if not undecided or left_over < max(60, 0.3 * seconds):
             return
         speed = (images - images_seen) / (time.monotonic() - start)
         print(f"\n   faster than in its speed trial: {left_over:.0f} s more for this stage")
         del budget.record["images"][name]
+
+
+def _unnoted(line: str) -> None:
+    """What the encoder loses of the captions was said when they were embedded."""
 
 
 def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> dict[str, Any]:
@@ -261,6 +266,8 @@ def main(cfg: DictConfig) -> None:
     print(f"\nthe page:    {home / 'index.html'}\nthe grid:    {home / 'grid.png'}")
     print(f"the scores:  {home / 'evaluation' / 'scores.json'}")
     print(f"in all:      {sum(budget.record['starts']) / 60:.1f} min of {cfg.minutes:g}")
+    if budget.warning:
+        print(f"but:         {budget.warning}")
 
 
 if __name__ == "__main__":

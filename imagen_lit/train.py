@@ -4,7 +4,7 @@ A run begins with the weights of its own newest good checkpoint; or else with th
 another run; or else with new ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,14 @@ from imagen_lit.text.cache_check import check_cache
 _print = rank_zero_only(print)
 
 
-def train(cfg: DictConfig) -> Path:
-    """Train until `stage.images` images have been seen; return the run folder."""
+def train(cfg: DictConfig, note: Callable[[str], None] = _print) -> Path:
+    """Train until `stage.images` images have been seen; return the run folder. `note` receives what
+    a user should know of the data."""
     folder = run_folder.locate(cfg.runs, cfg.name)
     chosen_folder.require_writable("name", cfg.name, folder)
     start = None if cfg.start_from is None else chosen_folder.of("start_from", cfg.start_from)
     with attempt(folder, cfg) as claim:
-        stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops)
+        stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops, note)
         point = resume.find(folder)
         resume.check(point, stage)
         if not point.images and start is not None:
@@ -58,7 +59,9 @@ def train(cfg: DictConfig) -> Path:
     return folder
 
 
-def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Trainer]:
+def _build(
+    cfg: DictConfig, folder: Path, flops: float, note: Callable[[str], None]
+) -> tuple[Stage, Data, Trainer]:
     torch.manual_seed(cfg.seed)  # for initial weights; all else is a function of (seed, position)
     stage: Stage = config.build(cfg.stage)
     stage.flops = flops
@@ -66,7 +69,7 @@ def _build(cfg: DictConfig, folder: Path, flops: float) -> tuple[Stage, Data, Tr
     data: Data = config.build(cfg.data)
     data.setup()
     for line in data.notes:
-        _print(line)
+        note(line)
     draws_previews = preflight.draws_previews(cfg)
     # The encoder's files are hashed at a run's first start only, and where previews need them.
     hash_files = draws_previews or not (folder / "text.json").exists()

@@ -1,5 +1,6 @@
 """W&B's pages show what is logged, all of it and nothing else; made without a server."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,10 +120,16 @@ def test_the_command_prints_what_it_would_save(
         run_folder.claim(tmp_path / cfg.name, cfg)
     dashboard.main(config.compose("dashboard", [f"folder={tmp_path}/sweep/demo"]))
     output = capsys.readouterr().out
-    assert "sweep/demo" in output and "val/loss by stage.condition.drop" in output
+    assert "sweep/demo" in output and "val/loss by stage.condition.drop: none yet" in output
     assert "not saved" in output and "wandb login" in output
+    row = {"images": 64, "val/loss": 0.9, "preview": "preview_000000064.png"}
+    (tmp_path / "sweep/demo/drop-0.1/metrics.jsonl").write_text(json.dumps(row) + "\n")
     dashboard.main(config.compose("dashboard", [f"folder={tmp_path}/sweep/demo/drop-0.1"]))
-    assert "sweep/demo/drop-0.1: a page" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "sweep/demo/drop-0.1: a page" in output
+    assert "validation loss\n" in output and "training loss: none yet\n" in output
+    assert "held-out prompts drawn right, by kind: none yet\n" in output
+    assert "previews: prompts drawn while it trains\n" in output
 
 
 def test_a_folder_without_a_run_in_wandb_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from imagen_lit.basics.image_grid import tile
+from imagen_lit.basics.tile import tile
 
 GAP = 16  # pixels between two images
 LINES, LINE = 5, 18  # of a caption, at most; pixels of a line

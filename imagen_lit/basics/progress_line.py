@@ -7,11 +7,12 @@ tqdm nor rich: their bars write carriage returns into logs, and count pauses as 
 
 import functools
 import io
+import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from imagen_lit.basics.eta import Eta
@@ -30,6 +31,7 @@ class ProgressLine:
         self.every = every  # seconds between two lines in a log, at first
         self.paused = 0.0  # seconds that were spent on something else
         self.text, self.doing = "", ""  # what it says, and what keeps it from advancing
+        self.renew: Callable[[], str] | None = None  # what it would say now, if that was not due
         self.started_at = time.monotonic()
         self._shown_at = -float("inf")
 
@@ -52,7 +54,7 @@ class ProgressLine:
 
     def show(self, text: str, last: bool) -> None:
         """Print the line, over the one before it on a terminal."""
-        self._shown_at, self.text = time.monotonic(), text
+        self._shown_at, self.text, self.renew = time.monotonic(), text, None
         if self.doing:
             text = f"{text}, {self.doing}"[: self.columns]
         ProgressLine.current = None if last else self
@@ -63,10 +65,15 @@ class ProgressLine:
         print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
         ProgressLine.is_open = terminal and not last
 
+    @property
+    def latest(self) -> str:
+        """What it says by now."""
+        return self.text if self.renew is None else self.renew()
+
     def repeat(self) -> None:
-        """Show the same line again, if it is time."""
+        """Show the line again, if it is time."""
         if self.text and self.is_due(last=False):
-            self.show(self.text, last=False)
+            self.show(self.latest, last=False)
 
     @staticmethod
     def end() -> None:
@@ -110,9 +117,14 @@ class Counter:
         last = done >= total if last is None else last
         if self._line.is_due(last):
             self._show(done, total, note, last)
+        else:
+            self._line.renew = functools.partial(self._text, done, total, note, last)
 
     def _show(self, done: int, total: int, note: str, last: bool) -> None:
-        text = progress_text(
+        self._line.show(self._text(done, total, note, last), last)
+
+    def _text(self, done: int, total: int, note: str, last: bool) -> str:
+        return progress_text(
             done,
             total,
             self.unit,
@@ -123,7 +135,6 @@ class Counter:
             note=note,
             columns=self._line.columns,
         )
-        self._line.show(text, last)
 
 
 def count(unit: str, steps: Iterable[tuple[int, int]]) -> None:
@@ -143,11 +154,28 @@ def doing(what: str) -> Iterator[None]:
     line.doing = what
     try:
         if line.columns is not None:  # a log says so only if it takes long
-            line.show(line.text, last=False)
+            line.show(line.latest, last=False)
         yield
     finally:
         line.doing = ""
         line.paused += time.monotonic() - start
+
+
+def still(what: str) -> None:
+    """Say how far that is which keeps the line from advancing, if it is time."""
+    if (line := ProgressLine.current) is not None:
+        line.doing = what
+        line.repeat()
+
+
+def answer_signal(what: str) -> None:
+    """A line of its own, written at once; a signal's handler may interrupt any print, so it uses
+    none."""
+    line = ProgressLine.current
+    now = f" (now {line.doing})" if line is not None and line.doing else ""
+    start, ProgressLine.is_open = "\n" if ProgressLine.is_open else "", False
+    with suppress(OSError):  # nobody reads any more
+        os.write(2, f"{start}{what}{now}\n".encode())
 
 
 def keep_lines_whole() -> None:

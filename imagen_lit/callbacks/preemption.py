@@ -24,8 +24,10 @@ from types import FrameType
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit.basics import arguments
+from imagen_lit.basics.progress_line import answer_signal
 from imagen_lit.callbacks.rank_agreement import RankAgreement
 from imagen_lit.run import queue, slurm, status
 from imagen_lit.run.checkpoint import VALIDATION_PENDING
@@ -102,6 +104,7 @@ class Preemption(Callback):
             signal.signal(number, self._before[number])
             raise KeyboardInterrupt
         self.stop_requested = True
+        rank_zero_only(answer_signal)("stopping after this update; a second signal stops at once")
 
     # Acting on them ---------------------------------------------------------------------------
 

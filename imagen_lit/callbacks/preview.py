@@ -14,11 +14,13 @@ from torch import Tensor
 
 from imagen_lit.basics import arguments, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.progress_line import doing
+from imagen_lit.basics.progress_line import doing, still
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, Source
 from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
+
+DRAWING = "drawing previews"
 
 
 class Encoder(Protocol):
@@ -72,7 +74,7 @@ class Preview(Callback):
             return
         self._count = images_seen // self.every
         prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
-        with doing("drawing previews"), trainer.precision_plugin.forward_context():
+        with doing(DRAWING), trainer.precision_plugin.forward_context():
             x = self._draw(trainer, pl_module, prompts.seeds)
         if not trainer.is_global_zero:
             return
@@ -97,7 +99,13 @@ class Preview(Callback):
         share = range(trainer.global_rank, math.ceil(count / ranks) * ranks, ranks)
         mine = [number % count for number in share]
         condition = self._condition.rows(mine)
-        x = self.recipe.draw(stage.ema, condition, [seeds[number] for number in mine], self.size)
+        steps = self.recipe.steps
+
+        def each_step(number: int) -> None:
+            still(f"{DRAWING}, step {number}/{steps}")
+
+        own_seeds = [seeds[number] for number in mine]
+        x = self.recipe.draw(stage.ema, condition, own_seeds, self.size, each_step)
         if ranks > 1:
             x = stage.all_gather(x).transpose(0, 1).flatten(0, 1)[:count]
         return x

@@ -24,6 +24,7 @@ class Progress(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the line; the clock of the estimate starts after the first batch."""
         self._counter, self._note = Counter("images", self.label, self.every), ""
+        self._noted_at = 0  # images after which that loss was
         images = pl_module.images_seen
         if trainer.is_global_zero and images < pl_module.images:
             self._counter.start(images, pl_module.images)
@@ -58,6 +59,9 @@ class Progress(Callback):
 
     def _count(self, trainer: Trainer, pl_module: Any, last: bool) -> None:
         loss = trainer.callback_metrics.get("train/loss")
-        if loss is not None and pl_module.is_logged:
-            self._note = f"loss {float(loss):.4f}"
-        self._counter(pl_module.images_seen, pl_module.images, self._note, last=last)
+        images = pl_module.images_seen
+        if loss is not None and pl_module.is_logged and pl_module.between_updates:
+            self._note, self._noted_at = f"loss {float(loss):.4f}", images
+        is_new = not self._note or self._noted_at == images
+        note = self._note if is_new else f"{self._note} after {self._noted_at:,}"
+        self._counter(images, pl_module.images, note, last=last)

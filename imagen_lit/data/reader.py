@@ -110,7 +110,7 @@ class Reader(Dataset):
             try:
                 image = self._image(shard, row, number)
             except transform.Unusable as error:
-                self.tally.count_replacement(f"{shard.path} holds {shard.key(row)!r}, but {error}")
+                self.tally.count_replacement(f"{shard.path} holds {shard.title(row)}, but {error}")
                 shard_number, sample = self._substitute(position, set_number, attempt)
                 continue
             item = {

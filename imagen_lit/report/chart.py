@@ -2,7 +2,7 @@
 dark mode too; three hundred of them are drawn in a second.
 
 A line is a series of points (x, y), or (x, y, low, high) with a band. What is not a number is left
-out. `page.css` has the colours, `.c0` to `.c7`.
+out. `page.css` has the colours, `.c0` to `.c7`. What the values are, says the title of the figure.
 """
 
 import math
@@ -15,6 +15,8 @@ Points = Sequence[tuple[float, ...]]
 Scale = Callable[[float], float]  # from a value to a share of the axis
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 300, 50, 12, 10, 40
+GAP = 7  # pixels between a number and its axis
+DIGIT = 10  # pixels, at the size of text on a narrow screen
 HUGE = 1e30  # beyond, nothing is drawn
 COLOURS = 8
 MOST, FEW = 150, 24  # points of a line, at most; up to so many, each gets a dot
@@ -40,12 +42,14 @@ def _figure(
 ) -> str:
     start, end = 0.0, max((x for points in lines.values() for x, *_ in points), default=0.0) or 1.0
     across, down = _scale(start, end, False), _scale(*ends, is_log)
+    longest = max((len(f"{y:g}") for y in ticks(*ends, is_log)), default=0)
+    left = max(LEFT, GAP + DIGIT * longest)  # nothing else is beside the axis: the title names it
 
     def place(x: float, y: float) -> str:
-        across_it = LEFT + across(x) * (WIDTH - LEFT - RIGHT)
+        across_it = left + across(x) * (WIDTH - left - RIGHT)
         return f"{across_it:.1f},{TOP + (1 - down(y)) * (HEIGHT - TOP - BOTTOM):.1f}"
 
-    parts = [*_grid(start, end, ends, is_log, place, xlabel, ylabel)]
+    parts = [*_grid(start, end, ends, is_log, place, xlabel)]
     for number, points in enumerate(lines.values()):
         parts += _line(_thin(points), f"c{number % COLOURS}", place)
     legend = "".join(
@@ -72,20 +76,18 @@ def _grid(
     is_log: bool,
     place: Callable[[float, float], str],
     xlabel: str,
-    ylabel: str,
 ) -> Iterator[str]:
     for y in ticks(*ends, is_log):
         x1, y1 = place(start, y).split(",")
         yield f'<path class="rule" d="M{x1} {y1}H{WIDTH - RIGHT}"/>'
-        yield f'<text x="{LEFT - 7}" y="{float(y1) + 4:.1f}" text-anchor="end">{y:g}</text>'
+        label = f'y="{float(y1) + 4:.1f}" text-anchor="end">{y:g}'
+        yield f'<text x="{float(x1) - GAP:.1f}" {label}</text>'
     for x in ticks(start, end, False):
         x1 = place(x, ends[0]).split(",")[0]
         label = short_form.count(x)
         yield f'<text x="{x1}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{label}</text>'
-    middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
-    yield f'<text x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">{escape(xlabel)}</text>'
-    yield f'<text transform="translate(11 {TOP + (HEIGHT - TOP - BOTTOM) / 2}) rotate(-90)" '
-    yield f'text-anchor="middle">{escape(ylabel)}</text>'
+    middle = float(place((start + end) / 2, ends[0]).split(",")[0])
+    yield f'<text x="{middle:.1f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(xlabel)}</text>'
 
 
 def _line(points: Points, colour: str, place: Callable[[float, float], str]) -> Iterator[str]:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
-from imagen_lit.basics.image_grid import tile
 from imagen_lit.basics.short_form import quantity
+from imagen_lit.basics.tile import tile
 
 EDGE = 256  # pixels of an image on the sheet
 COLUMNS, MOST = 6, 240  # images

@@ -9,8 +9,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from imagen_lit.basics import pixels
-from imagen_lit.basics.image_grid import image_grid
+from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
 from imagen_lit.report import page, run_curves, score_table
 from imagen_lit.run import run_facts
 from imagen_lit.run.time_budget import TimeBudget
@@ -35,9 +37,9 @@ def write(
     counts = ", ".join(f"{stage} {count:,}" for stage, count in images.items())
     title = "A text-to-image cascade trained on this machine"
     lead = (
-        f"Three stages, 16 → 64 → 256, trained in {budget.spent / 60:.1f} minutes in all on "
-        f"{os.cpu_count()} CPU cores ({budget.record['minutes']:g} were given). Images seen: "
-        f"{counts}."
+        f"Three stages, 16 → 64 → 256, trained for {budget.trained / 60:.1f} minutes. With all "
+        f"else, this demo took {budget.spent / 60:.1f} minutes on {os.cpu_count()} CPU cores; "
+        f"{budget.record['minutes']:g} minutes were given. Images seen: {counts}."
     )
     body = [
         page.head(title, lead, [("../index.html", "all runs")]),
@@ -49,9 +51,20 @@ def write(
         _times(budget.times),
     ]
     page.write(file, "demo", title, body)
-    last = [pixels.load_png(each["images"][stages[-1]]) for each in samples[:GRID]]
-    pixels.save_png(image_grid(last, columns=8, edge=128, gap=4), home / "grid.png")
+    items = [
+        Captioned(
+            [Image.fromarray(pixels.load_png(each["images"][stages[-1]]))],
+            each["prompt"],
+            _verdict(each),
+        )
+        for each in samples[:GRID]
+    ]
+    pixels.save_png(captioned_grid(items, columns=8, edge=128), home / "grid.png")
     return file
+
+
+def _verdict(sample: Mapping[str, Any]) -> str:
+    return "right" if sample["right"] else "wrong"
 
 
 def _samples(folder: Path, stages: list[str]) -> list[dict[str, Any]]:
@@ -74,8 +87,8 @@ def _samples(folder: Path, stages: list[str]) -> list[dict[str, Any]]:
 def _scores(scores: Mapping[str, Any]) -> str:
     words = (
         "Share of held-out prompts whose image shows every colour, shape, count and relation "
-        "named, and nothing else, as read by the exact reader; with 95 % intervals (Wilson). "
-        "Words are reported for interest."
+        "named, and nothing else, as read by the exact reader: the mark on each line, within its "
+        "95 % interval (Wilson). Words are reported for interest."
     )
     return page.section("Do the images match their captions?", score_table.html(scores), words)
 
@@ -87,7 +100,7 @@ def _prompts(samples: Sequence[Mapping[str, Any]], home: Path) -> str:
             page.image(file, home, stage, edge)
             for (stage, file), edge in zip(sample["images"].items(), EDGES, strict=False)
         )
-        verdict = "right" if sample["right"] else "wrong"
+        verdict = _verdict(sample)
         line = f'{escape(sample["category"])} · <span class="{verdict}">{verdict}</span>'
         cards.append(
             f'<div class="card"><div class="row">{images}</div>'

@@ -1,7 +1,8 @@
 """The settings in which a run differs from the others of its kind, so that a sweep can be read.
 
 What an interpolation copies is listed once, under its shortest key; what follows from the run's
-name is no difference. A value that more than half of the runs share is the default, and only the
+name is no difference. A part is listed under its own key, by its class, and what only that class
+has follows from it. A value that more than half of the runs share is the default, and only the
 others are listed.
 """
 
@@ -12,6 +13,9 @@ from typing import Any
 from imagen_lit.run.run_facts import RunFacts
 
 OWN = ("name", "runs", "notice", "dry_run")  # say nothing about the training
+NAMES, FOLDERS = ("label", "run"), ("folder", "default_root_dir")  # keys that repeat the run's own
+COPIES = ("callbacks", "logger")  # of the trainer, where they are what the config's own keys hold
+NONE, ABSENT = "none", "–"  # there is no such part; no such setting
 
 Difference = tuple[str, str, str]  # key, the value here, the values of the others
 
@@ -43,18 +47,44 @@ def differences(runs: Sequence[RunFacts]) -> dict[str, list[Difference]]:
 def _columns(runs: Sequence[RunFacts]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """(key, its value in each run) where these differ."""
     flat = [dict(_flat(run.settings, run)) for run in runs]
+    parts = {key for each in flat for key in each if _is_class(each, key)}
     keys = sorted({k for each in flat for k in each}, key=lambda k: (k.count("."), len(k), k))
-    seen: set[tuple[str, ...]] = set()
+    seen: dict[str, list[tuple[str, ...]]] = {}  # by the key's last word
+    different: list[str] = []  # parts
     for key in keys:
-        column = tuple(each.get(key, "–") for each in flat)
-        copy = (key.rpartition(".")[2], *column)  # a copy has the same name and the same values
-        if len({*column}) > 1 and copy not in seen:
-            seen.add(copy)
+        missing = NONE if key in parts else ABSENT
+        column = tuple(each.get(key, missing) for each in flat)
+        values = {*column} - {missing}
+        if len({*column}) == 1 or (missing in column and _is_within(key, different, values)):
+            continue
+        if key in parts:
+            different.append(key)
+        others = seen.setdefault(key.rpartition(".")[2], [])
+        if not any(_is_copy(column, other, missing) for other in others):
+            others.append(column)
             yield key, column
 
 
+def _is_within(key: str, parts: Sequence[str], values: set[str]) -> bool:
+    """What only one class of these parts has, and all runs with that class have alike."""
+    return len(values) == 1 and any(key.startswith(f"{part}.") for part in parts)
+
+
+def _is_copy(column: Sequence[str], other: Sequence[str], missing: str) -> bool:
+    """The same values, as far as the setting is there."""
+    return all(a in (b, missing) for a, b in zip(column, other, strict=True))
+
+
+def _is_class(flat: Mapping[str, str], key: str) -> bool:
+    return isinstance(flat.get(key), _Class)
+
+
+class _Class(str):
+    """The short name of what a part is built from."""
+
+
 def _flat(node: Any, run: RunFacts, key: str = "") -> Iterator[tuple[str, str]]:
-    """(key, value as text), into lists of parts as well: trainer.callbacks is a copy."""
+    """(key, value as text), into lists of parts as well; a part itself is there by its class."""
     parts: Mapping[Any, Any] = {}
     if isinstance(node, dict):
         parts = node
@@ -62,17 +92,34 @@ def _flat(node: Any, run: RunFacts, key: str = "") -> Iterator[tuple[str, str]]:
         parts = dict(enumerate(node))
     for name, part in parts.items():
         path = f"{key}.{name}".lstrip(".")
-        if path not in OWN:
+        if name == "_target_" and key and isinstance(part, str):
+            yield key, _Class(_short(part))
+        elif path not in OWN and not (key == "trainer" and _is_repeated(name, part, run)):
             yield from _flat(part, run, path)
     if not parts:
-        yield key, _text(node, run)
+        yield key, _text(key.rpartition(".")[2], node, run)
 
 
-def _text(value: Any, run: RunFacts) -> str:
-    name = str(run.setting("name"))
+def _is_repeated(name: object, part: Any, run: RunFacts) -> bool:
+    own = run.settings.get(name) if name in COPIES else None
+    return own is not None and part in (own, list(own.values()) if isinstance(own, dict) else None)
+
+
+def _short(target: str) -> str:
+    """`Muon` of a class, `snr_plus_one` of a function, `T5Model.from_pretrained` of a method."""
+    words = target.split(".")
+    first = next((n for n, word in enumerate(words) if word[:1].isupper()), -1)
+    return ".".join(words[first:])
+
+
+def _text(word: str, value: Any, run: RunFacts) -> str:
     if isinstance(value, str):
-        value = "<name>" if value == name else value
-        return value.replace(f"{run.setting('runs')}/{name}", "<folder>") or "''"
+        name = str(run.setting("name"))
+        if word in NAMES and value == name:
+            return "<name>"
+        if word in FOLDERS and value == f"{run.setting('runs')}/{name}":
+            return "<folder>"
+        return value or "''"
     return "null" if value is None else str(value).lower() if value in (True, False) else str(value)
 
 

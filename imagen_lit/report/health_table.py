@@ -45,7 +45,7 @@ def html(run: RunFacts) -> str:
         if is_young and name.startswith(JUDGED_LATE):
             mark = '<td class="soft">too early</td>'
         rows.append(
-            f'<tr><td>{escape(name)}</td><td class="number">{value:.3g}</td>'
+            f'<tr><td>{page.breakable(name)}</td><td class="number">{value:.3g}</td>'
             f'<td class="number">{bound(low, high)}</td>{mark}</tr>'
         )
     if not rows:

@@ -4,6 +4,7 @@ script runs. What comes from a run is escaped here or by those who call.
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -53,9 +54,14 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of texts, in a box that scrolls by itself where the screen is narrow."""
     top = "".join(f"<th>{escape(each)}</th>" for each in heads)
     lines = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{breakable(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
     return f"<div class='wide'><table><tr>{top}</tr>{lines}</table></div>"
+
+
+def breakable(text: str) -> str:
+    """A key or a path that a narrow column breaks behind its dots and slashes, not inside words."""
+    return re.sub(r"([./_](?=\w))", r"\1<wbr>", escape(text))
 
 
 def image(file: Path, folder: Path, words: str, edge: int | None = None) -> str:

@@ -1,4 +1,5 @@
-"""The scores of an evaluation as a table: a bar for the share that was right, with its interval."""
+"""The scores of an evaluation as a table: on a line from 0 to 1, a mark at the share that was right
+and a thin line for its interval."""
 
 from collections.abc import Mapping
 from html import escape
@@ -23,8 +24,8 @@ def html(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
 def _row(stage: str, category: str, row: Mapping[str, Any]) -> str:
     low, high = row["interval"]
     bar = (
-        f'<div class="bar"><i style="width:{100 * row["exact"]:.1f}%"></i>'
-        f'<b style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></b></div>'
+        f'<div class="bar"><b style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></b>'
+        f'<i style="left:{100 * row["exact"]:.1f}%"></i></div>'
     )
     shares = [(name, row.get(name)) for name in PARTS]
     parts = " · ".join(f"{name} {x:.2f}" for name, x in shares if type(x) in (int, float))

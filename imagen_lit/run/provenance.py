@@ -31,9 +31,9 @@ def describe(
 
 
 def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
-    """Raise if the folder holds images of another request."""
+    """Raise if the folder holds images of another request; a record alone claims nothing."""
     recorded = _read(folder)
-    if recorded is None:
+    if recorded is None or _has_only_records(folder):
         return
     if difference := settings_diff(_request(recorded), _request(provenance)):
         raise InputError(
@@ -72,7 +72,7 @@ def claim(folder: Path, provenance: dict[str, Any], results: Sequence[str]) -> l
     """
     recorded = _read(folder)
     earlier = []
-    if recorded is not None and recorded != provenance:
+    if recorded is not None and recorded != provenance and not _has_only_records(folder):
         old = digest(recorded)
         there = [folder / name for name in results if (folder / name).exists()]
         earlier = [file.rename(file.with_stem(f"{file.stem}_{old}")) for file in there]
@@ -89,6 +89,13 @@ def _with_whole_numbers(node: Any) -> Any:
     if isinstance(node, list | tuple):
         return [_with_whole_numbers(value) for value in node]
     return int(node) if isinstance(node, float) and node.is_integer() else node
+
+
+def _has_only_records(folder: Path) -> bool:
+    """Whether nothing was drawn here: an interrupted start leaves its record alone."""
+    stem = Path(FILE).stem
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return all(file.suffix == ".json" and file.stem.startswith(stem) for file in files)
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from imagen_lit.basics.eta import clock
 
 TOO_LITTLE, ENOUGH = 300, 900  # seconds of training, all stages together
 STAGE = "stage "  # how the name of a step that trains one begins
+SHORT = "short"  # in the record, if too few minutes were given: what to do
 
 
 def check(minutes: object, shares: Any, stages: int) -> None:
@@ -53,6 +54,7 @@ class TimeBudget:
             self.record.setdefault("starts", [sum(self.record["seconds"].values())])
         if self.record["minutes"] != minutes:  # more time: every stage continues from where it is
             self.record |= {"minutes": minutes, "images": {}}
+            self.record.pop(SHORT, None)
         self.record["starts"].append(0.0)
 
     def __enter__(self) -> "TimeBudget":
@@ -65,6 +67,12 @@ class TimeBudget:
     def spent(self) -> float:
         """Seconds from start to end, over all starts of the same demo."""
         return sum(self.record["starts"][:-1]) + time.monotonic() - self.started_at
+
+    @property
+    def trained(self) -> float:
+        """Seconds that the stages have been trained for."""
+        steps = self.record["seconds"].items()
+        return sum(seconds for step, seconds in steps if step.startswith(STAGE))
 
     @property
     def left(self) -> float:
@@ -104,34 +112,39 @@ class TimeBudget:
         self.record["starts"][-1] = time.monotonic() - self.started_at
         write_json(self.file, self.record)
 
-    def announce(self, parts: Mapping[str, float], aside: float) -> bool:
+    def announce(self, parts: Mapping[str, float], rest: str, aside: float) -> bool:
         """Print how long all but the training will take: `parts`, in seconds, as short trials
-        measured them, and what is put aside for the rest. Return whether too little is left."""
+        measured them, and what is put aside for the `rest`. Return whether too little is left."""
         times = ", ".join(f"{part} {clock(seconds)}" for part, seconds in parts.items())
         needed, left = sum(parts.values()) + aside, max(0.0, self.left)
         print(
             f"\n── all but the training takes about {clock(needed)}, and {clock(left)} are left"
-            f"\n   measured by short trials: {times}; put aside for files, pages: {clock(aside)}",
+            f"\n   measured by short trials: {times}; put aside for {rest}: {clock(aside)}",
             flush=True,
         )
         return self.warn_if_short(self.left - needed)
 
     def warn_if_short(self, seconds: float) -> bool:
         """Warn before the training that time is too short, rather than let its images show it;
-        return whether it is."""
-        if seconds < TOO_LITTLE:
-            left = f"{max(0.0, seconds):.0f} s of {self.record['minutes']:g} min are left"
-            print(f"   {left} for training: {self._advice(seconds)}", flush=True)
-        return seconds < TOO_LITTLE
+        return whether it is. What an earlier start has trained counts as well."""
+        self.record.pop(SHORT, None)
+        if is_short := seconds + self.trained < TOO_LITTLE:
+            left = f"{max(0.0, seconds):.0f} s of {self.record['minutes']:g} min"
+            advice = self._advice(seconds + self.trained)
+            print(f"   {left} are left for training: {advice}", flush=True)
+            self.record[SHORT] = f"{left} were left for training: {advice}"
+        return is_short
 
     @property
     def warning(self) -> str:
-        """The same for those who see the images: how long the stages were trained, if too short."""
-        steps = self.record["seconds"].items()
-        seconds = sum(seconds for step, seconds in steps if step.startswith(STAGE))
-        if seconds >= TOO_LITTLE:
+        """The same for those who see the images: too few minutes were given, or the stages were
+        trained for too short; empty if neither is so."""
+        if SHORT in self.record:  # however long a busy machine took over what it could do
+            return f"Too few minutes were given. {self.record[SHORT]}."
+        if self.trained >= TOO_LITTLE:
             return ""
-        return f"The stages were trained for {seconds:.0f} s in all: {self._advice(seconds)}."
+        advice = self._advice(self.trained)
+        return f"The stages were trained for {self.trained:.0f} s in all: {advice}."
 
     def _advice(self, seconds: float) -> str:
         least = math.ceil(self.record["minutes"] + (TOO_LITTLE - seconds) / 60)

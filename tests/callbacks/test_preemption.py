@@ -15,6 +15,7 @@ from slurm_task import TASK
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from imagen_lit.basics.progress_line import ProgressLine
 from imagen_lit.callbacks.preemption import Preemption
 from imagen_lit.run import checkpoint, metrics, status
 
@@ -144,6 +145,18 @@ def test_the_checkpoint_is_saved_after_the_batch(job: Path, number: int) -> None
     assert scontrol(job) == ("" if number == signal.SIGTERM else "requeue 17\n")
     assert status.read(job)["state"] == "running", "nobody has killed it: it goes on"
     assert before == [signal.getsignal(n) for n in (signal.SIGINT, *signal.valid_signals())]
+
+
+def test_a_request_to_stop_is_answered_at_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ProgressLine()
+    line.text, line.doing = "12/16 images", "drawing previews, step 3/16"
+    monkeypatch.setattr(ProgressLine, "current", line)
+    monkeypatch.setattr(ProgressLine, "is_open", True)
+    Preemption(str(tmp_path))._stop(signal.SIGINT, None)
+    stopping = "stopping after this update; a second signal stops at once"
+    assert capfd.readouterr().err == f"\n{stopping} (now drawing previews, step 3/16)\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])

@@ -14,6 +14,7 @@ from tiny_world import WIDTH, add_text, sample
 from torch import Tensor
 
 from imagen_lit.basics.captioned_grid import GAP
+from imagen_lit.basics.progress_line import ProgressLine
 from imagen_lit.callbacks.preview import Preview
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
@@ -103,10 +104,24 @@ def test_a_stage_that_needs_a_smaller_image_has_no_previews(own: Path, tmp_path:
         train(own, tmp_path / "run", Captions(4), "stage=demo_sr", "callbacks=preview")
 
 
+def test_the_line_says_at_which_step_a_preview_is(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ProgressLine(every=0.0)
+    line.show("12/16 images", last=False)
+    try:
+        train(own, tmp_path / "run", Captions(4))
+    finally:
+        ProgressLine.current = None
+    assert "12/16 images, drawing previews, step 1/1\n" in capsys.readouterr().err
+
+
 class Echo:
     """A recipe that draws each image's seed and text."""
 
-    def draw(self, ema: Any, condition: Condition, seeds: list[int], size: int) -> Tensor:
+    steps = 1
+
+    def draw(self, ema: Any, condition: Condition, seeds: list[int], size: int, _: Any) -> Tensor:
         return torch.tensor(seeds)[:, None] * 100 + condition.text[:, 0]
 
 

@@ -101,6 +101,20 @@ def test_an_interrupted_evaluation_lies_beside_no_other_scores(tmp_path: Path) -
     assert kept(folder, "scores.json").read_bytes() == before[folder / "scores.json"]
 
 
+def test_an_evaluation_that_drew_nothing_claims_no_folder(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base", images=64, seed=0)
+    folder = tmp_path / "demo/evaluation"
+    source = run(tmp_path)["provenance"]
+    for file in contents(folder):
+        if file.name != provenance.FILE:
+            file.unlink()
+    assert source["prompts"]["count"] == 4
+    assert run(tmp_path, "prompts.count=3")["provenance"]["n"] == 3
+    assert {file.name for file in folder.glob("*.json")} == {"scores.json", provenance.FILE}
+    with pytest.raises(InputError, match=r"prompts\.count is 3 there, 4 here"):
+        run(tmp_path)
+
+
 def test_a_start_killed_while_it_sets_scores_aside_is_continued(tmp_path: Path) -> None:
     leave_run(tmp_path, "base", images=64, seed=0)
     digest = provenance.digest(run(tmp_path)["provenance"])

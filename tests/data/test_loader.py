@@ -18,6 +18,7 @@ from tiny_world import WIDTH, embedding, jpeg, sample
 from imagen_lit.basics import pixels
 from imagen_lit.data import reader, transform
 from imagen_lit.data.loader import Data
+from imagen_lit.data.shard_files import shard
 
 Make = Callable[..., Path]
 
@@ -266,6 +267,13 @@ class TestUnusableImages:
                 ValueError, match=r"tar holds '0000\d\d', but it .* data.max_bad_fraction="
             ):
                 stream(data, 4)
+
+    def test_the_name_that_the_user_knows_is_named_too(self, tmp_path: Path) -> None:
+        samples = [sample(0, metadata={"path": "cats/a b.jpg"}), sample(1)]
+        shard.write(tmp_path / "own/00000.tar", [*samples, sample(2, metadata={"url": "x/y"})])
+        opened = shard.Shard(tmp_path / "own/00000.tar")
+        titles = [opened.title(row) for row in range(3)]
+        assert titles == ["'000000' (cats/a b.jpg)", "'000001'", "'000002' (x/y)"]
 
     def test_the_fraction_is_of_usable_images_too(self) -> None:
         tally = reader.Tally(0.01)

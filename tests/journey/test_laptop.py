@@ -115,7 +115,7 @@ def test_a_sweep_of_two_points_runs_and_leaves_two_folders(home: Path) -> None:
     listed = sorted(line.split()[:3] for line in lines[group + 1 : group + 3])
     assert listed == [["drop-0.0", "finished", "32/32"], ["drop-0.1", "finished", "32/32"]]
     page = (home / "runs/index.html").read_text()
-    assert page.count("<td>stage.condition.drop</td>") == 2
+    assert page.count("<td>stage.<wbr>condition.<wbr>drop</td>") == 2
     sheets = re.findall(r'<img src="(demo/base/preview_[^"]+)"', page)
     assert len(sheets) == 2 and all((home / "runs" / sheet).is_file() for sheet in sheets)
 

@@ -55,6 +55,8 @@ def test_the_demo_leaves_a_complete_page_and_is_not_made_twice(tmp_path: Path) -
     sizes = {Image.open(home / address).size[0] for address in images}
     assert sizes == {16, 64, 256}
     assert "too few for images that match their captions" in page
+    assert "but:         Too few minutes were given. 0 s of 0.1 min were left" in first.stdout
+    assert "words that t5_nano does not know" not in first.stdout.partition("stage 1 of 3")[2]
     assert 'class="chart"' in page or page.count("has no loss to show") == 3
     runs_page = (tmp_path / "runs/index.html").read_text()
     assert '<a href="../index.html">' in page and 'href="demo/index.html"' in runs_page

@@ -65,3 +65,11 @@ def test_an_axis_has_a_few_round_ticks_inside_it(low: float, ratio: float, is_lo
     slack = 1e-6 * low * ratio
     assert all(low - slack <= tick <= low * ratio + slack for tick in ticks)
     assert ticks == sorted(set(ticks))
+
+
+def test_the_longest_number_has_room_beside_its_axis_on_a_narrow_screen() -> None:
+    svg = chart.curves({"a": [(32.0, 0.917), (160.0, 0.9249)]}, "images seen", "loss")
+    ends = re.findall(r'<text x="([\d.]+)"[^>]*text-anchor="end">([^<]+)<', svg)
+    assert max(len(label) for _, label in ends) == 5
+    assert all(float(x) >= chart.DIGIT * len(label) for x, label in ends)
+    assert ">loss<" not in svg, "the figure's title says it"

@@ -50,3 +50,34 @@ def test_runs_of_another_kind_or_group_are_not_compared(tmp_path: Path) -> None:
     leave(tmp_path, "demo/sr", data={"size": 64}, seed=3)
     leave(tmp_path, "mine/base", seed=5)
     assert set(map(len, differing(tmp_path).values())) == {0}
+
+
+def test_a_value_that_equals_the_name_of_the_run_is_shown_as_it_is(tmp_path: Path) -> None:
+    for name, shards in (("laion", "laion"), ("pets", "datasets/pets")):
+        label = {"progress": {"label": name}, "lock": {"folder": f"runs/{name}"}}
+        leave(tmp_path, name, data={"size": 16, "shards": shards}, callbacks=label)
+    assert differing(tmp_path) == {
+        "laion": [("data.shards", "laion", "datasets/pets")],
+        "pets": [("data.shards", "datasets/pets", "laion")],
+    }
+    folder = {"size": 16, "shards": "runs/ab"}  # begins as the folder of a run does
+    for name in ("a", "b"):
+        leave(tmp_path / "x", name, data=folder)
+    assert differing(tmp_path / "x") == {"a": [], "b": []}
+
+
+def test_a_part_that_one_run_lacks_is_one_difference(tmp_path: Path) -> None:
+    for name in ("default", "preview"):
+        words = [f"callbacks={name}", f"name={name}", f"runs={tmp_path}", "logger=files"]
+        cfg = config.compose("train", words)
+        run_folder.claim(tmp_path / cfg.name, cfg)
+    assert differing(tmp_path)["preview"] == [("callbacks.preview", "Preview", "none")]
+
+
+def test_another_optimiser_is_one_difference_and_what_both_have(tmp_path: Path) -> None:
+    for name in ("muon", "adam"):
+        words = [f"optimizer={name}", f"name={name}", f"runs={tmp_path}", "logger=files"]
+        cfg = config.compose("train", [*words, "optimizer.lr=0.004"])
+        run_folder.claim(tmp_path / cfg.name, cfg)
+    result = differing(tmp_path)["adam"]
+    assert ("optimizer", "Adam", "Muon") in result and not any("–" in row for row in result)

@@ -54,6 +54,7 @@ def test_a_loss_that_rises_at_one_noise_level_is_marked(tmp_path: Path) -> None:
     falling = {"val/loss_t0": 0.1, "val/loss_t9": 0.4}
     assert "✗" not in html(tmp_path, {"val/loss_t0": 0.2, "val/loss_t9": 0.4}, falling)
     text = html(tmp_path / "again", falling, {"val/loss_t0": 0.1, "val/loss_t9": 0.6})
+    text = text.replace("<wbr>", "")
     assert "val/loss_t9 / its lowest" in text and "1.5" in text and "✗" in text
 
 

@@ -21,7 +21,7 @@ NAUGHTY = [
     "it's; äß 漢",
     "x\x1b[2J\ny",
 ]
-VOID = {"meta", "img", "path", "polyline", "polygon", "circle"}
+VOID = {"meta", "img", "path", "polyline", "polygon", "circle", "wbr"}
 
 
 class Parsed(HTMLParser):
@@ -133,11 +133,16 @@ def test_a_run_shows_its_curves_scores_health_and_settings(root: Path) -> None:
     text = (root / "index.html").read_text()
     section = next(s for s in text.split("<section")[1:] if "demo/base" in s[:200])
     assert section.count('class="chart"') == 2
-    for shown in ("validation", "health/text_gap", "0.50 (0.30–0.70)", "previews after 640 images"):
+    for shown in (
+        "validation",
+        "health/<wbr>text_<wbr>gap",
+        "0.50 (0.30–0.70)",
+        "previews after 640 images",
+    ):
         assert shown in section
     assert "evaluation demo/evaluation, as base after 640 images: 0.875" in section
     swept = next(s for s in text.split("<section")[1:] if "100% &amp; more" in s[:200])
-    assert "<td>optimizer.lr</td>" in swept and "stage.optimizer.lr" not in swept
+    assert "<td>optimizer.<wbr>lr</td>" in swept and "stage.optimizer.lr" not in swept
 
 
 def test_damage_costs_a_note_and_nothing_else(root: Path) -> None:

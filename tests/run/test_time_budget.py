@@ -116,7 +116,7 @@ def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
     def first_step(*_: object) -> None:
         raise KeyboardInterrupt
 
-    trials = {"_precision": "32-true", "_drawing_seconds": 150.0, "seconds_left": 130.0}
+    trials = {"_precision": "32-true", "_prompt_seconds": 0.375, "seconds_left": 130.0}
     for name, value in trials.items():
         monkeypatch.setattr(demo, name, lambda *_, value=value: value)
     monkeypatch.setattr(demo.build, "seconds_left", lambda *_: 30.0)
@@ -126,8 +126,11 @@ def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
     with pytest.raises(KeyboardInterrupt):
         demo.demo(config.compose("demo", words))
     output = capsys.readouterr().out
-    assert re.search(r"takes about 5:10, and \d+:\d\d are left", output)
-    assert "text encoder 2:10, shards 0:30, drawing 256 prompts 1:40; put aside" in output
+    assert re.search(r"takes about 5:08, and \d+:\d\d are left", output)
+    assert "text encoder 2:10, shards 0:30, drawing 256 prompts 1:36; put aside" in output
+    assert "put aside for 12 images of guidance, files, pages: 0:52" in output
+    less = "less to draw leaves more: prompts=32 'guidance_weights=[1,5]'"
+    assert (less in output) == (least is not None)
     assert (f", {least} at the least (" in output) == ("too few" in output) == (least is not None)
 
 
@@ -143,6 +146,23 @@ def test_the_page_says_if_the_stages_were_trained_for_too_short(
     assert said == (advice is not None)
 
 
+def test_the_page_of_a_busy_machine_says_that_too_few_minutes_were_given(tmp_path: Path) -> None:
+    budget = TimeBudget(tmp_path / "budget.json", minutes=8)
+    budget.warn_if_short(-300)
+    budget.record["seconds"] = {f"{STAGE}1 of 3: demo_base": 400.0}  # for one update
+    budget.write()
+    again = TimeBudget(tmp_path / "budget.json", minutes=8)
+    assert again.warning.startswith("Too few minutes were given. 0 s of 8 min were left for train")
+    assert "minutes=30, 18 at the least" in again.warning
+    assert TimeBudget(tmp_path / "budget.json", minutes=30).warning == ""
+
+
+def test_what_was_trained_before_counts_for_a_later_start(tmp_path: Path) -> None:
+    budget = TimeBudget(tmp_path / "budget.json", minutes=20)
+    budget.record["seconds"] = {f"{STAGE}1 of 3: demo_base": 700.0}
+    assert not budget.warn_if_short(100) and budget.warning == ""
+
+
 @pytest.mark.parametrize(("measured", "trainings"), [(100.0, 1), (60.0, 2), (5.0, 2), (300.0, 1)])
 def test_a_stage_whose_trial_was_slow_still_gets_its_share_of_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: float, trainings: int
@@ -150,7 +170,7 @@ def test_a_stage_whose_trial_was_slow_still_gets_its_share_of_time(
     """It trains at 100 images a second; its trial measured something else."""
     now, trained = [0.0], [0]
 
-    def fake_train(cfg: DictConfig) -> None:
+    def fake_train(cfg: DictConfig, note: object) -> None:
         now[0] += (cfg.stage.images - trained[-1]) / 100
         trained.append(cfg.stage.images)
 
@@ -166,13 +186,16 @@ def test_a_stage_whose_trial_was_slow_still_gets_its_share_of_time(
     assert share == pytest.approx(2.6, abs=0.02) if measured == 300 else 0.8 < share < 1
 
 
-def test_a_stage_without_time_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "train", lambda cfg: None)
+def test_a_stage_without_time_is_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "train", lambda cfg, note: note("unknown words"))
     monkeypatch.setattr(demo.bench, "speed", lambda *_: pytest.fail("a trial"))
     budget = TimeBudget(tmp_path / "budget.json", minutes=1)
     cfg = config.compose("demo", [f"runs={tmp_path}"])
     demo._train("demo_base", 0, ["stage=demo_base"], cfg, budget, reserve=300)
     assert budget.record["images"] == {"demo_base": 32}, "one update"
+    assert "unknown words" not in capsys.readouterr().out, "said when they were embedded"
 
 
 def test_shards_that_are_there_are_told_from_an_index_that_is_not(

@@ -14,11 +14,14 @@ from typing import Any
 
 from imagen_lit.basics.atomic import atomic_write
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.printable import printable
+from imagen_lit.basics.short_form import shorten
 from imagen_lit.data.shard_files import metadata, tar
 from imagen_lit.data.shard_files.shard_index import index
 
 KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 IMAGE, CAPTION, JSON = range(3)  # columns of the index
+ORIGIN = ("path", "url")  # in a .json: of a folder's file; of an image that img2dataset fetched
 
 
 class Shard:
@@ -39,6 +42,12 @@ class Shard:
     def key(self, row: int) -> str:
         """The sample's name."""
         return self.index.keys[row].decode()
+
+    def title(self, row: int) -> str:
+        """The key, and the user's own name of the image where the .json has it: path or address."""
+        known = self.metadata(row)
+        own = next((known[name] for name in ORIGIN if isinstance(known.get(name), str)), "")
+        return f"{self.key(row)!r}" + (f" ({shorten(printable(own))})" if own else "")
 
     def image(self, row: int) -> bytes:
         """The bytes of the image file."""
