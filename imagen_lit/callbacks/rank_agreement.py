@@ -56,7 +56,9 @@ class RankAgreement:
             dist.barrier(self._group)
 
     def close(self) -> None:
-        """All ranks call it together."""
+        """All ranks call it together, after as many calls."""
+        if self._message is not None:
+            self._message.work.wait()
         if self._group is not None:
             dist.destroy_process_group(self._group)
         self._group = self._message = None

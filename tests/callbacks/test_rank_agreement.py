@@ -18,6 +18,7 @@ def run_rank(rank: int, folder: str) -> None:
     agreement.close()
     expected = [(False, call == 4) for call in range(1, 7)]
     Path(folder, f"agreed{rank}" if answers == expected else f"{answers}").touch()
+    dist.barrier()
     dist.destroy_process_group()
 
 

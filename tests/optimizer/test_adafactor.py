@@ -86,6 +86,7 @@ def run_rank(rank: int, folder: str) -> None:
         result = run(shards[0], shards[1:], Adafactor).full_tensor()
         torch.testing.assert_close(result, run(weight, gradients, Adafactor))
     Path(folder, f"agreed{rank}").touch()
+    dist.barrier()
     dist.destroy_process_group()
 
 

@@ -104,6 +104,7 @@ def run_rank(rank: int, folder: str) -> None:
             assert isinstance(b, DTensor)
             torch.testing.assert_close(a.data, b.full_tensor().data)
     Path(folder, f"agreed{rank}").touch()
+    dist.barrier()
     dist.destroy_process_group()
 
 

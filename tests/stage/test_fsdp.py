@@ -77,6 +77,7 @@ def run_rank(rank: int, folder: str) -> None:
     check_precision(mesh)
     check_micro_batches(mesh)
     Path(folder, f"agreed{rank}").touch()
+    dist.barrier()
     dist.destroy_process_group()
 
 
