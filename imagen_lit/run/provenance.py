@@ -92,10 +92,11 @@ def _with_whole_numbers(node: Any) -> Any:
 
 
 def _has_only_records(folder: Path) -> bool:
-    """Whether nothing was drawn here: an interrupted start leaves its record alone."""
+    """Whether nothing was drawn here: an interrupted start leaves its record, and its lock."""
     stem = Path(FILE).stem
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return all(file.suffix == ".json" and file.stem.startswith(stem) for file in files)
+    files = (file.name for file in folder.rglob("*") if file.is_file())
+    drawn = (name for name in files if not name.startswith("."))
+    return all(name.startswith(stem) and name.endswith(".json") for name in drawn)
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
