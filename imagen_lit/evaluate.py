@@ -171,6 +171,7 @@ def main(cfg: DictConfig) -> None:
         raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
     drawing_folder.refuse_taken(folder, cfg.runs)
     cascade: Cascade = config.build(cfg.cascade)
+    cascade.compiler = cfg.compile
     cascade.require_runs()  # the first thing that a new user lacks
     first = next(iter(cascade.runs.values()))
     prompts = run_prompts.build(cfg.prompts, run_folder.build(first, "data"))

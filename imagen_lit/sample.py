@@ -53,6 +53,7 @@ def main(cfg: DictConfig) -> None:
         drawing_folder.refuse_taken(chosen, cfg.runs)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
     cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
+    cascade.compiler = cfg.compile
     cascade.require_runs()  # the first thing that a new user lacks
     cascade.check(encoder.fingerprint())
     recipes = OmegaConf.to_container(cfg.cascade, resolve=True)

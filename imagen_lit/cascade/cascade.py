@@ -95,6 +95,7 @@ class Cascade:
         if not stages:
             raise InputError("the cascade has no stage left. Leave one in, or set cascade=demo.")
         self.stages = stages
+        self.compiler: str | None = None  # of the networks' blocks, from `load` on
 
     @property
     def runs(self) -> dict[str, Path]:
@@ -134,7 +135,9 @@ class Cascade:
         """Load the weights of every stage, so that one that cannot draw is refused before anything
         is written."""
         for stage in self.stages.values():
-            stage.denoiser  # noqa: B018
+            denoiser = stage.denoiser
+            if self.compiler is not None:
+                denoiser.compile_blocks(self.compiler)
 
     def require_runs(self) -> None:
         """Refuse a stage whose run, or the checkpoint of it that was chosen, is not there."""

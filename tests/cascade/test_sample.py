@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_run import FINGERPRINT, Encoder, leave_run
 
 from imagen_lit import sample
@@ -15,6 +16,7 @@ from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cli import config
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
+from imagen_lit.stage.condition import Condition
 
 
 def cascade(runs: Path, *words: str) -> Cascade:
@@ -188,3 +190,22 @@ def test_a_run_that_is_missing_is_named_with_what_to_set(tmp_path: Path, drawn: 
     with pytest.raises(ValueError, match=r"no run in .*none, .*'sr'.*Train.*cascade\.sr\.run="):
         drawn(f"cascade.sr.run={tmp_path}/none")
     assert not (tmp_path / "demo/sr/samples").exists()
+
+
+def test_compiled_blocks_draw_the_same_images(tmp_path: Path) -> None:
+    for name in ("base", "sr"):
+        leave_run(tmp_path, name)
+    images = []
+    for compiler in (None, "eager"):  # the compiler's graphs, without its own arithmetic
+        words = [f"cascade.{stage}.recipe.steps=1" for stage in ("base", "sr")]
+        drawing = cascade(tmp_path, "~cascade.sr2", *words)
+        drawing.compiler = compiler
+        drawing.load()
+        condition = Condition(*Encoder().encode(["a red circle"]))
+        images.append([x for _, x in drawing.draw(condition, [0])])
+    for plain, compiled in zip(*images, strict=True):
+        assert torch.allclose(plain, compiled, atol=1e-4)
+    drawing = cascade(tmp_path, "~cascade.sr2")
+    drawing.compiler = "fast"
+    with pytest.raises(ValueError, match=r"compile=fast is not a compiler.*Set compile=inductor"):
+        drawing.load()
