@@ -217,6 +217,7 @@ def main(cfg: DictConfig) -> None:
     folder, file = run_folder.locate(cfg.runs, cfg.name), json_file.writable("json", cfg.json)
     if is_saved := arguments.switch("save", cfg.save):
         chosen_folder.require_writable("name", cfg.name, folder)
+    preflight.refuse_slow_compiler(cfg)
     if missing := preflight.missing_for(cfg):
         raise InputError(" ".join(missing))
     if (measured := report(cfg)) is None:

@@ -50,6 +50,7 @@ def inspect(cfg: DictConfig, full: bool) -> tuple[estimate.Work, list[str]]:
         stage.configure_optimizers()  # which may refuse its settings only now
     edge = cfg.data.crop or cfg.data.size
     _refuse_beyond_memory(cfg, edge)
+    refuse_slow_compiler(cfg)
     facts = stage, cfg.data.batch_size, edge, cfg.text.width
     result: estimate.Work
     crop = f" (squares of {edge} from them)" if cfg.data.crop else ""
@@ -160,6 +161,17 @@ def _refuse_beyond_memory(cfg: DictConfig, edge: int) -> None:
         f"{memory / 2**30:,.0f} GiB, at most {memory // image:,} of them. Set "
         f"data.micro_batch_size={SMALLER}, for example: the updates stay the same."
     )
+
+
+def refuse_slow_compiler(cfg: DictConfig) -> None:
+    """Raise for what the compiler of CPUs does not end in a time that anyone would wait."""
+    is_bf16 = str(cfg.trainer.precision).startswith("bf16")
+    if cfg.compile == "inductor" and is_bf16 and not wants_accelerator(cfg):
+        raise InputError(
+            f"compile=inductor with trainer.precision={cfg.trainer.precision} compiles for more "
+            "than five minutes on a CPU before the first update. Set compile=null, or "
+            "trainer.precision=32-true."
+        )
 
 
 def _spread(cfg: DictConfig) -> tuple[int, int]:

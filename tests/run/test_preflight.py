@@ -8,7 +8,7 @@ import torch
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.run import trainer
-from imagen_lit.run.preflight import missing, missing_for
+from imagen_lit.run.preflight import missing, missing_for, refuse_slow_compiler
 
 COMMANDS = ["imagen_lit.build_shards", "hf download", "imagen_lit.embed_text"]
 
@@ -86,3 +86,24 @@ def test_the_command_for_an_encoder_elsewhere_makes_it_there(tmp_path: Path) -> 
     words = ["data=shards", f"data.shards={tmp_path}/none", "text.path=encoders/nope"]
     made = [each for each in missing_for(config.compose("train", words)) if "weights" in each]
     assert "pretrain_text text.path=encoders/nope" in made[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "is_refused"),
+    [
+        (["compile=inductor", "trainer.precision=bf16-mixed"], True),
+        (["compile=inductor"], False),
+        (["compile=aot_eager", "trainer.precision=bf16-mixed"], False),
+        (["compile=inductor", "trainer=gpu"], False),
+        (["trainer.precision=bf16-mixed"], False),
+    ],
+)
+def test_a_compiler_that_does_not_end_on_a_cpu_is_refused(
+    words: list[str], is_refused: bool
+) -> None:
+    cfg = config.compose("train", ["device=cpu", *words])
+    if is_refused:
+        with pytest.raises(InputError, match=r"five minutes on a CPU.* Set compile=null, or"):
+            refuse_slow_compiler(cfg)
+    else:
+        refuse_slow_compiler(cfg)
