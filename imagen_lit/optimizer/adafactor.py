@@ -153,12 +153,15 @@ def _sizes(values: list[Tensor], weights: list[nn.Parameter]) -> list[Tensor]:
 
 
 def _in_parts(weights: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Some weights after the other, so that a step needs little memory on the way."""
+    """Some weights after the other, so that a step needs little memory on the way; the same parts
+    on all devices, whatever their shards."""
     part: list[nn.Parameter] = []
+    numbers = 0
     for weight in weights:
-        if part and sum(local(each).numel() for each in (*part, weight)) > AT_ONCE:
+        if part and numbers + weight.numel() > AT_ONCE:
             yield part
-            part = []
+            part, numbers = [], 0
         part.append(weight)
+        numbers += weight.numel()
     if part:
         yield part

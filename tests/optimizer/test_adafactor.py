@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
 
+from imagen_lit.optimizer import adafactor
 from imagen_lit.optimizer.adafactor import Adafactor, axes
 
 LR = 1e-2
@@ -74,6 +75,21 @@ def test_the_state_of_a_convolution_is_a_row_and_a_column_per_position() -> None
     weight.grad = torch.randn_like(weight)
     optimizer.step()
     assert sum(value.numel() for value in optimizer.state[weight].values()) == 9 * (256 + 128) + 1
+
+
+def test_many_weights_move_as_each_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = [example(*shape) for shape in ((7,), (130, 140), (130, 140), (140, 130, 3, 3), (3,))]
+    alone = [run(*each, Adafactor) for each in examples]
+    for at_once in (1, 20_000, 10**9):  # numbers in a part
+        monkeypatch.setattr(adafactor, "AT_ONCE", at_once)
+        weights = [torch.nn.Parameter(weight.clone()) for weight, _ in examples]
+        optimizer = Adafactor(weights, lr=LR)
+        for step in range(len(examples[0][1])):
+            for weight, (_, gradients) in zip(weights, examples, strict=True):
+                weight.grad = gradients[step].clone()
+            optimizer.step()
+        for weight, expected in zip(weights, alone, strict=True):
+            torch.testing.assert_close(weight.detach(), expected)
 
 
 def run_rank(rank: int, folder: str) -> None:
