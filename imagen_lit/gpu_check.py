@@ -184,6 +184,7 @@ def main(cfg: DictConfig) -> None:
     where, file = device.choose(cfg.device), json_file.writable("json", cfg.json)
     if not isinstance(cfg.train, ListConfig):
         raise InputError(f"train={cfg.train} is not a list of settings. Set train=[], for example.")
+    device.allow_tf32(False)  # float32 is compared with the CPU's
     planned = dict(checks(cfg, where))
     names = _chosen(cfg.only, list(planned))
     progress, findings = Counter("checks"), list[Finding]()
