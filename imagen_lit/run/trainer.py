@@ -12,6 +12,7 @@ from imagen_lit.cli import config
 from imagen_lit.run import slurm
 
 GPU = ("gpu", "cuda")  # any accelerator, in Lightning's words
+HALF = ("16", "16-mixed", "16-true")  # float16, in Lightning's words
 ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
 
 
@@ -50,6 +51,12 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
     for name in ("val_check_interval", "log_every_n_steps"):
         if name in node:
             arguments.whole_number(f"trainer.{name}", node[name], 1)
+    if str(node.get("precision")) in HALF:
+        raise InputError(
+            f"trainer.precision={node.precision} loses gradients that are too small for float16 and "
+            "has to scale the loss, which is not done here. Set trainer.precision=bf16-mixed, or "
+            "32-true."
+        )
     if node.get("gradient_clip_val") is not None:
         arguments.number("trainer.gradient_clip_val", node.gradient_clip_val, 0)
     changes |= {"accelerator": chosen.type}

@@ -107,3 +107,10 @@ def test_a_compiler_that_does_not_end_on_a_cpu_is_refused(
             refuse_slow_compiler(cfg)
     else:
         refuse_slow_compiler(cfg)
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "16-true", "16"])
+def test_float16_is_refused_with_what_takes_its_place(precision: str) -> None:
+    cfg = config.compose("train", [f"trainer.precision={precision}", "callbacks=default"])
+    with pytest.raises(InputError, match=rf"precision={precision} loses .* Set .*=bf16-mixed"):
+        trainer.build_trainer(cfg)
