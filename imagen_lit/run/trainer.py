@@ -53,8 +53,8 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
             arguments.whole_number(f"trainer.{name}", node[name], 1)
     if str(node.get("precision")) in HALF:
         raise InputError(
-            f"trainer.precision={node.precision} loses gradients that are too small for float16 and "
-            "has to scale the loss, which is not done here. Set trainer.precision=bf16-mixed, or "
+            f"trainer.precision={node.precision} loses gradients that are too small for float16, "
+            "and has to scale the loss, which is not done here. Set trainer.precision=bf16-mixed, or "
             "32-true."
         )
     if node.get("gradient_clip_val") is not None:
