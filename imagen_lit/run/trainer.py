@@ -54,8 +54,8 @@ def build_trainer(cfg: DictConfig, **changes: Any) -> Trainer:
     if str(node.get("precision")) in HALF:
         raise InputError(
             f"trainer.precision={node.precision} loses gradients that are too small for float16, "
-            "and has to scale the loss, which is not done here. Set trainer.precision=bf16-mixed, or "
-            "32-true."
+            "and has to scale the loss, which is not done here. "
+            "Set trainer.precision=bf16-mixed, or 32-true."
         )
     if node.get("gradient_clip_val") is not None:
         arguments.number("trainer.gradient_clip_val", node.gradient_clip_val, 0)
