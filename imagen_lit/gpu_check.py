@@ -174,7 +174,7 @@ def _chosen(only: Any, names: list[str]) -> list[str]:
         raise InputError(f"only={only} is not a list of words. Set only=[tiny,FSDP2], for example.")
     chosen = [name for name in names if any(word in name for word in only)]
     if not chosen:
-        raise InputError(f"only={only} names no check. There are: {'; '.join(names)}.")
+        raise InputError(f"only={only} names no check. Name one of: {'; '.join(names)}.")
     return chosen
 
 

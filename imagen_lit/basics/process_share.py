@@ -43,8 +43,8 @@ def here(env: Environment = os.environ) -> Share:
     if not 0 <= rank < count:
         found = ", ".join(f"{name}={word}" for name, word in zip(names, words, strict=True))
         raise InputError(
-            f"this process's share of the work cannot be known from {found}. Start the processes "
-            f"with srun or torchrun, or unset {names[1]} to let this one do everything."
+            f"this process's share of the work cannot be known from {found}. Type the command "
+            f"after srun or torchrun, or unset {names[1]} to let this one do everything."
         )
     return Share(rank, count)
 

@@ -70,10 +70,14 @@ def good(run: Path, images: int | None = None) -> Path | None:
         return newest_good(run)
     file = path(run, images)
     if not file.exists():
-        raise InputError(f"the run {run} has no checkpoint after {images} images.")
+        there = ", ".join(str(int(each.stem)) for each in saved(run))
+        raise InputError(
+            f"the run {run} has no checkpoint after {images} images. It has: {there or 'none'}. "
+            "Choose one of them."
+        )
     if problem := damage(file):
         raise InputError(
-            f"the checkpoint {file} is damaged ({problem}). Draw with another one of that run."
+            f"the checkpoint {file} is damaged ({problem}). Choose another one of that run."
         )
     return file
 
