@@ -83,10 +83,12 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Non
 
 
 def count_flops(make: Callable[[], Contestant], given: Inputs) -> int:
-    """FLOPs of one image, forward and backward. Attention is counted as two products, which torch's
-    counter does not see inside the CPU's fused kernel."""
-    one = Inputs(*(tensor[:1].cpu() for tensor in vars(given).values()))
-    contestant = make()
+    """FLOPs of one image, forward and backward, of the network as it is written: whatever kernels
+    compute it, attention is two products, and a doubled picture is convolved after the doubling."""
+    one = Inputs(*(tensor[:1].to("meta") for tensor in vars(given).values()))
+    with torch.device("meta"):
+        contestant = make()
+    contestant.network.to("meta")
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         contestant.call(contestant.network, one).square().mean().backward()
     return counter.get_total_flops()
