@@ -94,7 +94,7 @@ class Estimate(Work):
             f"training  {self.extent}: {_flop(self.flops * self.images)}",
             f"memory    {_gib(self.memory(devices.peak, devices))} on {_each_device(devices)} with "
             f"micro-batches of {devices.micro_batch_size:,}, in float32 (bf16 takes less)",
-            f"          of which {_gib(3 * self.weights + self.optimizer)} always: {state}, "
+            f"          {_always(devices)} {_gib(3 * self.weights + self.optimizer)}: {state}, "
             f"optimiser {_gib(self.optimizer)}",
             *self._smaller(devices),
             f"hours     {self._hours(probe, devices)}",
@@ -160,6 +160,13 @@ def count_captions(shards: str | None) -> int | None:
     if manifest:
         counts = [entry.get("samples") for entry in manifest["shards"].values()]
     return None if None in counts else sum(counts)
+
+
+def _always(devices: Devices) -> str:
+    """Where what does not depend on the images is."""
+    if devices.sharded and devices.count > 1:
+        return "always, on all devices together,"
+    return "of which always"
 
 
 def _each_device(devices: Devices) -> str:

@@ -20,6 +20,7 @@ from imagen_lit.data import sidecar, transform
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.run import estimate, meta_device, run_folder
 from imagen_lit.run.trainer import GPU, no_accelerator, wants_accelerator
+from imagen_lit.stage.fsdp import FullySharded
 from imagen_lit.stage.training import Stage
 
 SMALLER = 32  # the micro-batch that the screen gives as an example
@@ -191,6 +192,8 @@ def _devices(cfg: DictConfig, stage: Stage, edge: int) -> estimate.Devices:
         return meta_device.peak_bytes(stage, images, edge, cfg.text.width)
 
     count, size = _spread(cfg)
-    sharded = OmegaConf.is_dict(cfg.trainer.get("strategy"))  # the only strategy with a _target_
+    strategy = cfg.trainer.get("strategy")
+    target = strategy.get("_target_") if OmegaConf.is_dict(strategy) else None
+    sharded = target == f"{FullySharded.__module__}.{FullySharded.__name__}"
     smaller = (SMALLER, peak(SMALLER)) if size > SMALLER else None
     return estimate.Devices(count, sharded, size, peak(size), smaller)

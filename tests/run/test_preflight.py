@@ -8,7 +8,7 @@ import torch
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
 from imagen_lit.run import trainer
-from imagen_lit.run.preflight import missing, missing_for, refuse_slow_compiler
+from imagen_lit.run.preflight import inspect, missing, missing_for, refuse_slow_compiler
 
 COMMANDS = ["imagen_lit.build_shards", "hf download", "imagen_lit.embed_text"]
 
@@ -114,3 +114,17 @@ def test_float16_is_refused_with_what_takes_its_place(precision: str) -> None:
     cfg = config.compose("train", [f"trainer.precision={precision}", "callbacks=default"])
     with pytest.raises(InputError, match=rf"precision={precision} loses .* Set .*=bf16-mixed"):
         trainer.build_trainer(cfg)
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_shared"), [("laptop", False), ("ddp", False), ("fsdp", True)]
+)
+def test_only_fsdp_gives_each_device_a_share_of_the_weights(
+    choice: str, is_shared: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"trainer={choice}", "trainer.devices=2", f"runs={tmp_path}", "optimizer=adamw"]
+    words += ["network.channels=[16,32]", "network.blocks=[1,1]", "network.attention=[false,true]"]
+    inspect(config.compose("train", [*words, "network.head_width=16"]), full=True)
+    out = capsys.readouterr().out
+    assert ("a share of the weights on each" in out) is is_shared
+    assert ("on all devices together" in out) is is_shared
