@@ -27,7 +27,7 @@ def choose(name: str) -> torch.device:
 def allow_tf32(allowed: bool) -> None:
     """Whether NVIDIA's GPUs may multiply float32 in TF32: faster, but with three digits. Torch by
     itself allows it in convolutions, and not in products of matrices."""
-    arguments.switch("tf32", allowed)
+    allowed = arguments.switch("tf32", allowed)
     torch.set_float32_matmul_precision("high" if allowed else "highest")
     torch.backends.cudnn.allow_tf32 = allowed
 

@@ -50,11 +50,6 @@ class RankAgreement:
         self._message = _Message(work, tensor)
         return (False,) * len(flags)
 
-    def wait(self) -> None:
-        """Until all ranks are here, however long one of them takes."""
-        if self._group is not None:
-            dist.barrier(self._group)
-
     def close(self) -> None:
         """All ranks call it together, after as many calls."""
         if self._message is not None:

@@ -29,6 +29,7 @@ from imagen_lit.data.shard_files.shard_index import HASHES
 from imagen_lit.data.shard_set import ShardSet, ShardSetSpec, parse_shard_set
 from imagen_lit.data.shuffle_order import Order
 from imagen_lit.data.sidecar_check import cached_check
+from imagen_lit.data.stateless import Stateless
 
 Batch = dict[str, Any]
 
@@ -193,7 +194,7 @@ class ValidationFolder(Data):
         return HASHES
 
 
-class TrainingBatches:
+class TrainingBatches(Stateless):
     """The training stream from a position on. Iterated again, it continues where it was.
 
     Not a DataLoader, because with several ranks Lightning would replace its sampler; and without a
@@ -213,13 +214,6 @@ class TrainingBatches:
                 yield batch
         finally:
             loader_worker.shut_down(batches)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Empty on purpose: the position is the run's one integer, and is not stored twice."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""
 
 
 class ValidationBatches:

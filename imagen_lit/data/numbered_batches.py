@@ -7,9 +7,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from imagen_lit.data import loader_worker
+from imagen_lit.data.stateless import Stateless
 
 
-class NumberedBatches:
+class NumberedBatches(Stateless):
     """Whatever the workers did, positions, and with them the noise, continue without a gap."""
 
     def __init__(
@@ -30,10 +31,3 @@ class NumberedBatches:
                 yield batch
         finally:
             loader_worker.shut_down(batches)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Empty: the position is the run's one integer, and is not stored twice."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to restore."""

@@ -80,8 +80,7 @@ class Adafactor(Optimizer):
         torch._foreach_div_(factors, torch._foreach_clamp_min(shrink, 1.0))
         torch._foreach_mul_(factors, group["lr"])
         torch._foreach_mul_(steps, factors)
-        steps = skipping.replaced(skip, steps, [torch.zeros_like(each) for each in steps])
-        torch._foreach_sub_(here, steps)
+        torch._foreach_sub_(here, skipping.zeros_if(skip, steps))
 
     def _averages(
         self, weights: list[nn.Parameter], gradients: list[Tensor], group: dict, skip: Skip
@@ -100,7 +99,7 @@ class Adafactor(Optimizer):
         targets = means([squares[i] for i in owners], [weights[i] for i in owners], flat)
         rates = self._rates(weights, group["decay"], skip)
         torch._foreach_lerp_(
-            states, skipping.replaced(skip, targets, states), [rates[i] for i in owners]
+            states, skipping.replace_if(skip, targets, states), [rates[i] for i in owners]
         )
         by_weight = iter(states)
         return [[next(by_weight) for _ in each] for each in over]

@@ -106,7 +106,9 @@ class Muon(Optimizer):
 
     def _muon(self, matrices: list[Tensor], group: dict, skip: Skip) -> None:
         momenta = [self._average(p, "momentum") for p in matrices]
-        gradients = skipping.replaced(skip, cast(list[Tensor], [p.grad for p in matrices]), momenta)
+        gradients = skipping.replace_if(
+            skip, cast(list[Tensor], [p.grad for p in matrices]), momenta
+        )
         lr = skipping.zero_if(skip, group["lr"])
         torch._foreach_mul_(matrices, 1 - lr * group["weight_decay"])
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])

@@ -12,17 +12,24 @@ Skip = bool | Tensor  # a tensor, on the device, if only the device knows
 
 def of(optimizer: Optimizer) -> Skip:
     """Whether the step has to change nothing; False if nobody said so."""
-    found: Tensor | None = getattr(optimizer, "found_inf", None)
-    if found is None:
+    flag: Tensor | None = getattr(optimizer, "found_inf", None)
+    if flag is None:
         return False
-    return bool(found) if found.device.type == "cpu" else found.bool()
+    return bool(flag) if flag.device.type == "cpu" else flag.bool()
 
 
-def replaced(skip: Skip, values: list[Tensor], others: list[Tensor]) -> list[Tensor]:
+def replace_if(skip: Skip, values: list[Tensor], others: list[Tensor]) -> list[Tensor]:
     """The others, if it is skipped, else the values: unlike a product with zero, it stops a NaN."""
     if not isinstance(skip, Tensor):
         return values
     return [torch.where(skip, other, value) for value, other in zip(values, others, strict=True)]
+
+
+def zeros_if(skip: Skip, values: list[Tensor]) -> list[Tensor]:
+    """The values; zeros, if it is skipped."""
+    if not isinstance(skip, Tensor):
+        return values
+    return [torch.where(skip, 0.0, value) for value in values]
 
 
 def zero_if(skip: Skip, number: float) -> float | Tensor:
