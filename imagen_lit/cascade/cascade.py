@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.cascade.start import Start
 from imagen_lit.run import checkpoint, run_folder
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
@@ -76,13 +77,17 @@ class TrainedStage:
         lowres: Tensor | None,
         seeds: Sequence[int],
         each_step: Callable[[int], None],
+        each_estimate: Callable[[Tensor], None],
     ) -> Tensor:
         """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
         self.place(condition.text.device)
         if lowres is not None:
             schedule = self.condition.schedule  # type: ignore[union-attr]
-            condition = self.recipe.with_lowres(condition, lowres, schedule, seeds)
-        return self.recipe.draw(self.denoiser, condition, seeds, self.size, each_step)
+            small = lowres.to(condition.text.device)
+            condition = self.recipe.with_lowres(condition, small, schedule, seeds)
+        return self.recipe.draw(
+            self.denoiser, condition, seeds, self.size, each_step, each_estimate
+        )
 
 
 class Cascade:
@@ -96,6 +101,7 @@ class Cascade:
             raise InputError("the cascade has no stage left. Leave one in, or set cascade=demo.")
         self.stages = stages
         self.compiler: str | None = None  # of the networks' blocks, from `load` on
+        self.start: Start | None = None  # small images, where the first stage enlarges
 
     @property
     def runs(self) -> dict[str, Path]:
@@ -120,15 +126,19 @@ class Cascade:
         condition: Condition,
         seeds: Sequence[int],
         each_step: Callable[[str, int], None] = lambda stage, number: None,
+        each_estimate: Callable[[str, Tensor], None] = lambda stage, x: None,
+        start: Tensor | None = None,
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest; `each_step`
-        is called after each step of each stage."""
-        images = None
+        is called after each step of each stage, `each_estimate` with each guided clean estimate.
+        `start`: the small images that the first stage enlarges, if it does."""
+        images = start
         for name, stage in self.stages.items():
             for other in self.stages.values():
                 if other is not stage:
                     other.release()
-            images = stage.draw(condition, images, seeds, partial(each_step, name))
+            observers = partial(each_step, name), partial(each_estimate, name)
+            images = stage.draw(condition, images, seeds, *observers)
             yield name, images
 
     def load(self) -> None:
@@ -165,11 +175,12 @@ class Cascade:
         before = None
         for place, (name, stage) in enumerate(self.stages.items()):
             is_sr = isinstance(stage.condition, TextAndLowRes)
-            if is_sr != (place > 0):
+            has_smaller = place > 0 or self.start is not None
+            if is_sr != has_smaller:
                 kinds = ("draws from text alone", "enlarges a smaller image")
                 raise InputError(
                     f"stage {name!r} ({stage.run}) {kinds[is_sr]}, but place {place + 1} of the "
-                    f"cascade needs one that {kinds[place > 0]}. Set cascade.{name}.run=... to "
+                    f"cascade needs one that {kinds[has_smaller]}. Set cascade.{name}.run=... to "
                     "the folder of such a run."
                 )
             if before is not None and stage.size_in != before.size:

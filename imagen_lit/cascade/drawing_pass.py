@@ -44,7 +44,7 @@ class DrawingPass:
         rows = [encoded[prompt] for prompt in self.fill(prompts)]
         return Condition(*(torch.cat(part) for part in zip(*rows, strict=True)))
 
-    def fill(self, rows: Sequence[str] | Sequence[int]) -> list:
+    def fill(self, rows: Sequence) -> list:
         """As many rows as the pass is wide, by repeating the last."""
         return [*rows, *[rows[-1]] * (self.width - len(rows))]
 

@@ -4,11 +4,13 @@ What drew an image stands in its own file (imagen_lit/basics/png_metadata.py). A
 once: an image drawn otherwise under the same name is refused, before anything is drawn.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.errors import InputError
@@ -17,8 +19,10 @@ from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
+from imagen_lit.stage.threshold_hits import ThresholdHits
 from imagen_lit.text.encoder import HuggingFace
 
+THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
 Request = tuple[str, int]  # prompt and seed
 
@@ -42,7 +46,7 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
         "stage": stage,
         "cascade": stages,
         "text": source["text"],
-    }
+    } | ({"start": cascade.start.digest(request)} if cascade.start else {})
 
 
 def missing(
@@ -82,14 +86,33 @@ def draw(
 
         each_step(next(iter(cascade.stages)), 0)
         condition = shape.condition(encoder, prompts)
-        for stage, images in cascade.draw(condition, shape.fill(seeds), each_step):
-            for image, request in zip(pixels.to_array(images), current, strict=False):
+        hits: defaultdict[str, ThresholdHits] = defaultdict(ThresholdHits)
+
+        def each_estimate(
+            stage: str, x: Tensor, hits: defaultdict[str, ThresholdHits] = hits
+        ) -> None:
+            hits[stage](x)
+
+        drawing = cascade.draw(
+            condition, shape.fill(seeds), each_step, each_estimate, _start(cascade, shape, current)
+        )
+        for stage, images in drawing:
+            shares = hits[stage].by_image()
+            for image, share, request in zip(
+                pixels.to_array(images), shares, current, strict=False
+            ):
                 file = folder / stage / file_name(*request)
                 if not file.exists():
-                    texts = png_metadata.texts(facts(cascade, source, stage, request), request[0])
+                    rounded = {THRESHOLD_HITS: [round(each, 5) for each in share]}
+                    known = facts(cascade, source, stage, request) | rounded
+                    texts = png_metadata.texts(known, request[0])
                     pixels.save_png(Image.fromarray(image), file, texts)
         for prompt, seed in current:
             yield prompt, seed, paths(cascade, folder, prompt, seed)
+
+
+def _start(cascade: Cascade, shape: DrawingPass, requests: Sequence[Request]) -> Tensor | None:
+    return cascade.start.batch(shape.fill(requests)) if cascade.start else None
 
 
 def are_complete(cascade: Cascade, requests: Sequence[Request], folder: Path) -> bool:
@@ -118,9 +141,11 @@ def _refuse_other_image(file: Path, here: dict[str, Any]) -> None:
 
 
 def _decisive(facts: dict[str, Any]) -> dict[str, Any]:
-    """What changes an image: neither the address of a run nor, beyond rounding, a version does."""
+    """What decides an image: neither the address of a run nor, beyond rounding, a version does,
+    and what was observed in drawing it follows from it."""
     return {
         key: value
         for key, value in flatten(facts).items()
-        if not key.startswith(f"{png_metadata.VERSIONS}.") and not key.endswith(".run")
+        if not key.startswith((f"{png_metadata.VERSIONS}.", THRESHOLD_HITS))
+        and not key.endswith(".run")
     }

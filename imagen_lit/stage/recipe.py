@@ -56,17 +56,24 @@ class Recipe:
             )
 
     def trajectory(
-        self, denoiser: Denoiser, condition: Condition, seeds: Sequence[int], size: int
+        self,
+        denoiser: Denoiser,
+        condition: Condition,
+        seeds: Sequence[int],
+        size: int,
+        each_estimate: Callable[[Tensor], None] = lambda x: None,
     ) -> Iterator[Tensor]:
-        """Yield [B, 3, size, size] after every step; the last one is the image."""
+        """Yield [B, 3, size, size] after every step; the last one is the image. `each_estimate` is
+        called with each guided clean estimate, before its threshold."""
         guided = self.guidance.guide(denoiser.bind(condition), denoiser.bind_pair(condition))
         autocast = torch.autocast if self.precision == "bf16-mixed" else _as_it_is
         positions = torch.tensor(seeds, device=condition.text.device)
 
         def denoise(z: Tensor, t: Tensor) -> Tensor:
             with autocast(z.device.type, torch.bfloat16):
-                x = guided(z, t)
-            return self.threshold(x.float())
+                x = guided(z, t).float()
+            each_estimate(x)
+            return self.threshold(x)
 
         def fresh_noise(purpose: str) -> Tensor:
             return noise.normal(0, positions, f"{size} {purpose}", (3, size, size))
@@ -89,10 +96,12 @@ class Recipe:
         seeds: Sequence[int],
         size: int,
         each_step: Callable[[int], None] = lambda number: None,
+        each_estimate: Callable[[Tensor], None] = lambda x: None,
     ) -> Tensor:
         """The images [B, 3, size, size] in [-1, 1]; `each_step` is called after each, from 1 on."""
         images = torch.empty(0)
-        for number, z in enumerate(self.trajectory(denoiser, condition, seeds, size), 1):
+        steps = self.trajectory(denoiser, condition, seeds, size, each_estimate)
+        for number, z in enumerate(steps, 1):
             each_step(number)
             images = z
         return images.clamp(-1, 1)

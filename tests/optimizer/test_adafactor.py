@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
+from two_ranks import both_pass
 
 from imagen_lit.optimizer import adafactor
 from imagen_lit.optimizer.adafactor import Adafactor, axes
@@ -92,20 +92,15 @@ def test_many_weights_move_as_each_would_alone(monkeypatch: pytest.MonkeyPatch) 
             torch.testing.assert_close(weight.detach(), expected)
 
 
-def run_rank(rank: int, folder: str) -> None:
+def check_shards(rank: int) -> None:
     """One of two devices over which a weight is sharded."""
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
     mesh = init_device_mesh("cpu", (2,))
     for shape in ((7,), (130, 140, 3, 3), (140, 130), (3, 5)):
         weight, gradients = example(*shape)
         shards = [distribute_tensor(each, mesh, [Shard(0)]) for each in (weight, *gradients)]
         result = run(shards[0], shards[1:], Adafactor).full_tensor()
         torch.testing.assert_close(result, run(weight, gradients, Adafactor))
-    Path(folder, f"agreed{rank}").touch()
-    dist.barrier()
-    dist.destroy_process_group()
 
 
 def test_a_weight_sharded_over_two_devices_moves_as_a_whole_one(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(run_rank, (str(tmp_path),), nprocs=2)
-    assert len(list(tmp_path.glob("agreed*"))) == 2
+    assert both_pass(check_shards, tmp_path)

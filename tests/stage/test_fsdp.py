@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
+from two_ranks import both_pass
 
 from imagen_lit.network.layers import LastConv, LogSNREmbedding
 from imagen_lit.network.unet import UNet
@@ -70,20 +71,14 @@ def check_micro_batches(mesh: Any) -> None:
         torch.testing.assert_close(b.grad.full_tensor(), a.grad, rtol=1e-3, atol=1e-4)
 
 
-def run_rank(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
+def check_sharding(rank: int) -> None:
     mesh = init_device_mesh("cpu", (2,))
     check_precision(mesh)
     check_micro_batches(mesh)
-    Path(folder, f"agreed{rank}").touch()
-    dist.barrier()
-    dist.destroy_process_group()
 
 
 def test_a_sharded_network_computes_the_same_and_sends_its_gradient_once(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(run_rank, (str(tmp_path),), nprocs=2)
-    assert len(list(tmp_path.glob("agreed*"))) == 2
+    assert both_pass(check_sharding, tmp_path)
 
 
 def test_every_weight_belongs_to_a_unit() -> None:

@@ -1,0 +1,48 @@
+"""Small images from which a cascade starts, where its first stage enlarges: true ones, so that a
+super-resolution is judged by itself and not by the errors of the stage before it.
+
+They are made as training makes them: the area mean of the image at the size that the stage draws
+(imagen_lit/stage/condition.py).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imagen_lit.basics import pixels
+from imagen_lit.basics.errors import InputError
+
+Request = tuple[str, int]  # prompt and seed
+
+
+@dataclass(frozen=True)
+class Start:
+    """For each request its small image, [3, edge, edge] in [-1, 1]."""
+
+    images: Mapping[Request, Tensor]
+
+    @classmethod
+    def of(cls, requests: Sequence[Request], true_images: np.ndarray, factor: int) -> "Start":
+        """`true_images`, uint8 [N, H, W, 3], at the size that the first stage draws."""
+        large = pixels.to_signed(torch.from_numpy(true_images).movedim(-1, -3))
+        small = F.interpolate(large, scale_factor=1 / factor, mode="area")
+        return cls(dict(zip(requests, small, strict=True)))
+
+    def batch(self, requests: Sequence[Request]) -> Tensor:
+        """Those of several requests."""
+        lacking = [prompt for prompt, seed in requests if (prompt, seed) not in self.images]
+        if lacking:
+            raise InputError(
+                f"there is no small image to start from for {lacking[0]!r}. "
+                "Draw prompts that are captions of the images, or start with a base."
+            )
+        return torch.stack([self.images[request] for request in requests])
+
+    def digest(self, request: Request) -> str:
+        """What an image drawn from it records."""
+        return hashlib.sha256(self.images[request].numpy().tobytes()).hexdigest()[:12]
