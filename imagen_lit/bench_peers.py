@@ -19,6 +19,7 @@ from imagen_lit.cli import command
 from imagen_lit.measurement import network_race, peer_networks
 from imagen_lit.measurement.network_race import PRECISIONS, Lane, Race
 from imagen_lit.measurement.peer_networks import PEERS, Contestant, Shape
+from imagen_lit.stage import compilation
 
 INSTALL = "pip install -c constraints.txt -e '.[peers]'"
 GROUPS = 32  # of the peers' norms, which have to divide the channels
@@ -47,7 +48,7 @@ def lanes(shape: Shape, cfg: DictConfig, where: torch.device) -> tuple[list[Lane
         racing += [Lane(name, contestant, each, flops) for each in cfg.precision]
         if name == "ours" and cfg.compile is not None:
             compiled = network_race.to_device(make(shape), where)
-            compiled.network.compile(backend=cfg.compile)
+            compilation.compile_blocks(compiled.network, cfg.compile)
             words = f"ours, {cfg.compile}"
             racing += [Lane(words, compiled, each, flops) for each in cfg.precision]
     return racing, notes

@@ -66,13 +66,13 @@ def name(device: torch.device) -> str:
 def versions() -> dict[str, str]:
     """Of what a measurement depends on."""
     packages = ("torch", "lightning", "numpy", "diffusers", "imagen-pytorch")
-    found = {"python": platform.python_version(), "system": platform.platform()}
+    numbers = {"python": platform.python_version(), "system": platform.platform()}
     for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
+            numbers[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    found["cuda"] = str(torch.version.cuda or "none")
+    numbers["cuda"] = str(torch.version.cuda or "none")
     if torch.version.cuda and torch.backends.cudnn.is_available():
-        found["cudnn"] = str(torch.backends.cudnn.version())
-    return found
+        numbers["cudnn"] = str(torch.backends.cudnn.version())
+    return numbers

@@ -41,9 +41,9 @@ def here(env: Environment = os.environ) -> Share:
     words = [env.get(name, "unset") for name in names]
     rank, count = (int(word) if word.isdecimal() else -1 for word in words)
     if not 0 <= rank < count:
-        found = ", ".join(f"{name}={word}" for name, word in zip(names, words, strict=True))
+        settings = ", ".join(f"{name}={word}" for name, word in zip(names, words, strict=True))
         raise InputError(
-            f"this process's share of the work cannot be known from {found}. Type the command "
+            f"this process's share of the work cannot be known from {settings}. Type the command "
             f"after srun or torchrun, or unset {names[1]} to let this one do everything."
         )
     return Share(rank, count)

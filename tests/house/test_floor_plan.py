@@ -47,7 +47,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "pretrain_text": {"shapes"},
     "embed_text": {"data", "text"},
     "bench": {"stage", "run", "measurement"},
-    "bench_peers": {"measurement"},
+    "bench_peers": {"stage", "measurement"},
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
