@@ -7,7 +7,6 @@ who writes such a program.
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from imagen_lit.image_set.folder import Folder
 
 REQUEST, SCORES, JUDGE = "prompts.jsonl", "scores.jsonl", "judge.json"
 FACTS = ("name", "version", "weights")  # that judge.json must have, as texts
+LARGEST = 1e300  # of a score; nan is no less
 AGAIN = "Let the judge run again on the whole of prompts.jsonl."
 
 
@@ -65,7 +65,7 @@ def write_request(folder: Path, rows: Sequence[JudgeRow]) -> Path:
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
         entry = {"id": f"{number:06d}-{digest}", **row._asdict()}
         entry["file"] = Path(os.path.relpath(row.file, folder)).as_posix()
-        lines.append(json.dumps(entry))
+        lines.append(json.dumps(entry, default=str))
     file = folder / REQUEST
     write_text(file, "".join(f"{line}\n" for line in lines))
     return file
@@ -106,7 +106,7 @@ def _values(file: Path, ids: set[str]) -> dict[str, float]:
                 f"row {number:,} of {file} is no object with an id and a number as its score. "
                 f"{AGAIN}"
             )
-        if not math.isfinite(score):
+        if not abs(score) < LARGEST:
             raise InputError(f"{file} has {score} as the score of {own}. {AGAIN}")
         if own in values:
             raise InputError(f"{file} has two scores of {own}. {AGAIN}")
