@@ -28,11 +28,21 @@ def read(path: Path) -> dict[str, Any] | None:
     """The facts in a PNG file; None if it holds none."""
     try:
         with Image.open(path, formats=("PNG",)) as image:
-            facts = json.loads(image.info[KEY])
+            facts = of(image.info)
             image.load()  # which a file that was cut short does not survive
-    except (KeyError, ValueError, RecursionError, OSError, SyntaxError):  # PIL's of a bad chunk
+    except (ValueError, OSError, SyntaxError):  # PIL's of a bad chunk
         return None
     except Image.DecompressionBombError:  # far larger than any image of ours
+        return None
+    return facts
+
+
+def of(info: Mapping[Any, Any]) -> dict[str, Any] | None:
+    """The facts among what PIL knows of an open image, before its pixels are read; None if there
+    are none."""
+    try:
+        facts = json.loads(info[KEY])
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
     return facts if isinstance(facts, dict) else None
 

@@ -12,7 +12,7 @@ from tiny_world import jpeg, sample
 from imagen_lit.data import held_back
 from imagen_lit.data.filter import Filter
 from imagen_lit.data.loader import Data
-from imagen_lit.data.prompts.captions import Captions
+from imagen_lit.data.prompts.captions import Captions, ShardCaptions
 from imagen_lit.data.prompts.file import TextFile
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
 from imagen_lit.data.prompts.source import JudgedPrompts, PromptsWithImages
@@ -151,3 +151,14 @@ def test_a_text_file_without_prompts_is_refused_in_a_sentence(
 def test_no_prompts_at_all_cannot_be_asked_for(make: Any) -> None:
     with pytest.raises(ValueError, match=r"prompts\.count=0 is not a whole number of 1 or more"):
         make(0)
+
+
+def test_the_captions_of_any_shards_need_no_data_of_a_run(folder: Path) -> None:
+    own = Captions(100, seed=5).of(data(folder))
+    prompts = ShardCaptions(str(folder), 12, 100, seed=5).of(None)
+    assert (prompts.prompts, prompts.seeds) == (own.prompts, own.seeds)
+    assert np.array_equal(prompts.true_images(32), own.true_images(32))
+    with pytest.raises(FileNotFoundError, match=r"no shards in .*gone"):
+        ShardCaptions(str(folder / "gone"), 12, 100).of(None)
+    with pytest.raises(ValueError, match=r"prompts\.validation=-1 is not a number of 0 or more"):
+        ShardCaptions(str(folder), -1, 100)

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from imagen_lit.basics import arguments
 from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import held_back, transform
+from imagen_lit.data.selection import Selection, select
+from imagen_lit.data.shard_files.collection import Collection
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Captions:
 
     def of(self, data: Any) -> HeldBackCaptions:
         """Those of the first folder, which validation uses too."""
-        shards, selection = data.held_back()
+        return self._of(*data.held_back())
+
+    def _of(self, shards: Collection, selection: Selection) -> HeldBackCaptions:
         chosen: dict[str, tuple[bytes, int]] = {}
         for shard, row in held_back.rows(shards, selection):
             caption, file = shard.caption(row).strip(), (shard.image(row), shard.orientation(row))
@@ -50,6 +55,21 @@ class Captions:
             )
         seeds = list(range(self.seed, self.seed + len(chosen)))
         return HeldBackCaptions(list(chosen), seeds, list(chosen.values()))
+
+
+class ShardCaptions(Captions):
+    """The same of any folder of shards, which holds back `validation` of its samples, whatever data
+    a stage is trained on."""
+
+    def __init__(self, shards: str, validation: float, count: int, seed: int = 0) -> None:
+        super().__init__(count, seed)
+        arguments.number("prompts.validation", validation, 0)
+        self.shards, self.validation = shards, validation
+
+    def of(self, data: Any) -> HeldBackCaptions:
+        """Those of its own folder."""
+        shards = Collection(self.shards)
+        return self._of(shards, select(shards, None, self.validation))
 
 
 def _is_readable(file: bytes, orientation: int) -> bool:

@@ -23,6 +23,7 @@ class HeldOutPrompts:
         arguments.whole_number("prompts.seed", seed, 0)  # within 64 bits, as noise needs it
         self.questions = prompts.held_out_prompts(count, seed)
         self.prompts: list[str] = [question["prompt"] for question in self.questions]
+        self.categories: list[str] = [question["category"] for question in self.questions]
         self.seeds = list(range(seed, seed + count))
 
     def of(self, data: LightningDataModule) -> "HeldOutPrompts":

@@ -1,8 +1,11 @@
 """What previews and evaluations draw. A source names prompts for the data that a stage is trained
-on: `source.of(data)` has `prompts` and `seeds`. Some know more about the images drawn from them: an
-exact judge, or the true images of the same captions.
+on: `source.of(data)` has `prompts` and `seeds`. A prompt that stands there more than once is drawn
+from another seed each time: several draws of one prompt. Some sources know more about their prompts
+(a category, an id), or about the images drawn from them: an exact judge, or the true images of the
+same captions.
 """
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +17,27 @@ class Prompts(Protocol):
 
     prompts: list[str]
     seeds: list[int]
+
+
+@runtime_checkable
+class CategorisedPrompts(Prompts, Protocol):
+    """Prompts of several kinds, whose scores are told apart."""
+
+    categories: list[str]  # of each prompt
+
+
+@runtime_checkable
+class IdentifiedPrompts(Prompts, Protocol):
+    """Prompts that have a name in the collection that they come from."""
+
+    ids: list[str]  # of each prompt; for COCO, of its image
+
+
+@runtime_checkable
+class DescribedPrompts(Prompts, Protocol):
+    """Prompts of which their file says more, for a judge outside."""
+
+    metadata: list[Mapping[str, Any]]  # of each prompt, by column
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """A CSV file: the names of its columns, and its rows.
 
 Python's reader takes all that follows an unclosed quote for one cell, without a word; here such a
-file is refused, with the line where the quote opens.
+file is refused, with the line where the quote opens. Between tabs a quote is a letter like others.
 """
 
 import csv
@@ -15,10 +15,10 @@ from imagen_lit.basics.errors import InputError
 Row = dict[str, Any] | None  # None for one that cannot be read
 
 
-def read(path: Path) -> tuple[list[str], list[Row]]:
+def read(path: Path, separator: str = ",") -> tuple[list[str], list[Row]]:
     """Columns and rows; bytes that are not UTF-8 become surrogates."""
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        cells = [row for row in _cells(path, file) if row != []]
+        cells = [row for row in _cells(path, file, separator) if row != []]
     columns = (cells[0] if cells else None) or []
     if double := sorted({name for name in columns if name and columns.count(name) > 1}):
         raise InputError(
@@ -47,9 +47,10 @@ class _Lines(Iterator[str]):
         raise StopIteration
 
 
-def _cells(path: Path, file: Iterator[str]) -> Iterator[list[str] | None]:
+def _cells(path: Path, file: Iterator[str], separator: str) -> Iterator[list[str] | None]:
     lines = _Lines(file)
-    reader = csv.reader(lines)
+    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader(lines, delimiter=separator, quoting=quoting)
     while True:
         before = reader.line_num
         try:

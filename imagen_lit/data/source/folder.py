@@ -25,7 +25,7 @@ class Folder:
             raise FileNotFoundError(f"There is no folder {path}. Set source.path=... to one.")
         self.files = sorted(
             file.relative_to(self.root).as_posix()
-            for file in _files(self.root)
+            for file in files_below(self.root)
             if file.suffix.lower() in SUFFIXES and file.is_file()
         )
         if not self.files:
@@ -54,7 +54,7 @@ class Folder:
         ]
 
 
-def _files(root: Path) -> Iterator[Path]:
+def files_below(root: Path) -> Iterator[Path]:
     """Every file, once: a folder that is linked to twice, or into itself, is not read again."""
     visited = set()
     for folder, inner, names in os.walk(root, followlinks=True):

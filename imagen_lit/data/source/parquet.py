@@ -15,7 +15,7 @@ CELLS = 1024  # in a batch when only one column is read
 
 
 class Parquet:
-    """An open file: `names` of the columns, `row(number)`, `texts(column)`."""
+    """An open file: `names` of the columns, `row(number)`, `texts(column)`, `cells(column)`."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -58,9 +58,13 @@ class Parquet:
         kind = self._file.schema_arrow.field(column).type
         if not (types.is_string(kind) or types.is_large_string(kind)):
             return
+        yield from self.cells(column)
+
+    def cells(self, column: str) -> Iterator[Any]:
+        """The cells of a column of any kind, None for a text that is not UTF-8."""
         with self._errors_in_words():
             for batch in self._file.iter_batches(CELLS, columns=[column]):
-                yield from map(_text, batch.column(0))
+                yield from map(_value, batch.column(0))
 
     @contextmanager
     def _errors_in_words(self) -> Iterator[None]:
@@ -72,7 +76,7 @@ class Parquet:
             ) from error
 
 
-def _text(cell: Any) -> str | None:
+def _value(cell: Any) -> Any:
     try:
         return cell.as_py()
     except ValueError:  # not UTF-8

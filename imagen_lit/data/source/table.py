@@ -1,7 +1,6 @@
 """The rows of a table, as a source. Nothing is fetched from the network: that is img2dataset's job,
 and its shards are read as they are."""
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import text_file
 from imagen_lit.data.shard_files import index_cache
-from imagen_lit.data.source import csv_file
+from imagen_lit.data.source import csv_file, json_lines
 from imagen_lit.data.source.parquet import Parquet
 from imagen_lit.data.source.sample import read, sample
 from imagen_lit.data.transform import Unusable
@@ -127,8 +126,7 @@ class Table:
         """None for a row that cannot be read; bytes that are not UTF-8 are left for `sample`."""
         if self.path.suffix == ".csv":
             return self._csv[1]
-        with self.path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            return list(_jsonl(file))
+        return json_lines.read(self.path)
 
     @cached_property
     def _csv(self) -> tuple[list[str], list[csv_file.Row]]:
@@ -158,12 +156,3 @@ def _stamp(file: Path) -> list[int] | None:
     except (OSError, ValueError):  # missing, too long, a NUL
         return None
 
-
-def _jsonl(file: Iterator[str]) -> Iterator[dict[str, Any] | None]:
-    for line in file:
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            yield row if isinstance(row, dict) else None

@@ -1,0 +1,104 @@
+"""A folder of images of any origin, as a set to be measured: what another system drew, what our own
+cascade drew, or photographs.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imagen_lit.basics import chosen_folder
+from imagen_lit.basics.errors import InputError
+from imagen_lit.data.prompts.file import TextFile
+from imagen_lit.data.source.folder import SUFFIXES, files_below
+from imagen_lit.image_set import file_prompts, image_file
+from imagen_lit.image_set.file_prompts import Asked
+from imagen_lit.image_set.image_file import Header
+from imagen_lit.image_set.natural_order import natural_order
+
+
+class Folder:
+    """The images anywhere below `path` but for hidden ones, by the natural order of their names.
+
+    Each file is read and hashed at once, and decoded when it is asked for. `prompts` names a text file with
+    the prompts in that order; null: what the folder itself says (`file_prompts`), if it does.
+    `seeds` and `categories` are None for images of which they are not known.
+    """
+
+    def __init__(self, path: str, prompts: str | None = None) -> None:
+        self.root = chosen_folder.of("path", path)
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"there is no folder {path}. Set path=... to one of images.")
+        names = (file.relative_to(self.root).as_posix() for file in files_below(self.root))
+        self.files = natural_order(name for name in names if self._is_image(name))
+        if not self.files:
+            raise InputError(
+                f"there are no images ({', '.join(SUFFIXES)}) below {path}. Set path=... to a "
+                "folder of them."
+            )
+        self.headers: list[Header] = [image_file.header(self.root / name) for name in self.files]
+        self._asked = self._ask(prompts)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def prompts(self) -> Sequence[str] | None:
+        """What each image was asked to show."""
+        return None if self._asked is None else [each.prompt for each in self._asked]
+
+    @property
+    def seeds(self) -> Sequence[int | None]:
+        """From which seed each was drawn."""
+        return [each.seed for each in self._asked or [Asked("")] * len(self)]
+
+    @property
+    def categories(self) -> Sequence[str | None]:
+        """The category of each one's prompt."""
+        return [each.category for each in self._asked or [Asked("")] * len(self)]
+
+    def image(self, number: int) -> np.ndarray:
+        """uint8 [H, W, 3], as a viewer shows it (`image_file`)."""
+        return image_file.pixels(self.root / self.files[number])
+
+    def facts(self) -> Mapping[str, Any]:
+        """The same wherever the folder lies."""
+        return {
+            "origin": "folder",
+            "count": len(self),
+            "sizes": _span([header.size for header in self.headers]),
+            "formats": dict(sorted(Counter(header.format for header in self.headers).items())),
+            "transparent": sum(header.is_transparent for header in self.headers),
+            "preparation": image_file.PREPARATION,
+            "sha256": self._digest(),
+        }
+
+    def _digest(self) -> str:
+        """Of the files' content in their order, and of what they were asked to show."""
+        total = hashlib.sha256(b"".join(header.sha256 for header in self.headers))
+        for prompt in self.prompts or ():
+            total.update(hashlib.sha256(prompt.encode()).digest())
+        return total.hexdigest()
+
+    def _is_image(self, name: str) -> bool:
+        path = Path(name)
+        is_hidden = any(part.startswith(".") for part in path.parts)
+        return not is_hidden and path.suffix.lower() in SUFFIXES and (self.root / path).is_file()
+
+    def _ask(self, prompts: str | None) -> list[Asked] | None:
+        if prompts is not None:
+            return file_prompts.in_order(Path(prompts), TextFile(prompts).prompts, self.files)
+        return file_prompts.of(self.root, self.files, self.headers)
+
+
+def _span(sizes: Sequence[tuple[int, int]]) -> str:
+    """The size, or between which sizes they are."""
+    different = set(sizes)
+    smallest, largest = min(different), max(different)
+    if len(different) == 1:
+        return f"{smallest[0]}x{smallest[1]}"
+    ends = f"{smallest[0]}x{smallest[1]} to {largest[0]}x{largest[1]}"
+    return f"{len(different)} sizes from {ends}"
