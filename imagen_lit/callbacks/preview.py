@@ -2,25 +2,35 @@
 
 The images go into the run folder as one sheet, each above its prompt; of prompts that are captions
 of images, the true image is below the one drawn. Prompts with an exact judge are scored too:
-metrics.jsonl has their score/alignment_<category>.
+metrics.jsonl has their score/alignment_<category>; and it has the score/<name> of each metric that
+is chosen, measured against `reference`. speed/preview_share is what all this costs.
 """
 
 import math
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import numpy as np
 from lightning import Callback, LightningDataModule, Trainer
 from torch import Tensor
 
 from imagen_lit.basics import arguments, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.progress_line import doing, still
+from imagen_lit.basics.progress_line import ProgressLine, doing, still
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, Source
+from imagen_lit.image_set.image_set import ImageSet
+from imagen_lit.image_set.in_memory import InMemory
+from imagen_lit.metrics.metric import Metric
+from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.recipe import Recipe
 
 DRAWING = "drawing previews"
+NO_METRICS: Mapping[str, Metric] = {}
 
 
 class Encoder(Protocol):
@@ -41,10 +51,15 @@ class Preview(Callback):
         size: int,
         every: int,
         folder: str,
+        metrics: Mapping[str, Metric] = NO_METRICS,
+        reference: ImageSet | None = None,
+        feature_folder: str = "runs",
     ) -> None:
         self.source, self.encoder, self.recipe = prompts, encoder, recipe
         self.every = arguments.whole_number("callbacks.preview.every", every, 1)
         self.size, self.folder = size, Path(folder)
+        self.metrics, self.reference = metrics, reference
+        self.feature_folder = Path(feature_folder)  # of the reference
         self._prompts: Prompts | None = None  # before they are read
 
     def prompts(self, data: LightningDataModule) -> Prompts:
@@ -61,6 +76,7 @@ class Preview(Callback):
                 "callbacks=default."
             )
         self._count = pl_module.images_seen // self.every
+        self._since, self._seconds = time.perf_counter(), 0.0
         prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
         text, mask = self.encoder.encode(prompts.prompts)
         self._condition = Condition(text.to(pl_module.device), mask.to(pl_module.device))
@@ -73,6 +89,7 @@ class Preview(Callback):
         if images_seen // self.every == self._count:
             return
         self._count = images_seen // self.every
+        start = time.perf_counter()
         prompts = self.prompts(trainer.datamodule)  # type: ignore[attr-defined]
         with doing(DRAWING), trainer.precision_plugin.forward_context():
             x = self._draw(trainer, pl_module, prompts.seeds)
@@ -85,12 +102,43 @@ class Preview(Callback):
             for category, score in prompts.score(results).items():
                 low, high = score["interval"]
                 row[f"score/alignment_{category}"] = [score["exact"], low, high]
+        row |= self._scores(images, prompts.prompts)
         row["preview"] = f"preview_{images_seen:09d}.png"
         facts = {"run": str(self.folder), "images_seen": images_seen}
         facts |= {"prompts": prompts.prompts, "seeds": prompts.seeds}
         texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
         pixels.save_png(prompt_sheet(prompts, images), self.folder / row["preview"], texts)
+        self._seconds += time.perf_counter() - start
+        row["speed/preview_share"] = self._seconds / (time.perf_counter() - self._since)
         trainer.logger.write(row)  # type: ignore[union-attr]
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say what the previews cost."""
+        if trainer.is_global_zero and self._seconds:
+            share = self._seconds / (time.perf_counter() - self._since)
+            ProgressLine.end()
+            print(f"previews and their scores took {share:.0%} of the time", flush=True)
+
+    def _scores(self, images: np.ndarray, prompts: list[str]) -> dict[str, Any]:
+        """Each metric's scores, with their intervals where these are known."""
+        if not self.metrics:
+            return {}
+        with TemporaryDirectory() as scratch:
+            ruler = Ruler(
+                self.metrics,
+                Path(scratch),
+                lambda size: self.reference,
+                reference_folder=self.feature_folder,
+            )
+            stages = {"": InMemory(images, prompts)}
+            ruler.extract(stages)
+            rows, _ = ruler.measure(stages)
+        return {
+            f"score/{row['metric']}": [row["value"], *row["interval"]]
+            if row["interval"]
+            else row["value"]
+            for row in rows
+        }
 
     def _draw(self, trainer: Trainer, stage: Any, seeds: list[int]) -> Tensor:
         """One image for each prompt: each rank draws its share, and all shares are as large, with

@@ -115,6 +115,13 @@ def _start(cascade: Cascade, shape: DrawingPass, requests: Sequence[Request]) ->
     return cascade.start.batch(shape.fill(requests)) if cascade.start else None
 
 
+def threshold_hits(files: Sequence[Path]) -> list[list[float]]:
+    """How much the threshold did to each image, at each evaluation of the network; empty where a
+    file does not say, as those of earlier versions do not."""
+    hits = [(png_metadata.read(file) or {}).get(THRESHOLD_HITS) for file in files]
+    return [each for each in hits if isinstance(each, list)] if all(hits) else []
+
+
 def are_complete(cascade: Cascade, requests: Sequence[Request], folder: Path) -> bool:
     """Whether each request has its images, whoever drew them."""
     files = (paths(cascade, folder, *request).values() for request in requests)

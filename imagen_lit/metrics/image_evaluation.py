@@ -1,0 +1,42 @@
+"""Images of any origin, measured by the same ruler as a cascade's own: scores in a folder of their
+own, whichever program drew the images."""
+
+from pathlib import Path
+from typing import Any
+
+from imagen_lit.basics import json_file, process_share
+from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.settings_diff import flatten, settings_diff
+from imagen_lit.image_set.image_set import ImageSet
+from imagen_lit.metrics.ruler import Ruler, merge
+from imagen_lit.metrics.sample import Report, silent
+
+SCORES = "scores.json"
+LOCK = ".results.lock"
+NAME = "images"  # in the place of a stage's
+
+
+def evaluate_images(
+    images: ImageSet, folder: Path, ruler: Ruler, report: Report = silent
+) -> dict[str, Any]:
+    """The scores, also written into the folder; {} where another process writes them. Scores of
+    other metrics for the same images stay; those of other images are refused."""
+    file = folder / SCORES
+    provenance = {"images": dict(images.facts()), "n": len(images)}
+    earlier = json_file.read(file, "Remove it, or set another name=...") if file.exists() else {}
+    if earlier and earlier.get("provenance") != provenance:
+        there = flatten(earlier.get("provenance", {}))
+        raise InputError(
+            f"{folder} holds the scores of other images "
+            f"({settings_diff(there, flatten(provenance))}). Set name=... to another one."
+        )
+    stages = {NAME: images}
+    ruler.extract(stages, report)
+    with process_share.finishing(folder / LOCK) as is_first:
+        if not is_first:
+            return {}
+        rows, protocols = ruler.measure(stages, getattr(images, "categories", None))
+        scores = {"provenance": provenance, **merge(earlier, rows, protocols)}
+        write_json(file, scores)
+    return scores

@@ -1,0 +1,97 @@
+"""A ruler: metrics, and what images are measured against.
+
+It is laid against the stages of a cascade, from the smallest to the largest, or against one set of
+images of any origin. Several processes extract a share of the features each, and then what others
+have left; a row of scores is that of a `Score` with the `stage` it belongs to.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imagen_lit.basics.process_share import Share
+from imagen_lit.evaluation.protocol import digest
+from imagen_lit.evaluation.score import Score
+from imagen_lit.image_set.image_set import ImageSet
+from imagen_lit.metrics.metric import Metric
+from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+
+Rows = list[dict[str, Any]]
+Stages = Mapping[str, ImageSet]  # from the smallest to the largest
+Reference = Callable[[int | None], Any]  # the edge of the images -> an image set, statistics, None
+
+
+def no_reference(size: int | None) -> None:
+    """Nothing to measure against."""
+
+
+class Ruler:
+    """`folder` keeps the features of the images, and `reference_folder`, if it is another, those of
+    what they are measured against: `reference(size)`, for images of this edge."""
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        folder: Path,
+        reference: Reference = no_reference,
+        share: Share = ALL,
+        reference_folder: Path | None = None,
+    ) -> None:
+        self.metrics, self.folder, self.share = metrics, folder, share
+        self.reference_folder = reference_folder or folder
+        self._reference = reference
+
+    def extract(self, stages: Stages, report: Report = silent) -> None:
+        """Compute what the scores need of every image, this process's share of it first."""
+        for share in dict.fromkeys((self.share, ALL)):
+            for _, metric, sample, against in self._cases(stages, None):
+                metric.extract(sample, share, report)
+                if against is not None:
+                    metric.extract(against, share, report)
+
+    def measure(
+        self, stages: Stages, categories: Sequence[str] | None = None
+    ) -> tuple[Rows, dict[str, Any]]:
+        """The rows of all scores, and their protocols by hash."""
+        scores: list[tuple[str, Score]] = [
+            (name, score)
+            for name, metric, sample, against in self._cases(stages, categories)
+            for score in metric.scores(sample, against)
+        ]
+        rows = [{"stage": name} | score.row() for name, score in scores]
+        return rows, {digest(score.protocol): dict(score.protocol) for _, score in scores}
+
+    def _cases(
+        self, stages: Stages, categories: Sequence[str] | None
+    ) -> Iterator[tuple[str, Metric, Sample, Any]]:
+        smaller = None
+        for name, images in stages.items():
+            sample = Sample(images, self.folder, categories)
+            for metric in self.metrics.values():
+                for against in self._against(metric, sample, smaller):
+                    yield name, metric, sample, against
+            smaller = sample
+
+    def _against(self, metric: Metric, sample: Sample, smaller: Sample | None) -> list[Any]:
+        """What a metric compares a sample with; none where there is no such thing, as for the first
+        stage, which enlarges nothing."""
+        if metric.against == "input":
+            return [] if smaller is None else [smaller]
+        if metric.against == "reference":
+            images = self._reference(getattr(sample.images, "size", None))
+            is_set = isinstance(images, ImageSet)
+            return [Sample(images, self.reference_folder) if is_set else images]
+        return [None]
+
+
+def merge(earlier: Mapping[str, Any], rows: Rows, protocols: Mapping[str, Any]) -> dict[str, Any]:
+    """With the scores that other metrics gave for the same images; of each the newer one counts."""
+    former = {_key(row): row for row in earlier.get("scores", [])}
+    merged = list((former | {_key(row): row for row in rows}).values())
+    known = {**earlier.get("protocols", {}), **protocols}
+    hashes = {row["protocol"] for row in merged}
+    return {"scores": merged, "protocols": {h: p for h, p in known.items() if h in hashes}}
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["stage"], row["metric"], row["protocol"]
