@@ -16,6 +16,7 @@ from imagen_lit.data.filter import Filter
 from imagen_lit.data.selection import select
 from imagen_lit.data.shard_files import index_summary
 from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.data.shard_files.shard import Shard
 from imagen_lit.image_set.seeded_choice import seeded_order
 
 OPEN = 32  # shards at a time
