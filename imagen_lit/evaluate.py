@@ -109,11 +109,10 @@ def evaluate(
             report(before + drawn, len(own))
     if not image_files.are_complete(cascade, requests, images):
         return {}
+    shown, seeds = zip(*requests, strict=True)
     stages = {
-        name: DrawnImages(
-            [each[name] for each in files], *zip(*requests, strict=True), size, drawer
-        )
-        for name, size in ((name, stage.size) for name, stage in cascade.stages.items())
+        name: DrawnImages([each[name] for each in files], shown, seeds, stage.size, drawer)
+        for name, stage in cascade.stages.items()
     }
     ruler.extract(stages)
     with finishing(folder / LOCK) as is_first:
