@@ -6,7 +6,7 @@ says it of any image must say it of all.
 3. the PNGs themselves, where they are ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,8 @@ def of(root: Path, files: Sequence[str], headers: Sequence[Header]) -> list[Aske
             f"{place} says what {len(asked):,} images of {root} show, but not what {lacking[0]} "
             f"does{_and_others(lacking)}. Add that, or remove the image."
         )
+    if asked:
+        _refuse_gaps(root, place, asked)
     return [asked[file] for file in files] if asked else None
 
 
@@ -58,6 +60,16 @@ def in_order(file: Path, prompts: Sequence[str], files: Sequence[str]) -> list[A
     return [Asked(prompt) for prompt in prompts]
 
 
+def _refuse_gaps(root: Path, place: str, asked: Mapping[str, Asked]) -> None:
+    for name in ("seed", "category"):
+        without = [file for file, each in asked.items() if getattr(each, name) is None]
+        if 0 < len(without) < len(asked):
+            raise InputError(
+                f"{place} gives the {name} of some images of {root}, but not of {without[0]}. "
+                "Add it, or leave it out of all."
+            )
+
+
 def _listed(file: Path) -> dict[str, Asked]:
     text_file.refuse_other_text(file, "one JSON object per image")
     asked: dict[str, Asked] = {}
@@ -65,7 +77,7 @@ def _listed(file: Path) -> dict[str, Asked]:
         name, prompt, seed, category = (
             (row or {}).get(key) for key in ("file", "prompt", "seed", "category")
         )
-        if not isinstance(name, str) or not _is_text(prompt):
+        if not (isinstance(name, str) and isinstance(prompt, str) and _is_text(prompt)):
             raise InputError(
                 f"row {number:,} of {file} is no object with a file and a prompt. Correct it."
             )

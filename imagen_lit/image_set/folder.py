@@ -3,10 +3,9 @@ cascade drew, or photographs.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,13 +18,15 @@ from imagen_lit.image_set.file_prompts import Asked
 from imagen_lit.image_set.image_file import Header
 from imagen_lit.image_set.natural_order import natural_order
 
+Value = TypeVar("Value")
+
 
 class Folder:
     """The images anywhere below `path` but for hidden ones, by the natural order of their names.
 
-    Each file is read and hashed at once, and decoded when it is asked for. `prompts` names a text file with
-    the prompts in that order; null: what the folder itself says (`file_prompts`), if it does.
-    `seeds` and `categories` are None for images of which they are not known.
+    Each file is read and hashed at once, and decoded when it is asked for. `prompts` names a text
+    file with the prompts in that order; null: what the folder itself says (`file_prompts`), if it
+    does. `seeds` and `categories` are None where the folder does not say them.
     """
 
     def __init__(self, path: str, prompts: str | None = None) -> None:
@@ -40,25 +41,17 @@ class Folder:
                 "folder of them."
             )
         self.headers: list[Header] = [image_file.header(self.root / name) for name in self.files]
-        self._asked = self._ask(prompts)
+        asked = self._ask(prompts)
+        self.prompts: Sequence[str] | None = None
+        self.seeds: Sequence[int] | None = None
+        self.categories: Sequence[str] | None = None
+        if asked is not None:
+            self.prompts = [each.prompt for each in asked]
+            self.seeds = _known([each.seed for each in asked])
+            self.categories = _known([each.category for each in asked])
 
     def __len__(self) -> int:
         return len(self.files)
-
-    @property
-    def prompts(self) -> Sequence[str] | None:
-        """What each image was asked to show."""
-        return None if self._asked is None else [each.prompt for each in self._asked]
-
-    @property
-    def seeds(self) -> Sequence[int | None]:
-        """From which seed each was drawn."""
-        return [each.seed for each in self._asked or [Asked("")] * len(self)]
-
-    @property
-    def categories(self) -> Sequence[str | None]:
-        """The category of each one's prompt."""
-        return [each.category for each in self._asked or [Asked("")] * len(self)]
 
     def image(self, number: int) -> np.ndarray:
         """uint8 [H, W, 3], as a viewer shows it (`image_file`)."""
@@ -69,8 +62,8 @@ class Folder:
         return {
             "origin": "folder",
             "count": len(self),
-            "sizes": _span([header.size for header in self.headers]),
-            "formats": dict(sorted(Counter(header.format for header in self.headers).items())),
+            "size": _span([header.size for header in self.headers]),
+            "format": ", ".join(sorted({header.format for header in self.headers})),
             "transparent": sum(header.is_transparent for header in self.headers),
             "preparation": image_file.PREPARATION,
             "sha256": self._digest(),
@@ -92,6 +85,12 @@ class Folder:
         if prompts is not None:
             return file_prompts.in_order(Path(prompts), TextFile(prompts).prompts, self.files)
         return file_prompts.of(self.root, self.files, self.headers)
+
+
+def _known(values: Sequence[Value | None]) -> list[Value] | None:
+    """The values, which `file_prompts` gives for all images or for none."""
+    known = [value for value in values if value is not None]
+    return known or None
 
 
 def _span(sizes: Sequence[tuple[int, int]]) -> str:

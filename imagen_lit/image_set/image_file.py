@@ -41,8 +41,9 @@ def header(file: Path) -> Header:
         transform.size(data)  # refuses what decoding would
         with Image.open(io.BytesIO(data), formats=tuple(transform.MAX_PIXELS)) as image:
             own = png_metadata.of(image.info) or {}
+            width, height = image.size
             return Header(
-                image.size[:: -1 if _is_sideways(image) else 1],
+                (height, width) if _is_sideways(image) else (width, height),
                 str(image.format),
                 image.has_transparency_data,
                 own.get("prompt"),
@@ -64,7 +65,7 @@ def pixels(file: Path) -> np.ndarray:
 
 
 def _is_sideways(image: Image.Image) -> bool:
-    """Whether width and height are exchanged; a PNG without EXIF would be decoded to look for it."""
+    """Whether width and height are exchanged; only a PNG with EXIF is decoded to know that."""
     has_exif = image.format != "PNG" or "exif" in image.info
     return has_exif and image.getexif().get(exif.TAG, 1) in SIDEWAYS
 

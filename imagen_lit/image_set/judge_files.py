@@ -1,8 +1,8 @@
 """The contract with a judge that runs elsewhere, in an environment of its own: files alone.
 
-We write `prompts.jsonl`, an image per row; the judge's program writes `<its name>/scores.jsonl` and
-`<its name>/judge.json` beside it; we read them back, or say what is wrong. docs/judges.md tells it to
-who writes such a program.
+We write `prompts.jsonl`, an image per row; the judge's program writes `<its name>/scores.jsonl`
+and `<its name>/judge.json` beside it; we read them back, or say what is wrong. docs/judges.md tells
+it to who writes such a program.
 """
 
 import hashlib
@@ -52,8 +52,13 @@ def of_folder(images: Folder) -> list[JudgeRow]:
             f"{images.root} does not say what its images show, which a judge must know. Add a "
             "prompts.jsonl, or set prompts=... to a text file."
         )
-    rows = zip(images.files, images.prompts, images.seeds, images.categories, strict=True)
-    return [JudgeRow(images.root / file, *others) for file, *others in rows]
+    seeds: Sequence[int | None] = images.seeds or [None] * len(images)
+    categories: Sequence[str | None] = images.categories or [None] * len(images)
+    rows = zip(images.files, images.prompts, seeds, categories, strict=True)
+    return [
+        JudgeRow(images.root / file, prompt, seed, category)
+        for file, prompt, seed, category in rows
+    ]
 
 
 def write_request(folder: Path, rows: Sequence[JudgeRow]) -> Path:
@@ -100,7 +105,8 @@ def _values(file: Path, ids: set[str]) -> dict[str, float]:
     """The scores by id."""
     values: dict[str, float] = {}
     for number, row in enumerate(json_lines.read(file), 1):
-        own, score = (row or {}).get("id"), (row or {}).get("score")
+        own: Any = (row or {}).get("id")
+        score: Any = (row or {}).get("score")
         if not isinstance(own, str) or type(score) not in (int, float):
             raise InputError(
                 f"row {number:,} of {file} is no object with an id and a number as its score. "

@@ -56,7 +56,7 @@ class TrainingScenes:
             "origin": "shapes world",
             "distribution": self.distribution,
             "count": self.count,
-            "size": self.size,
+            "size": f"{self.size}x{self.size}",
             "seed": self.seed,
             "sha256": examples.hexdigest(),
         }

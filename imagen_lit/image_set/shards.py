@@ -1,5 +1,5 @@
-"""The images of any folder of shards, as a set to be measured against: what training held back, what
-it shows, or all, each with its caption, and square as training has it (`data/transform.py`)."""
+"""The images of any folder of shards, as a set to be measured against: what training held back,
+what it shows, or all; each with its caption, and square as training has it (`data/transform`)."""
 
 import hashlib
 from collections import Counter
@@ -16,16 +16,16 @@ from imagen_lit.data.filter import Filter
 from imagen_lit.data.selection import select
 from imagen_lit.data.shard_files import index_summary
 from imagen_lit.data.shard_files.collection import Collection
-from imagen_lit.data.shard_files.shard import Shard
 from imagen_lit.image_set.seeded_choice import seeded_order
 
+RESIZE = "as training: shorter side by antialiased bicubic, then the square in the middle"
 OPEN = 32  # shards at a time
 PARTS = ("validation", "training", "all")
 
 
 class Shards:
-    """The first `count` images (null: all) of a `part` of `shards`, in an order that keys and `seed`
-    decide, at `size`. `validation` and `filter` are those of the training, or its parts are others.
+    """The first `count` images (null: all) of a `part` of `shards`, in an order that keys and
+    `seed` decide, at `size`. `validation` and `filter` have to be those of the training.
 
     An image that training could not use, because it is smaller or broken, is left out and counted;
     for that, each is decoded once, a JPEG to few pixels.
@@ -58,7 +58,7 @@ class Shards:
             left = f" ({sum(self._left_out.values()):,} cannot be used)" if self._left_out else ""
             raise InputError(
                 f"part={part} of {shards} has {len(self):,} images of {size} pixels or more{left}, "
-                f"fewer than {self._limit or 1:,}. Set count lower, or part or validation otherwise."
+                f"fewer than {self._limit or 1:,}. Set count or size lower."
             )
 
     def __len__(self) -> int:
@@ -83,15 +83,15 @@ class Shards:
             "origin": "shards",
             "part": self.part,
             "count": len(self),
-            "size": self.size,
+            "size": f"{self.size}x{self.size}",
+            "resize": RESIZE,
             "seed": self.seed,
             "left_out": sum(self._left_out.values()),
-            "preparation": "shorter side by antialiased bicubic, centre square, as in training",
             "sha256": self._digest,
         }
 
     def _choose(self) -> str:
-        """Fill in places and prompts; the digest is of the files, how to turn them, and captions."""
+        """Fill in places and prompts; the digest is of files, their orientations and captions."""
         total = hashlib.sha256()
         for place, row in self._rows():
             if len(self) == self._limit:
@@ -112,10 +112,7 @@ class Shards:
         shards = self._collection
         hashes = index_summary.columns(shards.paths, ("hashes",))["hashes"]
         starts = np.cumsum([0, *shards.counts])
-        masks = [
-            self._mask(number, hashes[first:last])
-            for number, (first, last) in enumerate(zip(starts, starts[1:], strict=False))
-        ]
+        masks = [self._mask(*each) for each in enumerate(np.split(hashes, starts[1:-1]))]
         chosen = np.flatnonzero(np.concatenate(masks))
         for number in chosen[seeded_order(hashes[chosen], self.seed)].tolist():
             place = int(np.searchsorted(starts, number, side="right")) - 1

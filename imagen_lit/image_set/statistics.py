@@ -16,8 +16,8 @@ ADVICE = "Set path=... to a file with the arrays mu [d] and sigma [d, d], as pyt
 
 
 class StatisticsFile:
-    """An .npz with `mu` [d] and `sigma` [d, d]; nothing in it is executed. What they are of, and how
-    the images were resized, no such file says: its protocol is its hash."""
+    """An .npz with `mu` [d] and `sigma` [d, d]; nothing in it is executed. What they are of, and
+    how the images were resized, no such file says: its protocol is its hash."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)

@@ -21,7 +21,11 @@ FROZEN = [
 
 def annotations() -> list[dict[str, Any]]:
     return [
-        {"image_id": 100 + image, "id": 10 * image + k, "caption": f"{WORDS[image % 5]} {image}-{k}\n"}
+        {
+            "image_id": 100 + image,
+            "id": 10 * image + k,
+            "caption": f"{WORDS[image % 5]} {image}-{k}\n",
+        }
         for image in range(40)
         for k in range(5)
     ]

@@ -17,7 +17,11 @@ from imagen_lit.data.prompts.source import (
 )
 from imagen_lit.data.prompts.table import PromptTable
 
-ROWS = [("a cat, asleep", "Animals", 7), ('the word "GO" ', "Text", 8), ("a cat, asleep", "Text", 9)]
+ROWS = [
+    ("a cat, asleep", "Animals", 7),
+    ('the word "GO" ', "Text", 8),
+    ("a cat, asleep", "Text", 9),
+]
 PROMPTS = [prompt.strip() for prompt, _, _ in ROWS]
 
 

@@ -40,7 +40,7 @@ def listed(folder: Path, *rows: Any) -> Path:
 
 
 def test_a_folder_is_a_set_of_images(tmp_path: Path) -> None:
-    images = Folder(str(fill(tmp_path, "a.png", "deep/er/b.webp", "note.txt.bak", ".c.png")))
+    images = Folder(str(fill(tmp_path, "a.png", "deep/er/b.webp", ".c.png")))
     assert isinstance(images, ImageSet)
     assert images.files == ["a.png", "deep/er/b.webp"] and len(images) == 2
     assert np.array_equal(images.image(1), np.asarray(picture(1)))
@@ -60,7 +60,7 @@ def test_facts_stay_where_the_folder_is_moved_or_copied(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "one", tmp_path / "deep/two")
     assert Folder(str(tmp_path / "deep/two")).facts() == facts
     assert json.loads(json.dumps(facts)) == facts
-    assert (facts["sizes"], facts["formats"]) == ("6x4", {"JPEG": 1, "PNG": 1, "WEBP": 1})
+    assert (facts["size"], facts["format"]) == ("6x4", "JPEG, PNG, WEBP")
 
 
 def one_pixel(folder: Path) -> None:
@@ -120,24 +120,24 @@ def test_a_sideways_photograph_is_turned_upright(tmp_path: Path, name: str) -> N
     wide.save(tmp_path / name, exif=exif)
     images = Folder(str(tmp_path))
     image = images.image(0)
-    assert image.shape == (64, 32, 3) and images.facts()["sizes"] == "32x64"
+    assert image.shape == (64, 32, 3) and images.facts()["size"] == "32x64"
     assert image[:, -4:].mean() < 32 and image[:, :16].mean() > 223
 
 
 def test_sizes_are_told_by_their_span(tmp_path: Path) -> None:
     for number, size in enumerate([(6, 4), (9, 5), (6, 4), (2, 8)]):
         picture(number, size=size).save(tmp_path / f"{number}.png")
-    assert Folder(str(tmp_path)).facts()["sizes"] == "3 sizes from 2x8 to 9x5"
+    assert Folder(str(tmp_path)).facts()["size"] == "3 sizes from 2x8 to 9x5"
 
 
 def test_prompts_come_from_a_list_in_the_folder(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "sub/2.png")
     (tmp_path / "1.txt").write_text("not this")
-    rows = [{"file": "./sub/2.png", "prompt": " dog ", "seed": 4}]
-    listed(tmp_path, *rows, {"file": "1.png", "prompt": "cat", "category": "Animals"})
+    first = {"file": "./sub/2.png", "prompt": " dog ", "seed": 4}
+    listed(tmp_path, first, {"file": "1.png", "prompt": "cat", "seed": 0})
     images = Folder(str(tmp_path))
     assert images.prompts == ["cat", "dog"]
-    assert (images.seeds, images.categories) == ([None, 4], ["Animals", None])
+    assert (images.seeds, images.categories) == ([0, 4], None)
 
 
 def test_prompts_come_from_a_text_beside_each_image(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_prompts_come_from_a_text_beside_each_image(tmp_path: Path) -> None:
     (tmp_path / "000.txt").write_bytes("\ufeffça va\n".encode())
     (tmp_path / "001.txt").write_text("a dog")
     images = Folder(str(tmp_path))
-    assert images.prompts == ["ça va", "a dog"] and images.seeds == [None, None]
+    assert images.prompts == ["ça va", "a dog"] and images.seeds is None
 
 
 def test_our_own_images_know_their_prompt_and_seed(tmp_path: Path) -> None:
@@ -178,6 +178,10 @@ ROW = {"file": "1.png", "prompt": "cat"}
         ([ROW, {"file": "2.png"}], r"row 2 of .* no object with a file and a prompt\. Correct"),
         ([ROW, "{"], r"row 2 of .* no object with a file and a prompt"),
         ([ROW | {"seed": "3"}], r"row 1 .* a seed that is no whole number"),
+        (
+            [ROW | {"seed": 0}, ROW | {"file": "2.png"}],
+            r"the seed of some .* not of 2\.png\. Add it",
+        ),
         ([""], r"prompts\.jsonl is empty"),
     ],
 )

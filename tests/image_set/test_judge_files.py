@@ -50,19 +50,18 @@ def answer(judge: Path, rows: list[Any], **facts: Any) -> None:
     (judge / "mine/judge.json").write_text(json.dumps(facts))
 
 
-def test_the_judge_of_the_document_works_as_it_is_written(images: Path, tmp_path: Path) -> None:
+def test_the_judge_of_the_document_works_as_it_is_written(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "brightness.py").write_text(PROGRAM)
-    call = "# python brightness.py judge"
-    assert call in OURS
-    run = 'import subprocess, sys\nsubprocess.run([sys.executable, "brightness.py", "judge"])'
-    (tmp_path / "ours.py").write_text(OURS.replace(call, run))
-    done = subprocess.run(
-        [sys.executable, "ours.py"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    mean = np.mean(GREYS) / 255
-    assert done.stdout.split()[0] == str(mean) and "'name': 'brightness'" in done.stdout
-    scores = judge_files.read_scores(tmp_path / "judge", "brightness")
-    assert np.allclose(scores.values, np.array(GREYS) / 255)
+    before, command, after = re.split(r"# python (.*)\n", OURS)
+    names: dict[str, Any] = {}
+    exec(before, names)
+    subprocess.run([sys.executable, *command.split()], check=True)
+    exec(after, names)
+    assert np.allclose(names["scores"].values, np.array(GREYS) / 255)
+    assert names["scores"].facts == {"name": "brightness", "version": "1", "weights": "none"}
 
 
 def test_the_document_shows_the_keys_that_we_write(judge: Path) -> None:

@@ -1,5 +1,5 @@
-"""DrawBench, the prompts of the paper's raters (Saharia et al. 2022, § 3 and App. C), from a copy of
-the public sheet: 200 rows, with the columns `Prompts` (in some copies `Prompt`) and `Category`.
+"""DrawBench, the prompts of the paper's raters (Saharia et al. 2022, § 3 and App. C), from a copy
+of the public sheet: 200 rows, with the columns `Prompts` (in some copies `Prompt`) and `Category`.
 
 Blanks around a cell are removed, as after the label "Gary Marcus et al. ", and nothing else: the
 misspellings are meant.

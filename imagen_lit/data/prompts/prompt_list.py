@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lightning import LightningDataModule
-
 from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.errors import InputError
 
@@ -62,7 +60,7 @@ class PromptList:
         if metadata is not None:
             self.metadata = _repeat(metadata[:limit], draws)
 
-    def of(self, data: LightningDataModule) -> "PromptList":
+    def of(self, data: Any) -> "PromptList":
         """The same for all data."""
         return self
 

@@ -50,7 +50,7 @@ def _separated(file: Path, kind: str, columns: Sequence[str]) -> list[dict[str, 
     for number, row in enumerate(rows, 1):
         if row is None:
             raise InputError(f"row {number:,} of {file} has a cell that is too long. Correct it.")
-        if None in row:  # type: ignore[comparison-overlap]  # beyond the columns
+        if None in row:  # what is beyond the columns
             raise InputError(
                 f"row {number:,} of {file} has more cells than its first line names columns. "
                 'Correct it: between commas, a cell with a comma of its own stands in quotes ("").'

@@ -49,8 +49,8 @@ class _Lines(Iterator[str]):
 
 def _cells(path: Path, file: Iterator[str], separator: str) -> Iterator[list[str] | None]:
     lines = _Lines(file)
-    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(lines, delimiter=separator, quoting=quoting)
+    quote = None if separator == "\t" else '"'
+    reader = csv.reader(lines, delimiter=separator, quotechar=quote)
     while True:
         before = reader.line_num
         try:

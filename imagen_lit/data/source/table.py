@@ -155,4 +155,3 @@ def _stamp(file: Path) -> list[int] | None:
         return index_cache.file_stamp(file)
     except (OSError, ValueError):  # missing, too long, a NUL
         return None
-
