@@ -1,0 +1,63 @@
+"""Contrast of images: the share of nearly black and nearly white pixels, and the range of luminance
+between.
+
+Dynamic thresholding turns dark skies grey: the images lose their black. Luminance is luma, 0.2126 R
++ 0.7152 G + 0.0722 B of the sRGB values as they are in the file (BT.709), from 0 to 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from imagen_lit.basics import arguments
+from imagen_lit.basics.process_share import Share
+from imagen_lit.evaluation.score import Score
+from imagen_lit.metrics.mean_scores import mean_scores
+from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+
+LUMA = np.array([0.2126, 0.7152, 0.0722]) / 255
+
+
+def contrast(image: np.ndarray, near: float, tail: float) -> tuple[float, float, float]:
+    """The shares of pixels within `near` of black and of white, and the distance between the
+    luminances that a share `tail` of the pixels lies below and above."""
+    luma = image @ LUMA
+    low, high = np.quantile(luma, [tail, 1 - tail])
+    return float((luma <= near).mean()), float((luma >= 1 - near).mean()), float(high - low)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Neither large nor small is good: compare with real images of the prompts. An extractor of its
+    own, so that the processes share the work."""
+
+    name = "contrast"
+    needs_reference = False
+    width = 3
+    near: float = 0.05
+    tail: float = 0.01
+
+    def __post_init__(self) -> None:
+        arguments.number("near", self.near, 0, 0.5)
+        arguments.number("tail", self.tail, 0, 0.5)
+
+    def facts(self) -> dict[str, Any]:
+        """With what counts as near, and as the end of the range."""
+        return {"name": self.name, "near": self.near, "tail": self.tail, "luma": "BT.709"}
+
+    def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """The three numbers of each image."""
+        return np.float32([contrast(image, self.near, self.tail) for image in images])
+
+    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
+        """The three numbers of each image."""
+        return sample.extract(self, share, report)
+
+    def scores(self, sample: Sample, reference: Sample | None = None) -> list[Score]:
+        """`near_black`, `near_white` and `luminance_range`; with categories, also for each."""
+        columns = np.asarray(sample.features(self)).astype(np.float64).T
+        names = ("near_black", "near_white", "luminance_range")
+        pairs = zip(names, columns, strict=True)
+        return [score for pair in pairs for score in mean_scores(self, *pair, sample)]

@@ -1,0 +1,43 @@
+"""FD: the Fréchet distance over any extractor; FID where that is Inception-v3 with FID's weights
+(Heusel et al. 2017).
+
+Its expectation falls with the number of images (`fd_infinity` extrapolates), so the number belongs
+to the protocol. The interval is for that expectation, against this reference.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from imagen_lit.basics.process_share import Share
+from imagen_lit.evaluation.score import Score
+from imagen_lit.features.extractor import Extractor
+from imagen_lit.metrics import frechet
+from imagen_lit.metrics.gaussian_file import GaussianFile
+from imagen_lit.metrics.mean_scores import influence_score
+from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.score_protocol import require_reference
+
+
+@dataclass(frozen=True)
+class FD:
+    """Smaller is better."""
+
+    name = "fd"
+    needs_reference = True
+    extractor: Extractor
+
+    def facts(self) -> dict[str, Any]:
+        """The covariances are unbiased: divided by n - 1."""
+        return {"name": self.name, "extractor": dict(self.extractor.facts())}
+
+    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
+        """Features of the images."""
+        return sample.extract(self.extractor, share, report)
+
+    def scores(self, sample: Sample, reference: Sample | GaussianFile | None) -> list[Score]:
+        """One."""
+        real = require_reference(self.name, reference)
+        first, second = sample.gaussian(self.extractor), real.gaussian(self.extractor)
+        result = frechet.distance(first, second)
+        influence = frechet.influence(sample.features(self.extractor), result)
+        return [influence_score(self, self.name, result.value, influence, sample, real)]

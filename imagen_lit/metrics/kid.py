@@ -1,0 +1,86 @@
+"""KID: the squared maximum mean discrepancy with the kernel (xᵀy/d + 1)³ (Bińkowski et al. 2018,
+§ 4), unbiased, as the mean over random subsets.
+
+Its expectation depends on neither number of images, so that it is the distance for few of them. The
+spread over subsets that others print beside it is no error: they share their images.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from imagen_lit.basics import arguments
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.process_share import Share
+from imagen_lit.evaluation.score import Score
+from imagen_lit.features.extractor import Extractor
+from imagen_lit.metrics.mean_scores import influence_score
+from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.score_protocol import require_reference
+
+
+def cubic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The kernel of each pair of rows."""
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def discrepancy(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The unbiased estimate (Gretton et al. 2012, eq. 3), and x's influence values on it."""
+    n, m = len(x), len(y)
+    within, other, across = cubic(x, x), cubic(y, y), cubic(x, y)
+    near = (within.sum(axis=1) - within.diagonal()) / (n - 1)
+    real = (other.sum() - other.trace()) / (m * (m - 1))
+    influence = 2 * (near - across.mean(axis=1))
+    return float(near.mean() + real - 2 * across.mean()), influence - influence.mean()
+
+
+def kid(
+    x: np.ndarray, y: np.ndarray, subsets: int, size: int, seed: int
+) -> tuple[float, np.ndarray]:
+    """The mean over `subsets` seeded draws of `size` rows of each, and x's influence values."""
+    rng, values, influence = np.random.default_rng(seed), [], np.zeros(len(x))
+    for _ in range(subsets):
+        own, others = (rng.choice(len(rows), size, replace=False) for rows in (x, y))
+        value, part = discrepancy(x[own].astype(np.float64), y[others].astype(np.float64))
+        values.append(value)
+        influence[own] += part * len(x) / (size * subsets)
+    return float(np.mean(values)), influence
+
+
+@dataclass(frozen=True)
+class KID:
+    """Smaller is better; may fall below 0 where the images are like the reference."""
+
+    name = "kid"
+    needs_reference = True
+    extractor: Extractor
+    subsets: int = 100
+    subset_size: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        arguments.whole_numbers(vars(self), subsets=1, subset_size=2, seed=0)
+
+    def facts(self) -> dict[str, Any]:
+        """With the number, the size and the seed of the subsets."""
+        draws = {"subsets": self.subsets, "subset_size": self.subset_size, "seed": self.seed}
+        kernel = {"kernel": "(x.y / width + 1)^3"}
+        return {"name": self.name, **kernel, **draws, "extractor": dict(self.extractor.facts())}
+
+    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
+        """Features of the images."""
+        return sample.extract(self.extractor, share, report)
+
+    def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
+        """One."""
+        real = require_reference(self.name, reference)
+        if min(len(sample), len(real)) < self.subset_size:
+            raise InputError(
+                f"{self.name} draws subsets of {self.subset_size} from {len(sample)} images and "
+                f"{len(real)} of the reference. Set subset_size={min(len(sample), len(real))} or "
+                "less, or give more images."
+            )
+        x, y = (np.asarray(each.features(self.extractor)) for each in (sample, real))
+        value, influence = kid(x, y, self.subsets, self.subset_size, self.seed)
+        return [influence_score(self, self.name, value, influence, sample, real)]

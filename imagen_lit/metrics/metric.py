@@ -1,0 +1,36 @@
+"""What a metric is: a small object of conf/metrics/ that turns images into scores.
+
+The command first lets every process `extract` its share for each metric, of the images and, where
+`needs_reference`, of the reference; once all is there, one process asks for the `scores`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from imagen_lit.basics.process_share import Share
+from imagen_lit.evaluation.score import Score
+from imagen_lit.metrics.sample import Report, Sample
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """`scores` depends on the images, the reference and `facts()` alone."""
+
+    @property
+    def name(self) -> str:
+        """That of its YAML."""
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether `scores` compares with a reference."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """All that decides the number for the same images, as plain JSON: the formula's constants,
+        the extractor's facts, seeds; not how its interval is made."""
+
+    def extract(self, sample: Sample, share: Share, report: Report) -> bool:
+        """Compute this process's share of what `scores` needs of a set of images; True once all of
+        it is there."""
+
+    def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
+        """One for each number that the metric gives and, per image, for each category."""

@@ -1,0 +1,87 @@
+"""Memorisation: are images nearer to training images than unseen real ones are?
+
+Real images that were not trained on, the reference, say how near is usual. Two numbers compare the
+distances of the images with theirs, in feature space:
+
+- `training_closer`: how often an image is nearer to its nearest training image than an unseen real
+  one is: 0.5 if nothing is copied (Meehan et al. 2020, § 3, the statistic of their test).
+- `training_copies`: the share of images nearer than all but `quantile` of the unseen real ones,
+  which is about `quantile` if nothing is copied. It shows a few copies, which the first drowns.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from imagen_lit.basics import arguments
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.process_share import Share
+from imagen_lit.evaluation.score import Score
+from imagen_lit.features.extractor import Extractor
+from imagen_lit.metrics.mean_scores import mean_scores
+from imagen_lit.metrics.neighbours import nearest
+from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.score_protocol import require_reference
+
+
+def share_farther(distances: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """For each distance the share of real ones that are larger; equal ones count half."""
+    ordered = np.sort(real)
+    ends = (np.searchsorted(ordered, distances, side) for side in ("left", "right"))
+    return 1 - sum(ends) / (2 * len(real))
+
+
+def is_copy(distances: np.ndarray, real: np.ndarray, quantile: float) -> np.ndarray:
+    """For each distance whether it is below the quantile of the real ones."""
+    if len(real) * quantile < 1:
+        raise InputError(
+            f"{len(real)} real images say nothing about their nearest {quantile:.1%}. Give "
+            f"{round(1 / quantile)} or more, or set quantile higher."
+        )
+    threshold = np.quantile(real, quantile)
+    if threshold == 0:
+        raise InputError(
+            f"{(real == 0).mean():.1%} of the reference are training images themselves. Give real "
+            "images that were not trained on."
+        )
+    return distances < threshold
+
+
+@dataclass(frozen=True)
+class NearestTraining:
+    """Smaller is better. The reference is real and unseen; `training` is what was trained on."""
+
+    name = "nearest_training"
+    needs_reference = True
+    extractor: Extractor
+    training: Sample
+    quantile: float = 0.01
+
+    def __post_init__(self) -> None:
+        arguments.number("quantile", self.quantile, 0, 0.5)
+        arguments.positive_number("quantile", self.quantile)
+
+    def facts(self) -> dict[str, Any]:
+        """With the training set's facts."""
+        training = {"quantile": self.quantile, "training": self.training.reference_facts()}
+        return {"name": self.name, **training, "extractor": dict(self.extractor.facts())}
+
+    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
+        """Features of the images, and of those trained on."""
+        training = self.training.extract(self.extractor, share, report)
+        return sample.extract(self.extractor, share, report) and training
+
+    def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
+        """`training_closer` and `training_copies`; with categories, also for each."""
+        unseen = require_reference(self.name, reference)
+        training = self.training.features(self.extractor)
+        own, real = (
+            nearest(np.asarray(each.features(self.extractor)), training)
+            for each in (sample, unseen)
+        )
+        closer, copies = share_farther(own, real), is_copy(own, real, self.quantile)
+        return [
+            *mean_scores(self, "training_closer", closer, sample, unseen),
+            *mean_scores(self, "training_copies", copies.astype(np.float64), sample, unseen),
+        ]
