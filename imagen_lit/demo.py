@@ -21,12 +21,13 @@ from imagen_lit.basics.progress_line import Counter
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import guidance_sheet
 from imagen_lit.cascade.drawing_progress import DrawingProgress
+from imagen_lit.cascade.evaluation import evaluate
 from imagen_lit.cli import bootstrap, command, config
 from imagen_lit.data import build, sidecar
 from imagen_lit.data.shard_files import index_cache
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.embed_text import embed, lost
-from imagen_lit.evaluate import evaluate, request, table
+from imagen_lit.evaluate import build_ruler, request, table
 from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share, seconds_left
 from imagen_lit.report import demo_page
 from imagen_lit.run import demo_commands, provenance, run_folder, time_budget
@@ -227,6 +228,7 @@ def _evaluate(cfg: DictConfig, overrides: Sequence[str], budget: TimeBudget) -> 
             request(cfg),
             progress.count,
             progress.step,
+            ruler=build_ruler(cfg),
         )
         if progress.is_empty:
             already_there(f"the images in {cfg.out}; their scores are computed again")

@@ -38,10 +38,10 @@ class DrawnImages:
         """What drew them, and for which prompts and seeds."""
         requests = json.dumps([self.prompts, self.seeds]).encode()
         return {
-            "origin": "drawn by a cascade",
+            "origin": "cascade",
             "source": self.source,
             "requests": hashlib.sha256(requests).hexdigest()[:12],
             "count": len(self),
-            "format": "png",
-            "size": self.size,
+            "format": "PNG",
+            "size": f"{self.size}x{self.size}",
         }

@@ -26,5 +26,6 @@ class InMemory:
             "origin": "memory",
             "count": len(self),
             "sha256": hashlib.sha256(self.images.tobytes()).hexdigest(),
-            "size": self.size,
+            "format": "PNG",  # which loses nothing, so that a file would hold the same
+            "size": f"{self.size}x{self.size}",
         }

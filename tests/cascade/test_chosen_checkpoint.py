@@ -13,7 +13,8 @@ from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cli import config
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
-from imagen_lit.evaluate import evaluate, request
+from imagen_lit.cascade.evaluation import evaluate
+from imagen_lit.evaluate import request
 from imagen_lit.run import checkpoint, provenance
 
 FAST = ["cascade=demo_base", "cascade.base.recipe.steps=1"]

@@ -20,7 +20,8 @@ from imagen_lit.data.prompts.file import TextFile
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import Source
 from imagen_lit.data.shard_files import shard
-from imagen_lit.evaluate import evaluate, main, request, table
+from imagen_lit.cascade.evaluation import evaluate
+from imagen_lit.evaluate import main, request, table
 from imagen_lit.run import checkpoint, provenance
 
 BASE = ["cascade=demo_base", "cascade.base.recipe.steps=1"]

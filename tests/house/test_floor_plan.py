@@ -38,9 +38,9 @@ ROOMS = {
     "run": {"basics", "cli", "data", "stage"},
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
-    "callbacks": {"basics", "data", "stage", "run"},
+    "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
     "report": {"basics", "run"},
-    "cascade": {"basics", "cli", "text", "stage", "run"},
+    "cascade": {"basics", "cli", "data", "text", "metrics", "stage", "run"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
     "build_shards": {"data"},
@@ -52,7 +52,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"text", "run", "report", "cascade"},
-    "evaluate": {"data", "text", "run", "cascade"},
+    "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
     "gpu_check": {"run", "machine_check"}
     | {"pretrain_text", "build_shards", "embed_text", "train"},
     "dashboard": {"run"},

@@ -11,12 +11,13 @@ EDGE, COLUMNS = 128, 8  # pixels of an image, images in a row
 
 
 def prompt_sheet(prompts: Prompts, images: np.ndarray) -> Image.Image:
-    """`images`, uint8 [N, H, W, 3]: image i was drawn from prompt i."""
+    """`images`, uint8 [N, H, W, 3]: image i was drawn from prompt i, the first N of them. True images
+    are shown if all are."""
     bands = [images]
-    if isinstance(prompts, PromptsWithImages):
+    if isinstance(prompts, PromptsWithImages) and len(images) == len(prompts.prompts):
         bands.append(prompts.true_images(images.shape[1]))
     items = [
         Captioned([Image.fromarray(image) for image in stack], prompt, f"seed {seed}")
-        for *stack, prompt, seed in zip(*bands, prompts.prompts, prompts.seeds, strict=True)
+        for *stack, prompt, seed in zip(*bands, prompts.prompts, prompts.seeds, strict=False)
     ]
     return captioned_grid(items, COLUMNS, EDGE)
