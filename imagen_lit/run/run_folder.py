@@ -38,7 +38,8 @@ CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "tr
 CHANGEABLE += ("device", "tf32", "text.device")
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
-CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts")
+CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts", "metrics", "features")
+CHANGEABLE += ("text_features", "reference", "feature_folder")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
 TEXT = "text.json"
