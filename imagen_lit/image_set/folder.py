@@ -3,7 +3,7 @@ cascade drew, or photographs.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from imagen_lit.image_set.file_prompts import Asked
 from imagen_lit.image_set.image_file import Header
 from imagen_lit.image_set.natural_order import natural_order
 
+OTHERS = (".avif", ".bmp", ".gif", ".heic", ".jp2", ".jxl", ".ppm", ".tif", ".tiff")
 Value = TypeVar("Value")
 
 
@@ -33,8 +34,7 @@ class Folder:
         self.root = chosen_folder.of("path", path)
         if not self.root.is_dir():
             raise FileNotFoundError(f"there is no folder {path}. Set path=... to one of images.")
-        names = (file.relative_to(self.root).as_posix() for file in files_below(self.root))
-        self.files = natural_order(name for name in names if self._is_image(name))
+        self.files = natural_order(self._image_names())
         if not self.files:
             raise InputError(
                 f"there are no images ({', '.join(SUFFIXES)}) below {path}. Set path=... to a "
@@ -76,10 +76,18 @@ class Folder:
             total.update(hashlib.sha256(prompt.encode()).digest())
         return total.hexdigest()
 
-    def _is_image(self, name: str) -> bool:
-        path = Path(name)
-        is_hidden = any(part.startswith(".") for part in path.parts)
-        return not is_hidden and path.suffix.lower() in SUFFIXES and (self.root / path).is_file()
+    def _image_names(self) -> Iterator[str]:
+        for file in files_below(self.root):
+            path, kind = file.relative_to(self.root), file.suffix.lower()
+            if any(part.startswith(".") for part in path.parts) or not file.is_file():
+                continue
+            if kind in OTHERS:  # to leave it out would measure another set than the folder
+                raise InputError(
+                    f"{file} is an image of a kind that is not read ({', '.join(SUFFIXES)} are). "
+                    "Convert it without loss, to .png, or remove it."
+                )
+            if kind in SUFFIXES:
+                yield path.as_posix()
 
     def _ask(self, prompts: str | None) -> list[Asked] | None:
         if prompts is not None:

@@ -234,8 +234,14 @@ def test_an_image_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*gone\. Set path="):
         Folder(str(tmp_path / "gone"))
-    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    (tmp_path / "a.txt").write_text("no image")
     with pytest.raises(ValueError, match=r"there are no images \(\.jpg.* Set path="):
         Folder(str(tmp_path))
-    with pytest.raises(ValueError, match=r"path=.*a\.gif needs a folder"):
-        Folder(str(tmp_path / "a.gif"))
+    with pytest.raises(ValueError, match=r"path=.*a\.txt needs a folder"):
+        Folder(str(tmp_path / "a.txt"))
+
+
+def test_an_image_of_another_kind_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    picture(9).save(fill(tmp_path, "1.png") / "2.bmp")
+    with pytest.raises(ValueError, match=r"2\.bmp is an image of a kind that is not read .* Conv"):
+        Folder(str(tmp_path))

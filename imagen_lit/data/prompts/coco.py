@@ -27,9 +27,9 @@ ADVICE = "Set prompts.path=... to a file of COCO's captions, such as captions_va
 
 
 class CocoCaptions(PromptList):
-    """The first `count` captions, null for all; `ids` are their images' in COCO. `without_people`
-    leaves out captions that name people, as the second half of the paper's Table 2 does: they are
-    the same captions as without it, less those."""
+    """The first `count` captions, null for all. `ids` are those of their images, and end the names
+    of the files: COCO_val2014_000000391895.jpg is 391895. `without_people` leaves out captions that
+    name people, as the second half of the paper's Table 2 does: the others stay the same."""
 
     def __init__(
         self,
