@@ -39,7 +39,7 @@ ROOMS = {
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "stage", "run"},
-    "report": {"basics", "run"},
+    "report": {"basics", "evaluation", "run"},
     "cascade": {"basics", "cli", "text", "stage", "run"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
