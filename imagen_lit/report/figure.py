@@ -1,38 +1,122 @@
-"""Figures for documents, by matplotlib: curves as SVG."""
+"""Figures for documents and pages, by matplotlib: axes in the page's colours, as SVG or PNG.
+
+In an SVG, texts are texts, and colours go by the page's names (`palette.with_names`): on a page, it
+follows the page into the dark. The same figure gives the same bytes.
+"""
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from imagen_lit.basics.atomic import atomic_write, write_text
+from imagen_lit.basics.errors import InputError
+from imagen_lit.report import palette
+from imagen_lit.report.palette import INK, LINE, SOFT
+
 Points = Sequence[tuple[float, float]]
+
+WIDTH, HEIGHT = 4.6, 3.4  # inches: a phone shows it without shrinking its letters
+DOTS = 200  # an inch of PNG
+LETTERS, SMALL = 10, 7.5  # points
+LINE_LENGTH = 78  # of the note below
+SPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "imagen_lit",
+    "hatch.linewidth": 0.8,
+    "font.family": "sans-serif",
+}
 
 
 def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:
     """Lines through points over a logarithmic axis, as an SVG element."""
-    figure, axes = _axes(xlabel, ylabel)
-    for label, points in lines.items():
-        axes.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=1.6)
+    figure, axes = new(xlabel, ylabel)
+    for number, (label, points) in enumerate(lines.items()):
+        look = palette.look(number)
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        axes.plot(xs, ys, label=label, linewidth=1.6, color=look.colour, linestyle=look.dash)
     axes.set_yscale("log")
     if len(lines) > 1:
-        axes.legend(frameon=False)
-    return _svg(figure)
+        legend(axes)
+    return svg(figure)
 
 
-def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+def new(xlabel: str, ylabel: str, height: float = HEIGHT) -> tuple[Figure, Any]:
+    """An empty figure with its axes."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    axes.set_xlabel(xlabel, color=INK, fontsize=LETTERS)
+    axes.set_ylabel(ylabel, color=INK, fontsize=LETTERS)
+    axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.spines[["left", "bottom"]].set_color(SOFT)
+    axes.tick_params(color=SOFT, labelcolor=INK, labelsize=LETTERS - 1)
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
     axes.locator_params(axis="x", nbins=6)  # more labels as wide as "150000" would overlap
     return figure, axes
 
 
+def legend(axes: Any) -> None:
+    """The names of the series, above the axes."""
+    axes.figure.legend(
+        loc="outside upper left",
+        ncols=2,
+        frameon=False,
+        labelcolor=INK,
+        fontsize=LETTERS - 1,
+        handlelength=3,
+    )
+
+
+def note(figure: Figure, text: str) -> None:
+    """A sentence in small letters below the axes."""
+    lines = "\n".join(wrap(text, LINE_LENGTH))
+    figure.supxlabel(lines, color=SOFT, fontsize=SMALL, x=0.01, ha="left", ma="left")
+
+
+def whiskers(rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    """From each value to the ends of its interval, as `errorbar` takes them; no length without."""
+    ends = [(row["value"], *(row["interval"] or (row["value"],) * 2)) for row in rows]
+    return [
+        [max(0.0, value - low) for value, low, _ in ends],
+        [max(0.0, high - value) for value, _, high in ends],
+    ]
+
+
+def svg(figure: Figure) -> str:
+    """As an element for a page, as wide as its box."""
+    text = _svg(figure)
+    start = text.index("<svg")
+    head, _, body = text[start:].partition(">")
+    box = head[head.index('viewBox="') :].split('"')[1]
+    return f'<svg class="chart drawn" viewBox="{box}" role="img" {SPACES}>{body}'
+
+
+def write(figure: Figure, file: Path) -> None:
+    """Write it as .svg or .png, atomically."""
+    if file.suffix == ".svg":
+        write_text(file, _svg(figure))
+    elif file.suffix == ".png":
+        picture = io.BytesIO()
+        with rc_context(STYLE):
+            figure.set_dpi(DOTS)
+            FigureCanvasAgg(figure).print_png(picture, metadata={"Software": None})
+        with atomic_write(file) as handle:
+            handle.write(picture.getvalue())
+    else:
+        raise InputError(f"{file} is no figure. Name a file that ends in .svg or .png.")
+
+
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+    with rc_context(STYLE):
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+    return palette.with_names(text.getvalue())

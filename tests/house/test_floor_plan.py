@@ -39,7 +39,7 @@ ROOMS = {
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
-    "report": {"basics", "run"},
+    "report": {"basics", "run", "evaluation"},
     "cascade": {"basics", "cli", "data", "text", "metrics", "stage", "run"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
