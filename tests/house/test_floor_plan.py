@@ -29,7 +29,7 @@ ROOMS = {
     "suites": {"basics"},
     "rating": {"basics", "evaluation"},
     "shapes": {"basics", "evaluation"},
-    "data": {"basics", "evaluation", "shapes"},
+    "data": {"basics", "evaluation", "shapes", "suites"},
     "text": {"basics", "data"},
     "image_set": {"basics", "data", "shapes"},
     "metrics": {"basics", "evaluation", "features", "image_set"},
