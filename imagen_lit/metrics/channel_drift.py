@@ -36,7 +36,7 @@ class ChannelDrift:
     def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Of each image the three channels' means, then their standard deviations."""
         rows = [(image.mean(axis=(0, 1)), image.std(axis=(0, 1))) for image in images]
-        return np.float32(rows).reshape(len(images), self.width)
+        return np.array(rows, np.float32).reshape(len(images), self.width)
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The six numbers of each image."""

@@ -46,7 +46,8 @@ class Colour:
 
     def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """The two numbers of each image."""
-        return np.float32([(chroma(image), colourfulness(image)) for image in images])
+        rows = [(chroma(image), colourfulness(image)) for image in images]
+        return np.array(rows, np.float32)
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The two numbers of each image."""

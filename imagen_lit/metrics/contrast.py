@@ -49,7 +49,8 @@ class Contrast:
 
     def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """The three numbers of each image."""
-        return np.float32([contrast(image, self.near, self.tail) for image in images])
+        rows = [contrast(image, self.near, self.tail) for image in images]
+        return np.array(rows, np.float32)
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The three numbers of each image."""

@@ -6,16 +6,23 @@ to the protocol. The interval is for that expectation, against this reference.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics import frechet
-from imagen_lit.metrics.gaussian_file import GaussianFile
+from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.mean_scores import influence_score
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
-from imagen_lit.metrics.score_protocol import require_reference
+from imagen_lit.metrics.score_protocol import Reference, require_reference
+
+
+class GaussianReference(Reference, Protocol):
+    """A set of images, or a file of published statistics (gaussian_file.py)."""
+
+    def gaussian(self, extractor: Extractor) -> Gaussian:
+        """The Gaussian that fits its features."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class FD:
         """Features of the images."""
         return sample.extract(self.extractor, share, report)
 
-    def scores(self, sample: Sample, reference: Sample | GaussianFile | None) -> list[Score]:
+    def scores(self, sample: Sample, reference: GaussianReference | None) -> list[Score]:
         """One."""
         real = require_reference(self.name, reference)
         first, second = sample.gaussian(self.extractor), real.gaussian(self.extractor)

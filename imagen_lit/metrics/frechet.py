@@ -19,7 +19,9 @@ CHUNK = 2048  # rows at once: the features themselves never need be in memory
 class Rows(Protocol):
     """An array of feature vectors, in memory or in files."""
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[n, d]."""
 
     def __getitem__(self, rows: slice, /) -> np.ndarray:
         """These rows."""

@@ -28,8 +28,8 @@ from imagen_lit.metrics.score_protocol import require_reference
 def share_farther(distances: np.ndarray, real: np.ndarray) -> np.ndarray:
     """For each distance the share of real ones that are larger; equal ones count half."""
     ordered = np.sort(real)
-    ends = (np.searchsorted(ordered, distances, side) for side in ("left", "right"))
-    return 1 - sum(ends) / (2 * len(real))
+    nearer, or_equal = (np.searchsorted(ordered, distances, side) for side in ("left", "right"))
+    return 1 - (nearer + or_equal) / (2 * len(real))
 
 
 def is_copy(distances: np.ndarray, real: np.ndarray, quantile: float) -> np.ndarray:
