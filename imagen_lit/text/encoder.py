@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from imagen_lit.basics import encoder_command
+from imagen_lit.basics import encoder_command, fingerprint
 from imagen_lit.basics.device import choose
 from imagen_lit.basics.errors import InputError
-from imagen_lit.text import fingerprint
 
 DTYPES = ("float32", "bfloat16")
 

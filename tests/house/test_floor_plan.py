@@ -43,6 +43,7 @@ ROOMS = {
     "cascade": {"basics", "cli", "data", "text", "metrics", "stage", "run"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
+    "fetch": set(),
     "build_shards": {"data"},
     "pretrain_text": {"shapes"},
     "embed_text": {"data", "text"},
