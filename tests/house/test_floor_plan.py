@@ -45,6 +45,7 @@ ROOMS = {
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
     "build_shards": {"data"},
     "pretrain_text": {"shapes"},
+    "pretrain_clip": {"data", "contrastive"},
     "embed_text": {"data", "text"},
     "bench": {"stage", "run", "measurement"},
     "bench_peers": {"measurement"},
