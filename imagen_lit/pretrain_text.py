@@ -1,25 +1,22 @@
 """Pretrain the demo's tiny T5, from text alone, with no download."""
 
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from imagen_lit.basics import arguments, chosen_folder, file_lock, json_file
-from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics import arguments, chosen_folder
+from imagen_lit.basics.encoder_folder import EncoderFolder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import Counter
-from imagen_lit.basics.settings_diff import settings_diff
 from imagen_lit.cli import command, config
 from imagen_lit.shapes import nano_t5, role_probe
 
 MIN_ROLE_SHARE = 0.02  # below this, an image network hardly notices roles; random weights: 1.6 %
 WARM_UP, TRIAL, LONGEST = 2, 10, 5  # batches before the timed ones; these, or so many seconds
-SETTINGS = "pretraining.json"  # beside the encoder: what it was pretrained on
+COMMAND = "python -m imagen_lit.pretrain_text"
 
 
 def pretrain(
@@ -31,22 +28,26 @@ def pretrain(
 ) -> bool:
     """Write the encoder unless it exists; return whether it is new. One that was pretrained with
     other settings is refused, finished or not, and so is a second process."""
-    settings = {"documents": documents, "seed": seed, "width": width}
-    if _is_there(folder, settings):
+    place = target(folder, documents, seed, width)
+    if place.is_finished():
         return False
-    _refuse_other_place(folder)
-    with _exclusive(folder):
-        if _is_there(folder, settings):  # by now
+    place.refuse_other_place()
+    with place.exclusive():
+        if place.is_finished():  # by now
             return False
-        unfinished = _unfinished(folder)
-        steps = nano_t5.pretrain(seed, documents, width=width, state_file=unfinished)
+        steps = nano_t5.pretrain(seed, documents, width=width, state_file=place.unfinished)
         for done, loss, model, tokenizer in steps:
             report(done, loss)
             encoder = model, tokenizer
         nano_t5.save(*encoder, str(folder))
-        write_json(folder / SETTINGS, settings)
-        unfinished.unlink(missing_ok=True)
+        place.finish()
     return True
+
+
+def target(folder: Path, documents: int, seed: int, width: int) -> EncoderFolder:
+    """The folder, with the settings of the encoder that belongs there."""
+    settings = {"documents": documents, "seed": seed, "width": width}
+    return EncoderFolder(folder, settings, COMMAND, {"width": "d_model"})
 
 
 def seconds_left(folder: Path, documents: int, seed: int, width: int = 128) -> float:
@@ -54,8 +55,9 @@ def seconds_left(folder: Path, documents: int, seed: int, width: int = 128) -> f
     if (folder / "config.json").is_file():
         return 0.0
     moments = []
-    with _exclusive(folder):
-        steps = nano_t5.pretrain(seed, documents, width=width, state_file=_unfinished(folder))
+    place = target(folder, documents, seed, width)
+    with place.exclusive():
+        steps = nano_t5.pretrain(seed, documents, width=width, state_file=place.unfinished)
         for done, *_ in islice(steps, WARM_UP + TRIAL):
             moments.append((time.monotonic(), done))
             if len(moments) > WARM_UP and moments[-1][0] - moments[WARM_UP - 1][0] > LONGEST:
@@ -64,65 +66,6 @@ def seconds_left(folder: Path, documents: int, seed: int, width: int = 128) -> f
         return 0.0  # there is hardly anything to read
     (then, before), (now, after) = moments[WARM_UP - 1], moments[-1]
     return (documents - after) * (now - then) / (after - before)
-
-
-def _unfinished(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.unfinished")
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """One process at a time pretrains an encoder."""
-    file = folder.with_name(f"{folder.name}.lock")
-    advice = (
-        "Let it finish, then type the same again: its encoder is used. For a second encoder, type "
-        "python -m imagen_lit.pretrain_text folder=... with another folder"
-    )
-    with file_lock.exclusive(file, f"pretraining the text encoder {folder}", f"{advice}."):
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)
-
-
-def _is_there(folder: Path, settings: dict[str, int]) -> bool:
-    """Whether the encoder is finished; one with other settings is refused."""
-    if not (folder / "config.json").is_file():
-        return False
-    _refuse_other(folder, settings)
-    return True
-
-
-def _refuse_other_place(folder: Path) -> None:
-    """Raise, before the hours of pretraining, if the encoder could not be put there at the end."""
-    chosen_folder.require_writable("folder", folder, folder)
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(
-            f"folder={folder} holds other files, and an encoder needs a folder of its own. Set "
-            "folder=encoders/mine, for example."
-        )
-
-
-def _refuse_other(folder: Path, settings: dict[str, int]) -> None:
-    """Raise if the encoder there was pretrained with other settings, as far as is recorded."""
-    advice = "Restore it from a copy, or remove the folder to have the encoder made again."
-    record = {"width": json_file.read(folder / "config.json", advice).get("d_model")}
-    if (folder / SETTINGS).exists():
-        record = json_file.read(folder / SETTINGS, advice)
-    else:
-        warnings.warn(
-            f"{folder} does not record how its encoder was pretrained. It is used as it is; remove "
-            "the folder to have it made again.",
-            stacklevel=4,
-        )
-    keys = [key for key, value in record.items() if value != settings.get(key)]
-    if keys:
-        same = " ".join(f"{key}={record[key]}" for key in keys)
-        difference = settings_diff(record, settings, keys)
-        raise InputError(
-            f"the encoder in {folder} was pretrained with other settings ({difference}). "
-            f"Set {same} to use it, or remove the folder to have it made again."
-        )
 
 
 def is_ours(make_command: str | None) -> bool:

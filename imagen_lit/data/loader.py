@@ -105,13 +105,11 @@ class Data(LightningDataModule):
         shard_sets: list[ShardSet] = []
         for spec in self.specs:
             shards = Collection(spec.shards)
-            text = sidecar.find_folder(shards.folder, spec.text)
             validation = 0 if shard_sets else self.validation
             threshold = self._threshold(shard_sets, shards)
             selection = select(shards, spec.filter, validation, threshold)
-            checked = cached_check(shards, text)
-            self._check_encoder(checked.encoder, text)
-            notes = [selection.summary, *checked.lost]
+            text, lost = self._text(shards, spec.text)
+            notes = [selection.summary, *lost]
             self.notes += [f"{shards.folder}: {note}" for note in notes if note]
             shard_sets.append(ShardSet(shards, text, selection))
         samples = sum(sum(each.shards.counts) for each in shard_sets)
@@ -120,6 +118,13 @@ class Data(LightningDataModule):
             DecodedCache(samples, self.size, self.decoded_cache_mib) if is_cached else None
         )
         self._shard_sets = shard_sets
+
+    def _text(self, shards: Collection, name: str) -> tuple[Path | None, Sequence[str]]:
+        """The folder of sidecars, checked, and what was lost of the captions, in words."""
+        text = sidecar.find_folder(shards.folder, name)
+        checked = cached_check(shards, text)
+        self._check_encoder(checked.encoder, text)
+        return text, checked.lost
 
     def _check_encoder(self, encoder: dict[str, str], text: Path) -> None:
         if difference := sidecar.differences(encoder, self.encoder or encoder):

@@ -32,11 +32,13 @@ from imagen_lit.data.shuffle_order import CROP, FLIP, SUBSTITUTE, draw
 
 SPARE = 64  # open shards beyond those of one window: batches straddle two
 ATTEMPTS = 16
+NO_TOKENS = torch.zeros(0, 0)  # of a caption, where there are no sidecars
 LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256)  # few shapes, as compiled networks need
 
 log = logging.getLogger(__name__)
 
 Place = tuple[int, int, int, int]  # position, set, shard, sample
+Files = tuple[Shard, sidecar.Sidecar | None, np.ndarray]  # a shard, its text, its selected rows
 
 
 class Tally:
@@ -96,7 +98,7 @@ class Reader(Dataset):
         # A window of each set, as far as the limit on open files allows: a shard takes two.
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.max_open = max(1, min(window * len(shard_sets) + SPARE, files // 4))
-        self._open: dict[tuple[int, int], tuple[Shard, sidecar.Sidecar, np.ndarray]] = {}
+        self._open: dict[tuple[int, int], Files] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}  # open files cannot be sent to a spawned worker
@@ -115,7 +117,7 @@ class Reader(Dataset):
                 continue
             item = {
                 "image": self._crop_and_flip(image, position),
-                "text": text.row(row),
+                "text": NO_TOKENS if text is None else text.row(row),
                 "caption": shard.caption(row),
                 "key": shard.key(row),
                 "position": position,
@@ -154,13 +156,16 @@ class Reader(Dataset):
         shard = int(np.searchsorted(ends, number, side="right"))
         return shard, number - (int(ends[shard - 1]) if shard else 0)
 
-    def _files(self, set_number: int, number: int) -> tuple[Shard, sidecar.Sidecar, np.ndarray]:
-        """A shard, its text and its selected rows; the least recently used is closed first."""
+    def _files(self, set_number: int, number: int) -> Files:
+        """Those of a shard; the least recently used is closed first."""
         files = self._open.pop((set_number, number), None)
         if files is None:
             shard_set = self.shard_sets[set_number]
             shard = shard_set.shards.open(number)
-            text = sidecar.open_checked(shard_set.text / f"{shard.path.stem}.safetensors", shard)
+            text = None
+            if shard_set.text is not None:
+                file = shard_set.text / f"{shard.path.stem}.safetensors"
+                text = sidecar.open_checked(file, shard)
             hashes, is_validation = shard.index.hashes, shard_set.is_validation
             files = shard, text, shard_set.selection.rows(number, hashes, is_validation)
         self._open[set_number, number] = files

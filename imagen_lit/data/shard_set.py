@@ -23,10 +23,10 @@ ENTRY = "an entry of data.mixed_with"
 
 @dataclass(frozen=True)
 class ShardSet:
-    """An open folder of shards, and which of its rows are read."""
+    """An open folder of shards, and which of its rows are read; without `text`, captions alone."""
 
     shards: Collection
-    text: Path
+    text: Path | None
     selection: Selection
     is_validation: bool = False
 

@@ -28,8 +28,8 @@ from transformers import T5ForConditionalGeneration as FullT5
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
+from imagen_lit.basics.pretraining_state import PretrainingState
 from imagen_lit.shapes.grammar import documents, vocabulary
-from imagen_lit.shapes.pretraining_state import PretrainingState
 
 SENTINELS = 8
 SAVE_EVERY = 10.0  # seconds
@@ -148,10 +148,12 @@ def pretrain(
         yield 0, float("nan"), model, tokenizer
         return
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-    settings: dict[str, float] = {"documents": document_count, "seed": seed, "width": width}
-    settings |= {"batch": batch, "layers": layers, "heads": heads}
+    typed: dict[str, float] = {"documents": document_count, "seed": seed, "width": width}
+    settings = typed | {"batch": batch, "layers": layers, "heads": heads}
     settings |= {"noise": noise, "peak_rate": peak_rate}
-    state = None if state_file is None else PretrainingState(state_file, settings, parts, rng)
+    state = None
+    if state_file is not None:
+        state = PretrainingState(state_file, settings, typed, parts, rng)
     done = 0 if state is None else state.resume()
     for _ in range(done * batch):
         next(source)

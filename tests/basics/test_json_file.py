@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from tiny_run import leave_run
 
-from imagen_lit import pretrain_text
 from imagen_lit.basics import json_file, png_metadata
+from imagen_lit.basics.encoder_folder import SETTINGS, EncoderFolder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import build
 from imagen_lit.data.shard_files.index_cache import meta_folder
@@ -36,7 +36,7 @@ def survey(folder: Path) -> Any:
 
 def pretraining(folder: Path) -> Any:
     (folder / "config.json").write_text("{}")
-    return pretrain_text._refuse_other(folder, {})
+    return EncoderFolder(folder, {}, "", {}).refuse_other()
 
 
 READERS: list[tuple[str, Callable[[Path], Any]]] = [
@@ -45,7 +45,7 @@ READERS: list[tuple[str, Callable[[Path], Any]]] = [
     ("probe.json", estimate.read_probe),
     ("lock.json", lock._read),
     ("demo.meta/00000.left_out.json", survey),
-    (pretrain_text.SETTINGS, pretraining),
+    (SETTINGS, pretraining),
 ]
 
 

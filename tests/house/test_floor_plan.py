@@ -46,6 +46,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "fetch": set(),
     "build_shards": {"data"},
     "pretrain_text": {"shapes"},
+    "pretrain_clip": {"data", "contrastive"},
     "embed_text": {"data", "text"},
     "bench": {"stage", "run", "measurement"},
     "bench_peers": {"stage", "measurement"},

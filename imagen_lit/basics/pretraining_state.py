@@ -8,6 +8,7 @@ import pickle
 import random
 import warnings
 import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,30 @@ DAMAGED = (  # or foreign: what reading such a file raises
     *(OSError, EOFError, RuntimeError, LookupError, ValueError, TypeError, AttributeError),
     *(pickle.UnpicklingError, zipfile.BadZipFile),
 )
-TYPED = {"documents", "seed", "width"}  # the settings that a person can type; the others are ours
 
 
 class PretrainingState:
-    """`settings` identify a pretraining; `parts` have a state_dict."""
+    """`settings` identify a pretraining, and a person can type those that are `typed`; `parts` have
+    a state_dict; `rng` is the generator that it draws from, beside torch's."""
 
     def __init__(
-        self, file: Path, settings: dict[str, float], parts: dict[str, Any], rng: random.Random
+        self,
+        file: Path,
+        settings: Mapping[str, Any],
+        typed: Collection[str],
+        parts: Mapping[str, Any],
+        rng: random.Random | None = None,
     ) -> None:
-        self.file, self.settings, self.parts, self.rng = file, settings, parts, rng
+        self.file, self.settings, self.typed, self.parts = file, dict(settings), typed, parts
+        self.rng = rng
 
     def save(self, steps: int) -> None:
         """Write the state after so many steps."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {"settings": self.settings, "steps": steps}
-        state |= {"torch_rng": torch.get_rng_state(), "python_rng": self.rng.getstate()}
+        state["torch_rng"] = torch.get_rng_state()
+        if self.rng is not None:
+            state["python_rng"] = self.rng.getstate()
         with atomic_write(self.file) as handle:
             torch.save(state, handle)
 
@@ -56,8 +65,9 @@ class PretrainingState:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["torch_rng"])
-        version, words, gauss = state["python_rng"]
-        self.rng.setstate((version, tuple(words), gauss))
+        if self.rng is not None:
+            version, words, gauss = state["python_rng"]
+            self.rng.setstate((version, tuple(words), gauss))
         return int(state["steps"])
 
     def _read(self) -> dict[str, Any] | None:
@@ -68,14 +78,14 @@ class PretrainingState:
         is_ours = isinstance(state, dict) and isinstance(state.get("settings"), dict)
         return state if is_ours else None
 
-    def _refuse_other(self, settings: dict[str, float]) -> None:
+    def _refuse_other(self, settings: dict[str, Any]) -> None:
         keys = differing_keys(settings, self.settings)
         if not keys:
             return
         same = " ".join(f"{key}={settings.get(key)}" for key in keys)
         advice = (
             "Remove it to begin anew."
-            if {*keys} - TYPED
+            if {*keys} - {*self.typed}
             else (f"Set {same} to continue it, or remove it to begin anew.")
         )
         difference = settings_diff(settings, self.settings, keys)
