@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.errors import InputError
@@ -76,6 +76,8 @@ def _build(
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
     if draws_previews:
         prompts.require_source(cfg.callbacks.preview.prompts)
+        if OmegaConf.is_missing(cfg, "reference.size"):
+            cfg.reference.size = cfg.data.size
     trainer = build_trainer(cfg)
     _check_previews(trainer.callbacks, data)  # type: ignore[attr-defined]
     _require_checkpoints_and_logger(trainer)

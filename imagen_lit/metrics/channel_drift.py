@@ -26,7 +26,7 @@ class ChannelDrift:
     own, so that the processes share the work."""
 
     name = "channel_drift"
-    needs_reference = True
+    against = "input"
     width = 6
 
     def facts(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def cosines(images: np.ndarray, texts: np.ndarray) -> np.ndarray:
 class CLIPScore:
     """scale · max(cosine, lowest); larger is better."""
 
-    needs_reference = False
+    against = "nothing"
     extractor: TextExtractor
     name: str = "clip_score"
     scale: float = 1.0

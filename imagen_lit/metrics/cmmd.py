@@ -42,7 +42,7 @@ class CMMD:
     """Smaller is better."""
 
     name = "cmmd"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
     sigma: float = 10.0
     scale: float = 1000.0

@@ -37,7 +37,7 @@ class Colour:
     own, so that the processes share the work."""
 
     name = "colour"
-    needs_reference = False
+    against = "nothing"
     width = 2
 
     def facts(self) -> dict[str, Any]:

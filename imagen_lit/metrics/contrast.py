@@ -34,7 +34,7 @@ class Contrast:
     own, so that the processes share the work."""
 
     name = "contrast"
-    needs_reference = False
+    against = "nothing"
     width = 3
     near: float = 0.05
     tail: float = 0.01

@@ -43,7 +43,7 @@ class DensityCoverage:
     """Both larger is better: density for quality, coverage for diversity."""
 
     name = "density_coverage"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
     k: int = 5
 

@@ -19,7 +19,7 @@ from imagen_lit.metrics.score_protocol import Reference, require_reference
 
 
 class GaussianReference(Reference, Protocol):
-    """A set of images, or a file of published statistics (gaussian_file.py)."""
+    """A set of images, or a file of published statistics (published_gaussian.py)."""
 
     def gaussian(self, extractor: Extractor) -> Gaussian:
         """The Gaussian that fits its features."""
@@ -30,7 +30,7 @@ class FD:
     """Smaller is better."""
 
     name = "fd"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
 
     def facts(self) -> dict[str, Any]:

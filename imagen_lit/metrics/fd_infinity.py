@@ -48,7 +48,7 @@ class FDInfinity:
     """Smaller is better; may fall below 0 where FD is within its own noise of 0."""
 
     name = "fd_infinity"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
     smallest: int = 5000
     points: int = 15

@@ -53,7 +53,7 @@ class KID:
     """Smaller is better; may fall below 0 where the images are like the reference."""
 
     name = "kid"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
     subsets: int = 100
     subset_size: int = 1000

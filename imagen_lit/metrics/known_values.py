@@ -6,12 +6,12 @@ gave (`FIXED`); and distances that somebody published, of statistics files that 
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from imagen_lit.metrics import frechet, gaussian_file
+from imagen_lit.image_set.statistics import StatisticsFile
+from imagen_lit.metrics import frechet
 from imagen_lit.metrics.clip_score import cosines
 from imagen_lit.metrics.cmmd import cmmd
 from imagen_lit.metrics.density_coverage import ball_counts
@@ -46,8 +46,8 @@ def known_values(published: Sequence[tuple[str, str, float]] = ()) -> list[Check
     """Every check; of `published` (a file, another, their distance), each to 0.5 %."""
     rows = [_check(*row) for rows in (_closed_forms(), _fixed_pair()) for row in rows]
     for first, second, expected in published:
-        pair = (gaussian_file.read(Path(file)) for file in (first, second))
-        value = frechet.distance(*pair).value
+        files = (StatisticsFile(file) for file in (first, second))
+        value = frechet.distance(*(Gaussian(each.mean, each.covariance) for each in files)).value
         rows.append(_check(f"FD of {first} and {second}", expected, value, 0.005))
     return rows
 

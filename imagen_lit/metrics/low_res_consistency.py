@@ -54,7 +54,7 @@ class LowResConsistency:
     """Larger is better. The reference is the input of each image, in the same order."""
 
     name = "low_res_consistency"
-    needs_reference = True
+    against = "input"
 
     def facts(self) -> dict[str, Any]:
         """Nothing can be set."""

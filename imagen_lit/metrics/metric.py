@@ -1,15 +1,18 @@
 """What a metric is: a small object of conf/metrics/ that turns images into scores.
 
-The command first lets every process `extract` its share for each metric, of the images and, where
-`needs_reference`, of the reference; once all is there, one process asks for the `scores`.
+The command first lets every process `extract` its share for each metric, of the images and of what
+they are compared with (imagen_lit/metrics/ruler.py); once all is there, one process asks for the
+`scores`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.sample import Report, Sample
+
+Against = Literal["nothing", "reference", "input"]
 
 
 @runtime_checkable
@@ -21,8 +24,9 @@ class Metric(Protocol):
         """That of its YAML."""
 
     @property
-    def needs_reference(self) -> bool:
-        """Whether `scores` compares with a reference."""
+    def against(self) -> Against:
+        """What `scores` compares with: nothing, a reference set, or the input of each image, where
+        a stage enlarges it."""
 
     def facts(self) -> Mapping[str, Any]:
         """All that decides the number for the same images, as plain JSON: the formula's constants,

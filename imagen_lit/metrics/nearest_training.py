@@ -10,6 +10,7 @@ distances of the images with theirs, in feature space:
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.features.extractor import Extractor
+from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.metrics.mean_scores import mean_scores
 from imagen_lit.metrics.neighbours import nearest
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
@@ -53,29 +55,39 @@ class NearestTraining:
     """Smaller is better. The reference is real and unseen; `training` is what was trained on."""
 
     name = "nearest_training"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
-    training: Sample
+    training: ImageSet | None
+    feature_folder: str
     quantile: float = 0.01
 
     def __post_init__(self) -> None:
         arguments.number("quantile", self.quantile, 0, 0.5)
         arguments.positive_number("quantile", self.quantile)
 
+    @cached_property
+    def _training(self) -> Sample:
+        if self.training is None:
+            raise InputError(
+                "nearest_training does not know what was trained on. "
+                "Set image_set@training=shards training.part=training, for example."
+            )
+        return Sample(self.training, self.feature_folder)
+
     def facts(self) -> dict[str, Any]:
         """With the training set's facts."""
-        training = {"quantile": self.quantile, "training": self.training.reference_facts()}
+        training = {"quantile": self.quantile, "training": self._training.reference_facts()}
         return {"name": self.name, **training, "extractor": dict(self.extractor.facts())}
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images, and of those trained on."""
-        training = self.training.extract(self.extractor, share, report)
+        training = self._training.extract(self.extractor, share, report)
         return sample.extract(self.extractor, share, report) and training
 
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
         """`training_closer` and `training_copies`; with categories, also for each."""
         unseen = require_reference(self.name, reference)
-        training = self.training.features(self.extractor)
+        training = self._training.features(self.extractor)
         own, real = (
             nearest(np.asarray(each.features(self.extractor)), training)
             for each in (sample, unseen)

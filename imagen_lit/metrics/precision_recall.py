@@ -69,7 +69,7 @@ class PrecisionRecall:
     """Both larger is better: precision for quality, recall for diversity."""
 
     name = "precision_recall"
-    needs_reference = True
+    against = "reference"
     extractor: Extractor
     k: int = 3
 

@@ -45,7 +45,7 @@ class RPrecision:
     """Larger is better; 1/(distractors + 1) by chance."""
 
     name = "r_precision"
-    needs_reference = False
+    against = "nothing"
     extractor: TextExtractor
     distractors: int = 99
     seed: int = 0

@@ -13,7 +13,9 @@ from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.protocol import digest
 from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
+from imagen_lit.image_set.statistics import StatisticsFile
 from imagen_lit.metrics.metric import Metric
+from imagen_lit.metrics.published_gaussian import PublishedGaussian
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
 
 Rows = list[dict[str, Any]]
@@ -79,8 +81,11 @@ class Ruler:
             return [] if smaller is None else [smaller]
         if metric.against == "reference":
             images = self._reference(getattr(sample.images, "size", None))
-            is_set = isinstance(images, ImageSet)
-            return [Sample(images, self.reference_folder) if is_set else images]
+            if images is None:
+                return [None]
+            if isinstance(images, StatisticsFile):
+                return [PublishedGaussian(images)]
+            return [Sample(images, self.reference_folder)]
         return [None]
 
 

@@ -27,7 +27,7 @@ from imagen_lit.metrics.frechet import Gaussian
 BATCH = 64  # images that an extractor sees at once; divides a part, and decides rounding
 ALL = Share()
 # What `ImageSet.facts` may tell of the files that changes what is measured, whoever made them.
-FORM = ("formats", "sizes", "size", "preparation")
+FORM = ("format", "size")
 
 Report = Callable[[int, int], None]  # parts of this process that are there, and its share of them
 

@@ -24,7 +24,7 @@ class ToyImages:
         return self.images[number]
 
     def facts(self) -> Mapping[str, Any]:
-        return {"origin": "toy", "sizes": "8x8", "formats": {"PNG": len(self)}, "sha": self.system}
+        return {"origin": "toy", "size": "8x8", "format": "PNG", "sha": self.system}
 
 
 def noise_images(count: int, seed: int = 0, size: int = 8) -> np.ndarray:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from imagen_lit.evaluation.bootstrap import mean_interval
 from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 from toy_sample import pair
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.evaluation.bootstrap import mean_interval
 from imagen_lit.metrics.cmmd import CMMD, cmmd
 from imagen_lit.metrics.cosine import unit
 from imagen_lit.metrics.kid import KID, discrepancy, kid

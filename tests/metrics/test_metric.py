@@ -39,7 +39,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def metric(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     node = OmegaConf.to_container(OmegaConf.load(request.param))
-    parts = {"extractor": ToyExtractor(), "training": toy(tmp_path / "training", seed=9)}
+    training = {"training": toy(tmp_path, seed=9).images, "feature_folder": str(tmp_path)}
+    parts = {"extractor": ToyExtractor(), **training}
     values = node | SMALL.get(request.param.stem, {}) | {k: parts[k] for k in parts if k in node}
     return get_class(values.pop("_target_"))(**values)
 
@@ -53,7 +54,7 @@ def toy(folder: Path, seed: int = 0, system: str = "ours") -> Sample:
 def measure(metric: Metric, sample: Sample, reference: Sample) -> list[Score]:
     for each in (sample, reference):
         assert metric.extract(each, Share(), lambda there, share: None)
-    return metric.scores(sample, reference if metric.needs_reference else None)
+    return metric.scores(sample, None if metric.against == "nothing" else reference)
 
 
 def reference(folder: Path, seed: int = 1) -> Sample:
@@ -87,7 +88,7 @@ def test_the_protocol_is_the_references_and_not_the_systems(metric: Metric, tmp_
         return [digest(s.protocol) for s in measure(metric, sample, reference(tmp_path, real))]
 
     assert digests("ours") == digests("theirs")
-    assert (digests("ours") != digests("ours", real=2)) == metric.needs_reference
+    assert (digests("ours") != digests("ours", real=2)) == (metric.against != "nothing")
 
 
 def test_processes_share_the_work_and_change_no_number(metric: Metric, tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_processes_share_the_work_and_change_no_number(metric: Metric, tmp_path:
 
 
 def test_a_missing_reference_is_refused(metric: Metric, tmp_path: Path) -> None:
-    if metric.needs_reference:
+    if metric.against != "nothing":
         with pytest.raises(InputError, match="Give a reference set of images"):
             metric.scores(toy(tmp_path), None)
     else:

@@ -139,7 +139,7 @@ def nearest_training(tmp_path: Path, x: np.ndarray, y: np.ndarray, train: np.nda
         Sample(table_images(which, len(rows)), tmp_path / str(which))
         for which, rows in enumerate((x, y, train))
     )
-    metric = NearestTraining(extractor, training, quantile=0.05)
+    metric = NearestTraining(extractor, training.images, str(training.folder), quantile=0.05)
     assert metric.extract(unseen)
     return scores_of(metric, own, unseen)
 
