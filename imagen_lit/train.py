@@ -76,8 +76,9 @@ def _build(
     check_cache(str(cfg.data.text), data.encoder, config.build(cfg.text), hash_files)
     if draws_previews:
         prompts.require_source(cfg.callbacks.preview.prompts)
-        if OmegaConf.is_missing(cfg, "reference.size"):
-            cfg.reference.size = cfg.data.size
+        reference = OmegaConf.select(cfg, "reference")
+        if reference is not None and OmegaConf.is_missing(reference, "size"):
+            reference.size = cfg.data.size
     trainer = build_trainer(cfg)
     _check_previews(trainer.callbacks, data)  # type: ignore[attr-defined]
     _require_checkpoints_and_logger(trainer)

@@ -11,8 +11,8 @@ EDGE, COLUMNS = 128, 8  # pixels of an image, images in a row
 
 
 def prompt_sheet(prompts: Prompts, images: np.ndarray) -> Image.Image:
-    """`images`, uint8 [N, H, W, 3]: image i was drawn from prompt i, the first N of them. True images
-    are shown if all are."""
+    """`images`, uint8 [N, H, W, 3]: image i was drawn from prompt i, for the first N prompts. True
+    images are shown if these are all."""
     bands = [images]
     if isinstance(prompts, PromptsWithImages) and len(images) == len(prompts.prompts):
         bands.append(prompts.true_images(images.shape[1]))
