@@ -23,7 +23,7 @@ from imagen_lit.basics import (
 from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.process_share import Share, finishing
 from imagen_lit.basics.short_form import quantity
-from imagen_lit.cascade import image_files
+from imagen_lit.cascade import image_files, judged_scores
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
@@ -34,8 +34,9 @@ from imagen_lit.data.prompts.source import (
     JudgedPrompts,
     Prompts,
 )
+from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.metrics.ruler import Ruler, merge
-from imagen_lit.run import provenance
+from imagen_lit.run import evaluation_facts, provenance
 from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text.encoder import HuggingFace
 
@@ -102,12 +103,13 @@ def evaluate(
         name: DrawnImages([each[name] for each in files], shown, seeds, stage.size, drawer)
         for name, stage in cascade.stages.items()
     }
-    ruler.extract(stages)
+    start = cascade.start.image_set(requests) if cascade.start else None
+    ruler.extract(stages, start)
     with finishing(folder / LOCK) as is_first:
         if not is_first:
             return {}
         _claim(folder, source)  # if this process came before the first, who does that
-        return _results(prompts, folder, source, stages, ruler)
+        return _results(prompts, folder, source, stages, start, ruler)
 
 
 def _claim(folder: Path, source: dict[str, Any]) -> None:
@@ -120,6 +122,7 @@ def _results(
     folder: Path,
     source: dict[str, Any],
     stages: Mapping[str, DrawnImages],
+    start: ImageSet | None,
     ruler: Ruler,
 ) -> dict[str, Any]:
     """Judge and measure the images of all prompts, and write the results."""
@@ -134,10 +137,11 @@ def _results(
     scores: dict[str, Any] = {"provenance": source | {"n": len(prompts.prompts)}}
     if isinstance(prompts, JudgedPrompts):
         scores["provenance"]["interval"] = "Wilson, 95 %"
-        scores["score/alignment"] = {stage: prompts.score(r) for stage, r in results.items()}
+        scores[evaluation_facts.SCORES] = {s: prompts.score(r) for s, r in results.items()}
     categories = prompts.categories if isinstance(prompts, CategorisedPrompts) else None
-    rows, protocols = ruler.measure(stages, categories)
-    scores |= merge(_earlier(folder), rows, protocols)
+    judged = judged_scores.rows(stages, scores.get(evaluation_facts.SCORES, {}))
+    measured = ruler.measure(stages, categories, start)
+    scores |= merge(_earlier(folder), judged[0] + measured[0], judged[1] | measured[1])
     scores[image_files.THRESHOLD_HITS] = {
         stage: hits for stage, drawn in stages.items() if (hits := _threshold_hits(drawn.files))
     }

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
+from imagen_lit.image_set.in_memory import InMemory
 
 Request = tuple[str, int]  # prompt and seed
 
@@ -42,6 +43,11 @@ class Start:
                 "Draw prompts that are captions of the images, or start with a base."
             )
         return torch.stack([self.images[request] for request in requests])
+
+    def image_set(self, requests: Sequence[Request]) -> InMemory:
+        """Those of the requests, in whole grey levels, to be measured."""
+        images = pixels.to_array(self.batch(requests))
+        return InMemory(images, [prompt for prompt, _ in requests])
 
     def digest(self, request: Request) -> str:
         """What an image drawn from it records."""

@@ -32,7 +32,7 @@ def evaluate_images(
             f"({settings_diff(there, flatten(provenance))}). Set name=... to another one."
         )
     stages = {NAME: images}
-    ruler.extract(stages, report)
+    ruler.extract(stages, report=report)
     with process_share.finishing(folder / LOCK) as is_first:
         if not is_first:
             return {}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from imagen_lit.basics.errors import RunError
 from imagen_lit.image_set.statistics import StatisticsFile
 from imagen_lit.metrics import frechet
 from imagen_lit.metrics.clip_score import cosines
@@ -50,6 +51,21 @@ def known_values(published: Sequence[tuple[str, str, float]] = ()) -> list[Check
         value = frechet.distance(*(Gaussian(each.mean, each.covariance) for each in files)).value
         rows.append(_check(f"FD of {first} and {second}", expected, value, 0.005))
     return rows
+
+
+def verify(published: Sequence[tuple[str, str, float]] = ()) -> str:
+    """All of them as lines of text; raise if one is not what it has to be."""
+    checks = known_values(published)
+    wrong = [
+        f"{c.check} is {c.found:.9g} and has to be {c.expected:.9g}" for c in checks if not c.ok
+    ]
+    if wrong:
+        raise RunError(
+            f"this machine measures wrongly: {'; '.join(wrong)}. Believe no score of it. Install "
+            "the versions of constraints.txt, and report it if that does not help."
+        )
+    lines = (f"ok     {check.check}: {check.expected:.6g}" for check in checks)
+    return "\n".join(["scores that are known, recomputed:", *lines])
 
 
 def _check(name: str, expected: float, value: float, tolerance: float = TOLERANCE) -> Check:

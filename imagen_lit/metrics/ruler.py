@@ -43,30 +43,39 @@ class Ruler:
         self.reference_folder = reference_folder or folder
         self._reference = reference
 
-    def extract(self, stages: Stages, report: Report = silent) -> None:
-        """Compute what the scores need of every image, this process's share of it first."""
+    def extract(
+        self, stages: Stages, start: ImageSet | None = None, report: Report = silent
+    ) -> None:
+        """Compute what the scores need of every image, this process's share of it first. `start`:
+        what the first stage enlarges, if it does."""
         for share in dict.fromkeys((self.share, ALL)):
-            for _, metric, sample, against in self._cases(stages, None):
+            for _, metric, sample, against in self._cases(stages, None, start):
                 metric.extract(sample, share, report)
                 if against is not None:
                     metric.extract(against, share, report)
 
     def measure(
-        self, stages: Stages, categories: Sequence[str] | None = None
+        self,
+        stages: Stages,
+        categories: Sequence[str | None] | None = None,
+        start: ImageSet | None = None,
     ) -> tuple[Rows, dict[str, Any]]:
         """The rows of all scores, and their protocols by hash."""
         scores: list[tuple[str, Score]] = [
             (name, score)
-            for name, metric, sample, against in self._cases(stages, categories)
+            for name, metric, sample, against in self._cases(stages, categories, start)
             for score in metric.scores(sample, against)
         ]
         rows = [{"stage": name} | score.row() for name, score in scores]
         return rows, {digest(score.protocol): dict(score.protocol) for _, score in scores}
 
     def _cases(
-        self, stages: Stages, categories: Sequence[str] | None
+        self,
+        stages: Stages,
+        categories: Sequence[str | None] | None,
+        start: ImageSet | None,
     ) -> Iterator[tuple[str, Metric, Sample, Any]]:
-        smaller = None
+        smaller = None if start is None else Sample(start, self.folder)
         for name, images in stages.items():
             sample = Sample(images, self.folder, categories)
             for metric in self.metrics.values():

@@ -11,9 +11,9 @@ from imagen_lit.basics import png_metadata
 from imagen_lit.cascade import image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
+from imagen_lit.cascade.evaluation import evaluate
 from imagen_lit.cli import config
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
-from imagen_lit.cascade.evaluation import evaluate
 from imagen_lit.evaluate import request
 from imagen_lit.run import checkpoint, provenance
 

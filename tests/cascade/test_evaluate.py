@@ -13,6 +13,7 @@ from tiny_world import sample
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
+from imagen_lit.cascade.evaluation import evaluate
 from imagen_lit.cli import config
 from imagen_lit.data.loader import Data
 from imagen_lit.data.prompts.captions import Captions
@@ -20,7 +21,6 @@ from imagen_lit.data.prompts.file import TextFile
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import Source
 from imagen_lit.data.shard_files import shard
-from imagen_lit.cascade.evaluation import evaluate
 from imagen_lit.evaluate import main, request, table
 from imagen_lit.run import checkpoint, provenance
 
