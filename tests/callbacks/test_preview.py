@@ -1,5 +1,6 @@
 """What a preview leaves behind: a sheet, and scores only where there is an exact judge."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ from PIL import Image
 from sheet_tile import sheet_tile
 from tiny_world import WIDTH, add_text, sample
 from torch import Tensor
+from toy_sample import ToyExtractor
 
 from imagen_lit.basics.captioned_grid import GAP
 from imagen_lit.basics.progress_line import ProgressLine
@@ -24,6 +26,9 @@ from imagen_lit.data.prompts.prompt_sheet import EDGE
 from imagen_lit.data.prompts.shapes import HeldOutPrompts
 from imagen_lit.data.shard_files import shard
 from imagen_lit.data.source.shapes import Shapes
+from imagen_lit.image_set.shapes import HeldOutScenes
+from imagen_lit.metrics.contrast import Contrast
+from imagen_lit.metrics.kid import KID
 from imagen_lit.run import metrics
 from imagen_lit.run.jsonl_logger import JsonlLogger
 from imagen_lit.stage.condition import Condition
@@ -36,11 +41,11 @@ class Encoder:
         return torch.ones(len(captions), 3, WIDTH), torch.ones(len(captions), 3, dtype=torch.bool)
 
 
-def train(shards: Path, run: Path, source: Any, *words: str) -> None:
+def train(shards: Path, run: Path, source: Any, *words: str, **measured: Any) -> None:
     cfg = config.compose("train", [*TINY, *words])
-    cfg.callbacks.preview.recipe.steps = 1
+    cfg.callbacks.preview.recipe.steps = 2 if measured else 1  # 1: all images are alike
     stage, recipe = config.build(cfg.stage), config.build(cfg.callbacks.preview.recipe)
-    preview = Preview(source, Encoder(), recipe, 16, 8, str(run))
+    preview = Preview(source, Encoder(), recipe, 16, 8, str(run), **measured)
     trainer = Trainer(
         accelerator="cpu",
         devices=1,
@@ -65,6 +70,23 @@ def own(tmp_path: Path) -> Path:
 
 def previews(run: Path) -> list[dict[str, Any]]:
     return [row for row in metrics.read(run) if "preview" in row]
+
+
+def test_previews_are_measured_as_an_evaluation_is_and_say_what_they_cost(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = {"contrast": Contrast(), "kid": KID(ToyExtractor(), 2, 4, 0)}
+    reference, features = HeldOutScenes(6, 16), tmp_path / "kept"
+    given = {"metrics": measured, "reference": reference, "feature_folder": str(features)}
+    train(own, tmp_path / "run", Captions(4), **given)
+    rows = previews(tmp_path / "run")
+    assert [row["images"] for row in rows] == [8, 16]
+    for row in rows:
+        value, low, high = row["score/kid"]
+        assert low <= value <= high and 0 < row["speed/preview_share"] < 1
+        assert {"score/luminance_range", "score/near_white"} <= row.keys()
+    assert len(list((features / "features").iterdir())) == 1, "those of the reference alone"
+    assert re.search(r"previews and their scores took \d+% of the time", capsys.readouterr().out)
 
 
 def test_previews_of_captions_have_the_true_images_below_and_no_score(
