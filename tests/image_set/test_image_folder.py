@@ -69,10 +69,17 @@ def one_pixel(folder: Path) -> None:
     Image.fromarray(values).save(folder / "2.png")
 
 
+def exchange(folder: Path) -> None:
+    first, second = folder / "1.png", folder / "2.png"
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+
+
 CHANGES: dict[str, Callable[[Path], Any]] = {
     "one pixel": one_pixel,
     "a file less": lambda folder: (folder / "2.png").unlink(),
-    "two files exchanged": lambda folder: (folder / "2.png").rename(folder / "4.png"),
+    "two images exchanged": exchange,
     "another prompt": lambda folder: (folder / "2.txt").write_text("a dog"),
 }
 
