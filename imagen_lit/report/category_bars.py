@@ -37,7 +37,7 @@ def category_bars(
             edgecolor=palette.PAPER,
             hatchcolor=palette.PAPER,
             linewidth=0,
-            error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2.5},
+            error_kw={"color": INK, "ecolor": INK, "elinewidth": 1, "capsize": 2.5},
             label=name,
         )
     middle = (len(systems) - 1) * THICK / 2

@@ -24,10 +24,10 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 4.6, 3.4  # inches: a phone shows it without shrinking its letters
 DOTS = 200  # an inch of PNG
-LETTERS, SMALL = 10, 7.5  # points
-LINE_LENGTH = 78  # of the note below
+LETTERS, SMALL = 10, 8  # points
+LINE_LENGTH, ACROSS, UP = 72, 50, 30  # letters in a line of the note and of the axes' names
 SPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "imagen_lit",
     "hatch.linewidth": 0.8,
@@ -52,8 +52,8 @@ def new(xlabel: str, ylabel: str, height: float = HEIGHT) -> tuple[Figure, Any]:
     """An empty figure with its axes."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(xlabel, color=INK, fontsize=LETTERS)
-    axes.set_ylabel(ylabel, color=INK, fontsize=LETTERS)
+    axes.set_xlabel("\n".join(wrap(xlabel, ACROSS)), color=INK, fontsize=LETTERS)
+    axes.set_ylabel("\n".join(wrap(ylabel, UP)), color=INK, fontsize=LETTERS)
     axes.patch.set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(SOFT)

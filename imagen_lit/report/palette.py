@@ -18,6 +18,8 @@ COLOURS = {
 }
 INK, SOFT, LINE, PAPER = (COLOURS[name] for name in ("ink", "soft", "line", "paper"))
 
+Dash = str | tuple[int, tuple[float, ...]]  # as matplotlib has it
+
 
 @dataclass(frozen=True)
 class Look:
@@ -25,25 +27,21 @@ class Look:
 
     colour: str
     marker: str
-    dash: str | tuple[int, tuple[float, ...]]
+    dash: Dash
     hatch: str
 
 
-LOOKS = tuple(
-    Look(COLOURS[f"c{number}"], marker, dash, hatch)
-    for number, (marker, dash, hatch) in enumerate(
-        [
-            ("o", "solid", ""),
-            ("s", (0, (5, 2)), "////"),
-            ("^", (0, (1, 1.5)), "...."),
-            ("D", (0, (6, 1.5, 1, 1.5)), "xxxx"),
-            ("v", (0, (10, 3)), "\\\\\\\\"),
-            ("P", (0, (3, 1.5, 1, 1.5, 1, 1.5)), "----"),
-            ("X", (0, (3, 4)), "||||"),
-            ("*", (0, (1, 4)), "oooo"),
-        ]
-    )
+_SHAPES: tuple[tuple[str, Dash, str], ...] = (
+    ("o", "solid", ""),
+    ("s", (0, (5, 2)), "////"),
+    ("^", (0, (1, 1.5)), "...."),
+    ("D", (0, (6, 1.5, 1, 1.5)), "xxxx"),
+    ("v", (0, (10, 3)), "\\\\\\\\"),
+    ("P", (0, (3, 1.5, 1, 1.5, 1, 1.5)), "----"),
+    ("X", (0, (3, 4)), "||||"),
+    ("*", (0, (1, 4)), "oooo"),
 )
+LOOKS = tuple(Look(COLOURS[f"c{number}"], *shape) for number, shape in enumerate(_SHAPES))
 
 
 def look(number: int) -> Look:

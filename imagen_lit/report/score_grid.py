@@ -111,7 +111,8 @@ def latex(table: ScoreGrid) -> str:
 
 
 def _name(row: Row, labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(str(row.get(label, "")) for label in labels)
+    values = [row.get(label, "") for label in labels]
+    return tuple(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
 
 
 def _text(cell: Row | None, lack: str) -> str:

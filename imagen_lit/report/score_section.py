@@ -1,5 +1,5 @@
-"""The scores of an evaluation as a section of a page: a table with their intervals, a chart of each
-metric that has several scores, and what each protocol says.
+"""The scores of an evaluation as a section of a page: a chart of each metric that has several
+scores, a table with their intervals, and what each protocol says.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ def html(scores: Mapping[str, Any], words: str = "", pair: tuple[str, str] | Non
     rows, protocols = scores["scores"], scores["protocols"]
     if not rows:
         return ""
-    parts = [_table(part, protocols) + _charts(part, protocols, pair) for part in _parts(rows)]
+    parts = [_charts(part, protocols, pair) + _table(part, protocols) for part in _parts(rows)]
     return page.section("Scores", "".join(parts) + _facts(rows, protocols), words)
 
 
@@ -62,7 +62,7 @@ def _cell(row: Row | None) -> str:
     if row is None:
         return "–"
     ends = rounding.ends(row["value"], row["interval"])
-    reach = f'<br><small class="soft">{ends[0]} – {ends[1]}</small>' if ends else ""
+    reach = f' <small class="soft reach">{ends[0]} – {ends[1]}</small>' if ends else ""
     return f"{rounding.rounded(row['value'], row['interval'])}{reach}"
 
 

@@ -2,6 +2,7 @@
 each guidance weight (Imagen, fig. 4), with 95 % whiskers both ways.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,9 @@ from imagen_lit.report import comparable_rows, figure, palette
 from imagen_lit.report.comparable_rows import Protocols, Row, Rows
 
 Series = Mapping[Any, Mapping[float, tuple[Row, Row]]]  # by system and parameter: its x and y
+Place = tuple[float, float]
+
+FAR = 10  # points from a point to its number
 
 
 def trade_off(
@@ -41,19 +45,25 @@ def trade_off(
             color=look.colour,
             linestyle=look.dash,
             marker=look.marker,
-            markersize=5,
-            linewidth=1.6,
+            markersize=4.5,
+            linewidth=1.4,
             elinewidth=0.9,
             capsize=2,
             label=str(name),
         )
-        for value, place_x, place_y in zip(sorted(along), xs, ys, strict=True):
+    axes.margins(0.08)
+    for number, along in enumerate(series.values()):  # now that the axes have their limits
+        places = [(pair[0]["value"], pair[1]["value"]) for _, pair in sorted(along.items())]
+        shown = [axes.transLimits.transform(place) for place in places]
+        for value, place, (across, up) in zip(sorted(along), places, outwards(shown), strict=True):
             axes.annotate(
                 f"{value:g}",
-                (place_x, place_y),
-                xytext=(4, 4),
+                place,
+                xytext=(FAR * across, FAR * up),
                 textcoords="offset points",
-                color=look.colour,
+                ha="center",
+                va="center",
+                color=palette.look(number).colour,
                 fontsize=figure.SMALL,
             )
     figure.legend(axes)
@@ -67,7 +77,9 @@ def points(rows: Rows, protocols: Protocols, x: str, y: str, parameter: str, sys
     sides: list[dict[tuple[Any, float], Row]] = []
     for metric in (x, y):
         chosen = comparable_rows.of_metric(rows, protocols, metric, "a plot")
-        sides.append({(row.get(system, ""), row[parameter]): row for row in chosen})
+        sides.append(
+            {(row.get(system, ""), row[parameter]): row for row in chosen if parameter in row}
+        )
     series: dict[Any, dict[float, tuple[Row, Row]]] = defaultdict(dict)
     for (name, value), row in sides[0].items():
         if (name, value) in sides[1]:
@@ -77,3 +89,16 @@ def points(rows: Rows, protocols: Protocols, x: str, y: str, parameter: str, sys
             f"no {system} has both {x} and {y} at one {parameter}. Score both at the same."
         )
     return series
+
+
+def outwards(places: list[Place]) -> list[Place]:
+    """For each point of a curve, the direction away from its neighbours, where its line is not."""
+    directions = []
+    for number, (x, y) in enumerate(places):
+        others = [places[n] for n in (number - 1, number + 1) if 0 <= n < len(places)]
+        across = x - sum(other[0] for other in others) / max(1, len(others))
+        up = y - sum(other[1] for other in others) / max(1, len(others))
+        length = math.hypot(across, up)
+        straight = not others or length < 1e-9
+        directions.append((0.0, 1.0) if straight else (across / length, up / length))
+    return directions

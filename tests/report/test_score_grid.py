@@ -19,7 +19,7 @@ def test_a_row_for_each_label_and_a_column_for_each_metric() -> None:
     for name, cells in zip(table.names, table.cells, strict=True):
         for (metric, digest), cell in zip(table.metrics, cells, strict=True):
             assert (cell["metric"], cell["protocol"]) == (metric, digest)
-            assert (cell["system"], str(cell["guidance"])) == name
+            assert (cell["system"], f"{cell['guidance']:g}") == name
 
 
 def test_markdown_has_its_hashes_and_the_digits_that_intervals_support() -> None:

@@ -45,7 +45,7 @@ def test_every_hash_leads_to_what_it_stands_for() -> None:
         set(re.findall(rf'{key}="#?(protocol-[^"]+)"', html)) for key in ("href", " id")
     )
     assert links == places and len(links) == 2
-    assert "efficientnet_lite0" in html
+    assert "efficientnet_<wbr>lite0" in html
 
 
 def test_labels_and_facts_are_escaped() -> None:
