@@ -113,6 +113,18 @@ def test_the_interval_holds_the_mean_distance_of_such_samples() -> None:
     assert 0.91 <= np.mean([low <= truth <= high for low, high in intervals]) <= 0.985
 
 
+def test_with_few_images_per_dimension_the_interval_is_too_wide() -> None:
+    """And never too narrow: even for images like the reference, where the first order vanishes."""
+    rng, reference = np.random.default_rng(15), Gaussian(np.zeros(60), np.eye(60))
+    values, spreads = [], []
+    for _ in range(60):
+        x = rng.normal(size=(150, 60))
+        result = frechet.distance(frechet.fit(x), reference)
+        values.append(result.value)
+        spreads.append(frechet.influence(x, result).std() / 150**0.5)
+    assert 1 < np.mean(spreads) / np.std(values) < 2.5
+
+
 def test_resampled_images_would_lie_above_the_distance() -> None:
     """Why the interval is no plain bootstrap."""
     rng, x, y = np.random.default_rng(10), tilted(200, 32, 11), tilted(2000, 32, 12)
