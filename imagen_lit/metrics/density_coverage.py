@@ -1,4 +1,4 @@
-"""Density and coverage (Naeem et al. 2020, eq. 3 and 4): precision and recall with balls around the
+"""Density and coverage (Naeem et al. 2020, § 3): precision and recall with balls around the
 reference alone, so that one outlier among the images covers nothing.
 
 Density is the mean number of the reference's balls that an image lies in, divided by k, and may

@@ -1,4 +1,4 @@
-"""Improved precision and recall (Kynkäänniemi et al. 2019, eq. 1-3).
+"""Improved precision and recall (Kynkäänniemi et al. 2019, eq. 1 and 2).
 
 A set's manifold is the union of balls around its feature vectors, each reaching to the k-th nearest
 of the others. Precision is the share of images inside the reference's manifold; recall the share of

@@ -75,7 +75,7 @@ def test_a_set_covers_itself_and_one_far_away_nothing(tmp_path: Path) -> None:
 
 
 def test_outliers_inflate_recall_and_not_coverage(tmp_path: Path) -> None:
-    """The case that density and coverage were made for (Naeem et al. 2020, fig. 2)."""
+    """The case that density and coverage were made for (Naeem et al. 2020)."""
     rng = np.random.default_rng(3)
     y = np.float32(rng.normal(size=(60, 3)))
     x = np.concatenate([np.float32(rng.normal(size=(57, 3)) * 0.01), np.float32(50 * np.eye(3))])
