@@ -50,7 +50,7 @@ def influence_score(
     values = value + influence - influence.mean()
     facts = protocol(metric, name, sample, reference)
     interval, method = _interval(values, sample.groups, sample, "linearised ")
-    return Score(name, value, interval, len(sample), method, facts)
+    return Score(name, value, interval, len(sample), method, facts, values)
 
 
 def _score(
@@ -64,8 +64,10 @@ def _score(
 ) -> Score:
     interval, method = _interval(values[numbers], sample.groups[numbers], sample, "")
     facts = protocol(metric, name, sample, reference, category)
-    name = name if category == "all" else f"{name}/{category}"
-    return Score(name, float(values[numbers].mean()), interval, len(numbers), method, facts)
+    value, count = float(values[numbers].mean()), len(numbers)
+    if category == "all":
+        return Score(name, value, interval, count, method, facts, values)
+    return Score(f"{name}/{category}", value, interval, count, method, facts)
 
 
 def _interval(

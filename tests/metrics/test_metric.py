@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "nearest_training": {"quantile": 0.2},
 }
 
+NO_MEAN = {"recall", "coverage"}  # over images
 PAIRS = ("low_res_consistency", "channel_drift")  # with their own inputs, not with a common set
 
 
@@ -81,6 +82,10 @@ def test_a_score_has_a_value_an_interval_and_a_protocol(metric: Metric, tmp_path
         category = score.metric.partition("/")[2]
         assert score.protocol.get("category", "") == category
         assert score.n == (COUNT // 2 if category else COUNT)
+        if score.values is not None:
+            assert score.values.mean() == pytest.approx(score.value, rel=1e-9, abs=1e-12)
+    lacking = {score.metric.partition("/")[0] for score in scores if score.values is None}
+    assert lacking - {score.metric for score in scores if score.values is not None} <= NO_MEAN
 
 
 def test_the_protocol_is_the_references_and_not_the_systems(metric: Metric, tmp_path: Path) -> None:
