@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from imagen_lit.evaluation.protocol import Protocol, digest
 
 
@@ -18,6 +20,8 @@ class Score:
     n: int
     method: str  # of the interval, such as "bootstrap over 64 prompts"
     protocol: Protocol = field(repr=False)
+    # Of each image, where it is their mean, to first order at least: for differences of pairs.
+    values: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def row(self) -> dict[str, Any]:
         """As a row of scores.json; the protocol by its hash."""

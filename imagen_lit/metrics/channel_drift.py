@@ -13,7 +13,7 @@ import numpy as np
 
 from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
-from imagen_lit.metrics.low_res_consistency import require_pairs
+from imagen_lit.metrics.low_res_consistency import Inputs, require_pairs
 from imagen_lit.metrics.mean_scores import mean_scores
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
 
@@ -48,4 +48,6 @@ class ChannelDrift:
         own, others = (np.asarray(each.features(self)) for each in (sample, inputs))
         names = [f"drift_{kind}_{channel}" for kind in ("mean", "std") for channel in CHANNELS]
         pairs = zip(names, (own.astype(np.float64) - others).T, strict=True)
-        return [score for pair in pairs for score in mean_scores(self, *pair, sample, inputs)]
+        return [
+            score for pair in pairs for score in mean_scores(self, *pair, sample, Inputs(inputs))
+        ]

@@ -2,7 +2,7 @@
 
 Three numbers go by the name, and differ by prefix, scale and clamp: the plain cosine, on the axis
 of Imagen's figures; 2.5 max(cos, 0) with "A photo depicts " before each prompt (Hessel et al. 2021,
-eq. 1), as its authors compute it; and torchmetrics' 100 cos. Each has its YAML.
+§ 3), as its authors compute it; and torchmetrics' 100 cos. Each has its YAML.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """CMMD: the squared maximum mean discrepancy of normalised CLIP vectors with a Gaussian kernel,
-times 1,000 (Jayasumana et al. 2024, § 4).
+times 1,000 (Jayasumana et al. 2024).
 
 As its authors compute it: sigma is 10 for vectors of length 1, and the sums include each vector's
 kernel with itself. This V-statistic is biased upwards, by about (1 − mean kernel)/n for each set,

@@ -2,7 +2,7 @@
 
 Chroma is (max − min)/255 of a pixel's three values, the saturation of the HSV cone, which unlike
 (max − min)/max does not call dark noise saturated. Colourfulness is that of Hasler & Süsstrunk
-2003, eq. 3: σ + 0.3 μ of the opponent colours R − G and (R + G)/2 − B, fitted to human ratings.
+2003, M⁽³⁾: σ + 0.3 μ of the opponent colours R − G and (R + G)/2 − B, fitted to human ratings.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Density and coverage (Naeem et al. 2020, eq. 3 and 4): precision and recall with balls around the
+"""Density and coverage (Naeem et al. 2020, § 3): precision and recall with balls around the
 reference alone, so that one outlier among the images covers nothing.
 
 Density is the mean number of the reference's balls that an image lies in, divided by k, and may
@@ -14,10 +14,9 @@ from imagen_lit.basics import arguments
 from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.features.extractor import Extractor
-from imagen_lit.metrics import jackknife
+from imagen_lit.metrics.block_share import any_by_block, block_score, blocks
 from imagen_lit.metrics.mean_scores import mean_scores
 from imagen_lit.metrics.neighbours import chunks, squared_distances, squared_radii
-from imagen_lit.metrics.precision_recall import BLOCKS, block_score
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
 from imagen_lit.metrics.score_protocol import require_reference
 
@@ -27,15 +26,12 @@ def ball_counts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many real balls each image lies in, and [real, blocks]: whether an image of each block
     lies in the ball."""
-    radii, count = squared_radii(real, k), block.max() + 1
-    balls = np.zeros(len(images))
-    has_image = np.empty((len(real), count), bool)
+    radii, balls, has_image = squared_radii(real, k), np.zeros(len(images)), []
     for rows in chunks(len(real)):
         is_in = squared_distances(real[rows], images) <= radii[rows, None]
         balls += is_in.sum(axis=0)
-        for number in range(count):
-            has_image[rows, number] = is_in[:, block == number].any(axis=1)
-    return balls, has_image
+        has_image.append(any_by_block(is_in, block))
+    return balls, np.concatenate(has_image)
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,6 @@ class DensityCoverage:
         """`density`, per image, and `coverage`."""
         real = require_reference(self.name, reference)
         x, y = (np.asarray(each.features(self.extractor)) for each in (sample, real))
-        balls, has_image = ball_counts(x, y, self.k, jackknife.blocks(sample.groups, BLOCKS))
+        balls, has_image = ball_counts(x, y, self.k, blocks(sample))
         coverage = block_score(self, "coverage", has_image, sample, real)
         return [*mean_scores(self, "density", balls / self.k, sample, real), coverage]

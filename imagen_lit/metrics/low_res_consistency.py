@@ -1,5 +1,5 @@
 """Low-resolution consistency: a super-resolved image, reduced again, should be its input (Saharia
-et al. 2021, SR3, § 4.1).
+et al. 2021, SR3).
 
 The reduction is the area mean, by which the stages learn (stage/condition.py). PSNR in dB, of each
 image; one that agrees with its input to the grey level has that of rounding alone, 58.9 dB.
@@ -38,6 +38,18 @@ def psnr(image: np.ndarray, lowres: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, ROUNDING)))
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What the images were made from. It is the system's own work: only its form decides what a
+    number means, as with the images themselves."""
+
+    sample: Sample
+
+    def reference_facts(self) -> dict[str, Any]:
+        """Its form."""
+        return self.sample.facts()
+
+
 def require_pairs(metric: str, sample: Sample, inputs: Sample | None) -> Sample:
     """The inputs, one for each image; raise if they are not."""
     pairs = require_reference(metric, inputs)
@@ -69,4 +81,4 @@ class LowResConsistency:
         inputs = require_pairs(self.name, sample, reference)
         pairs = ((sample.images.image(n), inputs.images.image(n)) for n in range(len(sample)))
         values = np.array([psnr(image, lowres) for image, lowres in pairs])
-        return mean_scores(self, self.name, values, sample, inputs)
+        return mean_scores(self, self.name, values, sample, Inputs(inputs))

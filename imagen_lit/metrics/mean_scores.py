@@ -6,7 +6,9 @@ A score of a distribution becomes such a mean through its *influence values* (th
 jackknife, Jaeckel 1972): value_i = score + influence of image i, of which the mean is the score and
 the spread is, to first order in 1/n, that of the score over samples of this size. Resampling the
 images themselves would be wrong for such scores: a resample holds each image several times or not
-at all, so that it looks like a sample of 0.63 n images, and FD grows by its bias once more.
+at all, so that it looks like a sample of 0.63 n images, and FD grows by its bias once more. What
+the first order leaves out makes the interval too wide rather than too narrow (Efron & Stein 1981):
+for FD, the more so the fewer images there are for each dimension.
 """
 
 import numpy as np
@@ -20,7 +22,11 @@ from imagen_lit.metrics.score_protocol import Reference, protocol
 
 
 def mean_scores(
-    metric: Metric, name: str, values: np.ndarray, sample: Sample, reference: Sample | None = None
+    metric: Metric,
+    name: str,
+    values: np.ndarray,
+    sample: Sample,
+    reference: Reference | None = None,
 ) -> list[Score]:
     """The mean of a value for each image: over all, then `<name>/<category>` for each category."""
     scores = [_score(metric, name, values, np.arange(len(sample)), sample, reference, "all")]
@@ -44,7 +50,7 @@ def influence_score(
     values = value + influence - influence.mean()
     facts = protocol(metric, name, sample, reference)
     interval, method = _interval(values, sample.groups, sample, "linearised ")
-    return Score(name, value, interval, len(sample), method, facts)
+    return Score(name, value, interval, len(sample), method, facts, values)
 
 
 def _score(
@@ -53,13 +59,15 @@ def _score(
     values: np.ndarray,
     numbers: np.ndarray,
     sample: Sample,
-    reference: Sample | None,
+    reference: Reference | None,
     category: str,
 ) -> Score:
     interval, method = _interval(values[numbers], sample.groups[numbers], sample, "")
     facts = protocol(metric, name, sample, reference, category)
-    name = name if category == "all" else f"{name}/{category}"
-    return Score(name, float(values[numbers].mean()), interval, len(numbers), method, facts)
+    value, count = float(values[numbers].mean()), len(numbers)
+    if category == "all":
+        return Score(name, value, interval, count, method, facts, values)
+    return Score(f"{name}/{category}", value, interval, count, method, facts)
 
 
 def _interval(

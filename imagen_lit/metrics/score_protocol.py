@@ -9,7 +9,8 @@ A score answers "how good are this system's images?", so that all which could mo
   extractor with its weights' hash, layer, resizing and antialiasing.
 - `sample`: how many images (FD, CMMD and recall change with it), the prompts with their
   multiplicity, in any order, and the files' form: format (JPEG moves FID), size, resizing.
-- `reference`: all facts of the reference set, above all the digest of its content.
+- `reference`: all facts of the reference set, above all the digest of its content. Where images are
+  compared with what they were made from, the system's own, only the form of that.
 - `category`: which part of the prompts, where it is not all.
 
 Left out: which system, checkpoint, guidance or sampler drew the images, and with which seeds: those

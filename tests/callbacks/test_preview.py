@@ -109,7 +109,7 @@ def test_previews_of_a_file_are_its_prompts_alone(own: Path, tmp_path: Path) -> 
     (tmp_path / "prompts.txt").write_text("a cat\na dog\n")
     train(own, tmp_path / "run", TextFile(str(tmp_path / "prompts.txt")))
     row = previews(tmp_path / "run")[-1]
-    assert set(row) == {"images", "preview"}
+    assert set(row) == {"images", "preview", "speed/preview_share"}
     assert Image.open(tmp_path / "run" / row["preview"]).width == 2 * EDGE + 3 * GAP
 
 

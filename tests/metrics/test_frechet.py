@@ -114,6 +114,36 @@ def test_the_interval_holds_the_mean_distance_of_such_samples() -> None:
     assert 0.91 <= np.mean([low <= truth <= high for low, high in intervals]) <= 0.985
 
 
+def test_pairs_show_a_difference_that_two_intervals_hide() -> None:
+    """Images of the same prompts and seeds: what moves both distances leaves their difference."""
+    rng, reference = np.random.default_rng(16), frechet.fit(tilted(2000, 6, 17))
+    gaps, intervals, alone = [], [], []
+    for _ in range(100):
+        x = rng.normal(size=(200, 6)) * 0.5
+        values = []
+        for each in (x, x * 1.1 + rng.normal(size=(200, 6)) * 0.02):
+            result = frechet.distance(frechet.fit(each), reference)
+            values.append(result.value + frechet.influence(each, result))
+        gaps.append(np.mean(values[1]) - np.mean(values[0]))
+        intervals.append(mean_interval(values[1] - values[0], resamples=300))
+        alone.append(np.ptp(mean_interval(values[1], resamples=300)))
+    truth = np.mean(gaps)
+    assert 0.88 <= np.mean([low <= truth <= high for low, high in intervals]) <= 1
+    assert np.mean([np.ptp(ends) for ends in intervals]) < np.mean(alone) / 2
+
+
+def test_with_few_images_per_dimension_the_interval_is_too_wide() -> None:
+    """And never too narrow: even for images like the reference, where the first order vanishes."""
+    rng, reference = np.random.default_rng(15), Gaussian(np.zeros(60), np.eye(60))
+    values, spreads = [], []
+    for _ in range(60):
+        x = rng.normal(size=(150, 60))
+        result = frechet.distance(frechet.fit(x), reference)
+        values.append(result.value)
+        spreads.append(frechet.influence(x, result).std() / 150**0.5)
+    assert 1 < np.mean(spreads) / np.std(values) < 2.5
+
+
 def test_resampled_images_would_lie_above_the_distance() -> None:
     """Why the interval is no plain bootstrap."""
     rng, x, y = np.random.default_rng(10), tilted(200, 32, 11), tilted(2000, 32, 12)

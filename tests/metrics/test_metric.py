@@ -30,6 +30,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "nearest_training": {"quantile": 0.2},
 }
 
+NO_MEAN = {"recall", "coverage"}  # over images
+PAIRS = ("low_res_consistency", "channel_drift")  # with their own inputs, not with a common set
+
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +83,10 @@ def test_a_score_has_a_value_an_interval_and_a_protocol(metric: Metric, tmp_path
         category = score.metric.partition("/")[2]
         assert score.protocol.get("category", "") == category
         assert score.n == (COUNT // 2 if category else COUNT)
+        if score.values is not None:
+            assert score.values.mean() == pytest.approx(score.value, rel=1e-9, abs=1e-12)
+    lacking = {score.metric.partition("/")[0] for score in scores if score.values is None}
+    assert lacking - {score.metric for score in scores if score.values is not None} <= NO_MEAN
 
 
 def test_the_protocol_is_the_references_and_not_the_systems(metric: Metric, tmp_path: Path) -> None:
@@ -88,7 +95,8 @@ def test_the_protocol_is_the_references_and_not_the_systems(metric: Metric, tmp_
         return [digest(s.protocol) for s in measure(metric, sample, reference(tmp_path, real))]
 
     assert digests("ours") == digests("theirs")
-    assert (digests("ours") != digests("ours", real=2)) == (metric.against != "nothing")
+    is_compared = metric.against == "reference"
+    assert (digests("ours") != digests("ours", real=2)) == is_compared
 
 
 def test_processes_share_the_work_and_change_no_number(metric: Metric, tmp_path: Path) -> None:

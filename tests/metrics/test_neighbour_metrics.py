@@ -7,14 +7,12 @@ import pytest
 from toy_sample import FeatureTable, pair, table_images
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.metrics import jackknife, neighbours
+from imagen_lit.evaluation import jackknife
+from imagen_lit.metrics import neighbours
+from imagen_lit.metrics.block_share import any_by_block, share_without_each
 from imagen_lit.metrics.density_coverage import DensityCoverage
 from imagen_lit.metrics.nearest_training import NearestTraining
-from imagen_lit.metrics.precision_recall import (
-    PrecisionRecall,
-    is_inside_by_block,
-    share_without_each,
-)
+from imagen_lit.metrics.precision_recall import PrecisionRecall, is_inside_by_block
 from imagen_lit.metrics.sample import Sample
 
 
@@ -75,7 +73,7 @@ def test_a_set_covers_itself_and_one_far_away_nothing(tmp_path: Path) -> None:
 
 
 def test_outliers_inflate_recall_and_not_coverage(tmp_path: Path) -> None:
-    """The case that density and coverage were made for (Naeem et al. 2020, fig. 2)."""
+    """The case that density and coverage were made for (Naeem et al. 2020)."""
     rng = np.random.default_rng(3)
     y = np.float32(rng.normal(size=(60, 3)))
     x = np.concatenate([np.float32(rng.normal(size=(57, 3)) * 0.01), np.float32(50 * np.eye(3))])
@@ -87,23 +85,6 @@ def test_outliers_inflate_recall_and_not_coverage(tmp_path: Path) -> None:
 def test_too_few_neighbours_are_refused() -> None:
     with pytest.raises(InputError, match="3 images have no 3 neighbours"):
         neighbours.squared_radii(np.eye(3), 3)
-
-
-def test_blocks_keep_the_images_of_a_prompt_together() -> None:
-    groups = np.repeat(np.arange(50), 4)
-    block = jackknife.blocks(groups, 20)
-    assert sorted(set(block)) == list(range(20))
-    assert all(len(set(block[groups == group])) == 1 for group in range(50))
-    assert len(set(jackknife.blocks(groups[:12], 20))) == 3, "a block for each of few prompts"
-
-
-def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
-    values = np.random.default_rng(4).normal(size=40)
-    without = (values.sum() - values) / 39
-    low, high = jackknife.interval(values.mean(), without)
-    error = values.std(ddof=1) / 40**0.5
-    assert (high - low) / 2 == pytest.approx(2.0227 * error, rel=1e-4)  # Student's t, 39
-    assert jackknife.interval(1.0, np.ones(1)) is None
 
 
 def test_the_share_without_a_block_counts_the_others() -> None:
@@ -119,14 +100,13 @@ def test_the_interval_holds_the_mean_of_such_samples(
     rng = np.random.default_rng(5)
     y = rng.normal(size=(150, 4))
     radii = neighbours.squared_radii(y, 5)[:, None]
-    block, values, intervals = jackknife.blocks(np.arange(150), 20), [], []
+    block, values, intervals = jackknife.blocks_of(np.arange(150), blocks=20), [], []
     for _ in range(150):
         x = rng.normal(size=(150, 4)) * 0.7
         if metric == "recall":
             inside = is_inside_by_block(y, x, 3, block)
         else:
-            is_in = neighbours.squared_distances(y, x) <= radii
-            inside = np.stack([is_in[:, block == b].any(axis=1) for b in range(20)], axis=1)
+            inside = any_by_block(neighbours.squared_distances(y, x) <= radii, block)
         values.append(inside.any(axis=1).mean())
         intervals.append(jackknife.interval(values[-1], share_without_each(inside)))
     truth = np.mean(values)
