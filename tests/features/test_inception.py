@@ -11,14 +11,8 @@ from imagen_lit.features.inception_network import InceptionV3, average, maximum
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    file = tmp_path_factory.mktemp("inception") / "made.pth"
-    return str(file), made_weights.save(made_weights.state(made_weights.inception_shapes()), file)
-
-
-@pytest.fixture(scope="module")
-def extractor(weights: tuple[str, str]) -> Inception:
-    return Inception(*weights, device="cpu")
+def extractor(inception_weights: tuple[str, str]) -> Inception:
+    return Inception(*inception_weights, device="cpu")
 
 
 def test_the_public_weights_fill_it_and_nothing_is_left() -> None:

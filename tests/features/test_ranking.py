@@ -42,7 +42,7 @@ def test_efficientnet_ranks_what_is_done_to_real_pictures(
 @pytest.fixture(scope="module")
 def ranking() -> dict[str, list[float]]:
     extractor = EfficientNetLite0(str(WEIGHTS), OPTION.sha256, OPTION.resize, device="cpu")
-    return distances(extractor, crops(64, 96))
+    return distances(extractor, crops(48, 96))
 
 
 def test_even_a_small_extractor_sees_blur_noise_colour_and_modes() -> None:

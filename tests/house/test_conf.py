@@ -149,9 +149,9 @@ def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     group, package = group_of(option), package_of(option)
     root = next((root for root in ROOTS if group in chosen(root)), None)
     if root is None:  # no command chooses from it yet: it has to stand alone
-        cfg = OmegaConf.create(text_of(option))
+        cfg = OmegaConf.create({"node": OmegaConf.create(text_of(option))})
         config.check(OmegaConf.to_container(cfg, resolve=True))
-        node = cfg
+        node = cfg.node
     else:
         key = chosen(root)[group]
         cfg = compose(root, f"{key}={option.name}")
