@@ -57,7 +57,7 @@ def pretrain(
     tokenizer = tokens.learn(
         islice(data.training_captions(), CAPTIONS), shape.vocabulary, shape.max_length
     )
-    model = TwoTowers(shape).to(device, memory_format=torch.channels_last)
+    model = TwoTowers(shape).to(device)
     steps = max(1, schedule.images // data.batch_size)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=schedule.lr, betas=(0.9, 0.98), weight_decay=0.05

@@ -37,7 +37,8 @@ def by_definition(images: np.ndarray, texts: np.ndarray, scale: float, captions:
 @pytest.mark.parametrize("scale", [1.0, 14.3, 100.0])
 def test_the_loss_is_its_definition(scale: float) -> None:
     images, texts = features()
-    ours = pair_losses(images, texts, torch.tensor(scale).double(), same_captions(CAPTIONS))
+    exact = torch.tensor(scale, dtype=torch.float64)
+    ours = pair_losses(images, texts, exact, same_captions(CAPTIONS))
     truth = by_definition(images.numpy(), texts.numpy(), scale, CAPTIONS.tolist())
     np.testing.assert_allclose(ours.numpy(), truth, rtol=1e-9)
 
