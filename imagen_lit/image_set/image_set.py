@@ -11,7 +11,9 @@ class ImageSet(Protocol):
     """Images in a fixed order. `prompts[i]` is what image i was asked to show, None where nothing
     was asked; images of one prompt, by several seeds, stand for one draw of the prompt."""
 
-    prompts: Sequence[str] | None
+    @property
+    def prompts(self) -> Sequence[str] | None:
+        """What each image was asked to show."""
 
     def __len__(self) -> int: ...
 

@@ -6,14 +6,11 @@ they are compared with (imagen_lit/metrics/ruler.py); once all is there, one pro
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.sample import Report, Sample
-
-Against = Literal["nothing", "reference", "input"]
-
 
 @runtime_checkable
 class Metric(Protocol):
@@ -24,9 +21,9 @@ class Metric(Protocol):
         """That of its YAML."""
 
     @property
-    def against(self) -> Against:
-        """What `scores` compares with: nothing, a reference set, or the input of each image, where
-        a stage enlarges it."""
+    def against(self) -> str:
+        """What `scores` compares with: `nothing`, the `reference`, or the `input` of each image,
+        where a stage enlarges it."""
 
     def facts(self) -> Mapping[str, Any]:
         """All that decides the number for the same images, as plain JSON: the formula's constants,

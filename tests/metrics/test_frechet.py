@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from imagen_lit.evaluation.bootstrap import mean_interval
 from scipy.linalg import sqrtm
 from torchmetrics.image.fid import FrechetInceptionDistance
 from toy_sample import pair
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.evaluation.bootstrap import mean_interval
 from imagen_lit.image_set.statistics import StatisticsFile
 from imagen_lit.metrics import frechet
 from imagen_lit.metrics.fd import FD

@@ -31,7 +31,6 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 NO_MEAN = {"recall", "coverage"}  # over images
-PAIRS = ("low_res_consistency", "channel_drift")  # with their own inputs, not with a common set
 
 
 @pytest.fixture(autouse=True)
