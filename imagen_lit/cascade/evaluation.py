@@ -31,17 +31,23 @@ from imagen_lit.cascade.drawn_images import DrawnImages
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import (
     CategorisedPrompts,
+    DescribedPrompts,
     JudgedPrompts,
     Prompts,
 )
+from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
-from imagen_lit.metrics.ruler import Ruler, merge
+from imagen_lit.image_set.judge_files import JudgeRow
+from imagen_lit.metrics.outside_judge import judged
+from imagen_lit.metrics.ruler import Rows, Ruler, merge, rows_of
+from imagen_lit.metrics.sample import Sample
 from imagen_lit.run import evaluation_facts, provenance
 from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text.encoder import HuggingFace
 
 RESULTS = ("scores.json", "results.jsonl", SHEET)
 NO_RULER = Ruler({}, Path())
+JUDGE = "judge"  # folder of what is put before judges outside (docs/judges.md)
 LOCK = ".results.lock"  # held by the process that claims the folder or writes the results
 ALL = Share()
 SHOWN = 512  # images on the sheet, at most
@@ -139,9 +145,14 @@ def _results(
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores[evaluation_facts.SCORES] = {s: prompts.score(r) for s, r in results.items()}
     categories = prompts.categories if isinstance(prompts, CategorisedPrompts) else None
-    judged = judged_scores.rows(stages, scores.get(evaluation_facts.SCORES, {}))
+    exact = judged_scores.rows(stages, scores.get(evaluation_facts.SCORES, {}))
     measured = ruler.measure(stages, categories, start)
-    scores |= merge(_earlier(folder), judged[0] + measured[0], judged[1] | measured[1])
+    outside = rows_of(_outside(prompts, folder / JUDGE, stages, ruler.folder, categories))
+    rows: Rows = []
+    protocols: dict[str, Any] = {}
+    for some, facts in (exact, measured, outside):
+        rows, protocols = rows + some, protocols | facts
+    scores |= merge(_earlier(folder), rows, protocols)
     scores[image_files.THRESHOLD_HITS] = {
         stage: hits for stage, drawn in stages.items() if (hits := _threshold_hits(drawn.files))
     }
@@ -153,6 +164,27 @@ def _results(
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
     write_json(folder / "scores.json", scores)
+    return scores
+
+
+def _outside(
+    prompts: Prompts,
+    folder: Path,
+    stages: Mapping[str, DrawnImages],
+    features: Path,
+    categories: Sequence[str | None] | None,
+) -> list[tuple[str, Score]]:
+    """What judges outside have said of each stage's images, which are put before them."""
+    count = len(prompts.prompts)
+    questions = [entry.question for entry in getattr(prompts, "entries", [])] or [None] * count
+    metadata = prompts.metadata if isinstance(prompts, DescribedPrompts) else [None] * count
+    known = list(zip(categories or [None] * count, questions, metadata, strict=True))
+    scores = []
+    for stage, drawn in stages.items():
+        asked = zip(drawn.files, drawn.prompts, drawn.seeds, known, strict=True)
+        rows = [JudgeRow(file, text, seed, *rest) for file, text, seed, rest in asked]
+        sample = Sample(drawn, features, categories)
+        scores += [(stage, score) for score in judged(folder / stage, rows, sample)]
     return scores
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import imagen_lit
-from imagen_lit.evaluation.protocol import digest
 from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
+from imagen_lit.metrics.ruler import rows_of
 from imagen_lit.metrics.sample import Sample
 
 NAME = "exact"
@@ -28,5 +28,4 @@ def rows(
             name = NAME if is_all else f"{NAME}/{category}"
             value, interval = row["exact"], tuple(row["interval"])
             scores.append((stage, Score(name, value, interval, row["n"], "Wilson", protocol)))
-    as_rows = [{"stage": stage} | score.row() for stage, score in scores]
-    return as_rows, {digest(score.protocol): dict(score.protocol) for _, score in scores}
+    return rows_of(scores)

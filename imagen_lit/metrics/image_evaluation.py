@@ -8,12 +8,16 @@ from imagen_lit.basics import json_file, process_share
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
+from imagen_lit.image_set import judge_files
+from imagen_lit.image_set.folder import Folder
 from imagen_lit.image_set.image_set import ImageSet
-from imagen_lit.metrics.ruler import Ruler, merge
-from imagen_lit.metrics.sample import Report, silent
+from imagen_lit.metrics.outside_judge import judged
+from imagen_lit.metrics.ruler import Ruler, merge, rows_of
+from imagen_lit.metrics.sample import Report, Sample, silent
 
 SCORES = "scores.json"
 LOCK = ".results.lock"
+JUDGE = "judge"  # folder of what is put before judges outside
 NAME = "images"  # in the place of a stage's
 
 
@@ -36,7 +40,13 @@ def evaluate_images(
     with process_share.finishing(folder / LOCK) as is_first:
         if not is_first:
             return {}
-        rows, protocols = ruler.measure(stages, getattr(images, "categories", None))
+        categories = getattr(images, "categories", None)
+        rows, protocols = ruler.measure(stages, categories)
+        if isinstance(images, Folder) and images.prompts is not None:
+            sample = Sample(images, ruler.folder, categories)
+            answers = judged(folder / JUDGE, judge_files.of_folder(images), sample)
+            more = rows_of([(NAME, score) for score in answers])
+            rows, protocols = rows + more[0], protocols | more[1]
         scores = {"provenance": provenance, **merge(earlier, rows, protocols)}
         write_json(file, scores)
     return scores

@@ -12,6 +12,7 @@ from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.sample import Report, Sample
 
+
 @runtime_checkable
 class Metric(Protocol):
     """`scores` depends on the images, the reference and `facts()` alone."""

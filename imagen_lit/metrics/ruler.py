@@ -66,8 +66,7 @@ class Ruler:
             for name, metric, sample, against in self._cases(stages, categories, start)
             for score in metric.scores(sample, against)
         ]
-        rows = [{"stage": name} | score.row() for name, score in scores]
-        return rows, {digest(score.protocol): dict(score.protocol) for _, score in scores}
+        return rows_of(scores)
 
     def _cases(
         self,
@@ -96,6 +95,12 @@ class Ruler:
                 return [PublishedGaussian(images)]
             return [Sample(images, self.reference_folder)]
         return [None]
+
+
+def rows_of(scores: Sequence[tuple[str, Score]]) -> tuple[Rows, dict[str, Any]]:
+    """Rows of (stage, score), and the protocols that their hashes stand for."""
+    rows = [{"stage": name} | score.row() for name, score in scores]
+    return rows, {digest(score.protocol): dict(score.protocol) for _, score in scores}
 
 
 def merge(earlier: Mapping[str, Any], rows: Rows, protocols: Mapping[str, Any]) -> dict[str, Any]:

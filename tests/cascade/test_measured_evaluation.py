@@ -117,6 +117,28 @@ def test_super_resolution_is_measured_by_itself_on_true_small_images(runs: Path)
     assert row["value"] > 5 and row["n"] == 4
 
 
+def test_a_judge_outside_gives_scores_like_all_others(runs: Path) -> None:
+    before = run(runs, "judged")
+    judge = runs / "judged/judge/sr"
+    asked = [json.loads(line) for line in (judge / "prompts.jsonl").read_text().splitlines()]
+    assert len(asked) == 6 and all((judge / row["file"]).is_file() for row in asked)
+    (judge / "length").mkdir()
+    answers = [json.dumps({"id": row["id"], "score": len(row["prompt"])}) for row in asked]
+    (judge / "length/scores.jsonl").write_text("\n".join(answers))
+    facts = {"name": "length", "version": "1", "weights": "none"}
+    (judge / "length/judge.json").write_text(json.dumps(facts))
+    after = run(runs, "judged")
+    (row,) = (row for row in after["scores"] if row["metric"] == "length")
+    assert row["stage"] == "sr" and row["value"] == np.mean([len(r["prompt"]) for r in asked])
+    assert after["protocols"][row["protocol"]]["metric"]["judge"] == facts
+    assert [row for row in after["scores"] if "length" not in row["metric"]] == before["scores"]
+    (judge / "length/scores.jsonl").write_text("\n".join(answers[1:]))
+    with pytest.raises(InputError, match="lacks 1 of 6 scores"):
+        run(runs, "judged")
+    there = json.loads((runs / "judged/scores.json").read_text())
+    assert there["scores"] == after["scores"]
+
+
 def test_known_scores_are_recomputed_on_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
