@@ -158,6 +158,10 @@ def test_the_captions_of_any_shards_need_no_data_of_a_run(folder: Path) -> None:
     prompts = ShardCaptions(str(folder), 12, 100, seed=5).of(None)
     assert (prompts.prompts, prompts.seeds) == (own.prompts, own.seeds)
     assert np.array_equal(prompts.true_images(32), own.true_images(32))
+    twice = ShardCaptions(str(folder), 12, 3, seeds_per_prompt=2).of(None)
+    assert twice.prompts == [each for each in own.prompts[:3] for _ in range(2)]
+    assert twice.seeds == [0, 1_000_000, 1, 1_000_001, 2, 1_000_002]
+    assert np.array_equal(twice.true_images(32)[::2], own.true_images(32)[:3])
     with pytest.raises(FileNotFoundError, match=r"no shards in .*gone"):
         ShardCaptions(str(folder / "gone"), 12, 100).of(None)
     with pytest.raises(ValueError, match=r"prompts\.validation=-1 is not a number of 0 or more"):

@@ -10,6 +10,7 @@ from imagen_lit.basics import arguments
 from imagen_lit.basics.arguments import whole_number
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import held_back, transform
+from imagen_lit.data.prompts.prompt_list import repeat, seeds
 from imagen_lit.data.selection import Selection, select
 from imagen_lit.data.shard_files.collection import Collection
 
@@ -29,11 +30,13 @@ class HeldBackCaptions:
 
 class Captions:
     """The first `count` held-back captions of the data (fewer if there are fewer), each once: in
-    the order of their keys' hashes, so the same for every start. Their seeds begin at `seed`."""
+    the order of their keys' hashes, so the same for every start. Their seeds begin at `seed`; each
+    is drawn from `seeds_per_prompt` of them."""
 
-    def __init__(self, count: int, seed: int = 0) -> None:
+    def __init__(self, count: int, seed: int = 0, seeds_per_prompt: int = 1) -> None:
         self.count = whole_number("prompts.count", count, 1)
         self.seed = whole_number("prompts.seed", seed, 0)
+        self.draws = whole_number("prompts.seeds_per_prompt", seeds_per_prompt, 1)
 
     def of(self, data: Any) -> HeldBackCaptions:
         """Those of the first folder, which validation uses too."""
@@ -53,16 +56,21 @@ class Captions:
                 "none to draw. Set data.validation=0.02 under a new name=..., or data/prompts=file "
                 "prompts.path=<one prompt per line>, or callbacks=default."
             )
-        seeds = list(range(self.seed, self.seed + len(chosen)))
-        return HeldBackCaptions(list(chosen), seeds, list(chosen.values()))
+        return HeldBackCaptions(
+            repeat(list(chosen), self.draws),
+            seeds(len(chosen), self.seed, self.draws),
+            repeat(list(chosen.values()), self.draws),
+        )
 
 
 class ShardCaptions(Captions):
     """The same of any folder of shards, which holds back `validation` of its samples, whatever data
     a stage is trained on."""
 
-    def __init__(self, shards: str, validation: float, count: int, seed: int = 0) -> None:
-        super().__init__(count, seed)
+    def __init__(
+        self, shards: str, validation: float, count: int, seed: int = 0, seeds_per_prompt: int = 1
+    ) -> None:
+        super().__init__(count, seed, seeds_per_prompt)
         arguments.number("prompts.validation", validation, 0)
         self.shards, self.validation = shards, validation
 

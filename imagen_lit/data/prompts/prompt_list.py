@@ -40,7 +40,6 @@ class PromptList:
         metadata: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         limit = None if count is None else whole_number("prompts.count", count, 1)
-        seed = whole_number("prompts.seed", seed, 0)
         draws = whole_number("prompts.seeds_per_prompt", seeds_per_prompt, 1)
         texts = _texts(file, "prompt", prompts)[:limit]
         if not texts:
@@ -49,23 +48,29 @@ class PromptList:
             raise InputError(
                 f"{file} holds {len(texts):,} prompts, more than {STRIDE:,}. Set prompts.count."
             )
-        self.prompts = _repeat(texts, draws)
-        self.seeds = [
-            seed + number + STRIDE * draw for number in range(len(texts)) for draw in range(draws)
-        ]
+        self.prompts = repeat(texts, draws)
+        self.seeds = seeds(len(texts), seed, draws)
         if categories is not None:
-            self.categories = _repeat(_texts(file, "category", categories)[:limit], draws)
+            self.categories = repeat(_texts(file, "category", categories)[:limit], draws)
         if ids is not None:
-            self.ids = _repeat(_texts(file, "id", ids)[:limit], draws)
+            self.ids = repeat(_texts(file, "id", ids)[:limit], draws)
         if metadata is not None:
-            self.metadata = _repeat(metadata[:limit], draws)
+            self.metadata = repeat(metadata[:limit], draws)
 
     def of(self, data: Any) -> "PromptList":
         """The same for all data."""
         return self
 
 
-def _repeat(items: Sequence[Item], times: int) -> list[Item]:
+def seeds(prompts: int, first: int, draws: int) -> list[int]:
+    """Those of each prompt's draws, prompt by prompt."""
+    first = whole_number("prompts.seed", first, 0)
+    numbers = range(first, first + prompts)
+    return [number + STRIDE * draw for number in numbers for draw in range(draws)]
+
+
+def repeat(items: Sequence[Item], times: int) -> list[Item]:
+    """Each item so many times in a row."""
     return [item for item in items for _ in range(times)]
 
 
