@@ -50,7 +50,7 @@ def grid(rows: Rows, protocols: Protocols) -> ScoreGrid:
         column = {_name(row, labels): row for row in chosen}
         if len(column) < len(chosen):
             raise InputError(
-                f"two scores of {metric} have the same labels. Label what tells them apart."
+                f"two scores of {metric} have the same labels. Name what tells them apart."
             )
         metrics.append((metric, str(chosen[0]["protocol"])))
         columns.append(column)

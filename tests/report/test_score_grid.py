@@ -69,5 +69,5 @@ def test_a_score_that_is_missing_leaves_its_place() -> None:
 
 
 def test_two_scores_in_one_place_are_refused() -> None:
-    with pytest.raises(ValueError, match="Label what tells them apart"):
+    with pytest.raises(ValueError, match="Name what tells them apart"):
         score_grid.grid([row("fd", 1.0, 0.1), row("fd", 2.0, 0.1)], protocols())
