@@ -11,7 +11,7 @@ from imagen_lit.suites.near_duplicate import TOO_NEAR, Neighbours
 from imagen_lit.suites.suite import COUNTS, FILES, digest, read
 from imagen_lit.suites.suite_prompt import ABILITIES, DIFFICULTIES, SuitePrompt
 
-DIGESTS = {"S": "60e70b2bdad05263", "M": "b3e84b7b2e765c6e", "L": "faff75603ee77e8c"}
+DIGESTS = {"S": "60e70b2bdad05263", "M": "c3fb8241cbf9125e", "L": "389d8d59db69a7e3"}
 ARTICLE = re.compile(r"\b(an?) (\w[\w-]*)", re.I)
 SILENT = ("hour", "honest", "heir")  # take "an"
 LIKE_YOU = ("uni", "use", "ukulele", "eu", "one", "once")  # take "a"
