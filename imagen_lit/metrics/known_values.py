@@ -43,7 +43,7 @@ class Check(NamedTuple):
 
 
 def known_values(published: Sequence[tuple[str, str, float]] = ()) -> list[Check]:
-    """Every check; of `published` (a file, another, their distance), to the digits that people print."""
+    """Every check; `published` are triples of a file, another, and their distance."""
     rows = [_check(*row) for rows in (_closed_forms(), _fixed_pair()) for row in rows]
     for first, second, expected in published:
         pair = (gaussian_file.read(Path(file)) for file in (first, second))
