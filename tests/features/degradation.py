@@ -113,7 +113,8 @@ def of_folder(folder: Path, count: int, edge: int) -> Pictures:
 
 
 def main(words: Sequence[str]) -> None:
-    count, edge = (int(word) for word in [*words[1:], *("600", "128")[len(words[1:]) :]])
+    count = int(words[1]) if len(words) > 1 else 200
+    edge = int(words[2]) if len(words) > 2 else 128
     pictures = of_folder(Path(words[0]), count, edge) if words else crops(count, edge)
     extractor = config.build(config.compose("features/efficientnet_lite0").features)
     print(f"{len(pictures)} pictures of {pictures[0].shape[1]} x {pictures[0].shape[0]} pixels")
