@@ -40,7 +40,7 @@ class Start:
         if lacking:
             raise InputError(
                 f"there is no small image to start from for {lacking[0]!r}. "
-                "Draw prompts that are captions of the images, or start with a base."
+                "Choose prompts that are captions of the images, or start with a base."
             )
         return torch.stack([self.images[request] for request in requests])
 

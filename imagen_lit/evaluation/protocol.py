@@ -30,5 +30,5 @@ def refuse_other(first: Protocol, second: Protocol, purpose: str) -> None:
     difference = settings_diff(flatten(dict(first)), flatten(dict(second)))
     raise InputError(
         f"numbers of two protocols cannot share {purpose} ({difference}). "
-        "Measure both alike, or show each by itself."
+        "Give both the same protocol, or show each by itself."
     )

@@ -38,6 +38,10 @@ class ChannelDrift:
         rows = [(image.mean(axis=(0, 1)), image.std(axis=(0, 1))) for image in images]
         return np.array(rows, np.float32).reshape(len(images), self.width)
 
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        require_pairs(self.name, sample, reference)
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The six numbers of each image."""
         return sample.extract(self, share, report)

@@ -44,6 +44,10 @@ class CLIPScore:
         form = {"scale": self.scale, "lowest": self.lowest, "prefix": self.prefix}
         return {"name": self.name, **form, "extractor": dict(self.extractor.facts())}
 
+    def check(self, sample: Sample, reference: Sample | None = None) -> None:
+        """Raise if these images could get no score."""
+        sample.require_texts()
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images and of their prompts."""
         texts = sample.extract_texts(self.extractor, self.prefix, share)

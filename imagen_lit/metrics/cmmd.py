@@ -56,6 +56,10 @@ class CMMD:
         form = {"sigma": self.sigma, "scale": self.scale, "estimate": "V-statistic, biased"}
         return {"name": self.name, **form, "extractor": dict(self.extractor.facts())}
 
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        require_reference(self.name, reference)
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images."""
         return sample.extract(self.extractor, share, report)

@@ -49,6 +49,10 @@ class Colour:
         rows = [(chroma(image), colourfulness(image)) for image in images]
         return np.array(rows, np.float32)
 
+    def check(self, sample: Sample, reference: Sample | None = None) -> None:
+        """Raise if these images could get no score."""
+        return
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The two numbers of each image."""
         return sample.extract(self, share, report)

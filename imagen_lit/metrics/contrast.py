@@ -52,6 +52,10 @@ class Contrast:
         rows = [contrast(image, self.near, self.tail) for image in images]
         return np.array(rows, np.float32)
 
+    def check(self, sample: Sample, reference: Sample | None = None) -> None:
+        """Raise if these images could get no score."""
+        return
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The three numbers of each image."""
         return sample.extract(self, share, report)

@@ -37,6 +37,13 @@ class FD:
         """The covariances are unbiased: divided by n - 1."""
         return {"name": self.name, "extractor": dict(self.extractor.facts())}
 
+    def check(self, sample: Sample, reference: GaussianReference | None) -> None:
+        """Raise if these images could get no score."""
+        real = require_reference(self.name, reference)
+        for images in (sample, real):
+            if isinstance(images, Sample):
+                frechet.refuse_few(len(images), self.extractor.width)
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images."""
         return sample.extract(self.extractor, share, report)

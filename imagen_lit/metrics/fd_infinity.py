@@ -62,13 +62,9 @@ class FDInfinity:
         constants = {"smallest": self.smallest, "points": self.points, "seed": self.seed}
         return {"name": self.name, **constants, "extractor": dict(self.extractor.facts())}
 
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """Features of the images."""
-        return sample.extract(self.extractor, share, report)
-
-    def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
-        """One."""
-        real = require_reference(self.name, reference)
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        require_reference(self.name, reference)
         if not self.extractor.width < self.smallest <= len(sample) // 2:
             raise InputError(
                 f"{self.name} cannot begin with subsets of {self.smallest} of {len(sample)} images "
@@ -76,6 +72,14 @@ class FDInfinity:
                 "at most half of all, or there is no line to follow. Set smallest between them, or "
                 "give more images."
             )
+
+    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
+        """Features of the images."""
+        return sample.extract(self.extractor, share, report)
+
+    def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
+        """One."""
+        real = require_reference(self.name, reference)
         features = np.asarray(sample.features(self.extractor))
         value, influence = extrapolate(
             features, real.gaussian(self.extractor), self.smallest, self.points, self.seed

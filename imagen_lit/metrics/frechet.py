@@ -34,9 +34,8 @@ class Gaussian(NamedTuple):
     covariance: np.ndarray
 
 
-def fit(features: Rows) -> Gaussian:
-    """The mean and the unbiased covariance; refused where they would be singular."""
-    count, width = features.shape
+def refuse_few(count: int, width: int) -> None:
+    """Raise if so many images have a singular covariance in so many dimensions."""
     if count <= width:
         raise InputError(
             f"the Fréchet distance of {count} images in {width} dimensions is not defined well: "
@@ -44,6 +43,12 @@ def fit(features: Rows) -> Gaussian:
             f"measure their number. Give {width + 1} images or more, choose an extractor of fewer "
             "dimensions, or measure KID, whose expectation does not depend on the number."
         )
+
+
+def fit(features: Rows) -> Gaussian:
+    """The mean and the unbiased covariance; refused where they would be singular."""
+    count, width = features.shape
+    refuse_few(count, width)
     starts = range(0, count, CHUNK)
     total, scatter = np.zeros(width), np.zeros((width, width))
     for start in starts:

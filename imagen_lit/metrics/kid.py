@@ -68,6 +68,16 @@ class KID:
         kernel = {"kernel": "(x.y / width + 1)^3"}
         return {"name": self.name, **kernel, **draws, "extractor": dict(self.extractor.facts())}
 
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        real = require_reference(self.name, reference)
+        if min(len(sample), len(real)) < self.subset_size:
+            raise InputError(
+                f"{self.name} draws subsets of {self.subset_size} from {len(sample)} images and "
+                f"{len(real)} of the reference. Set metrics.kid.subset_size="
+                f"{min(len(sample), len(real))} or less, or give more images."
+            )
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images."""
         return sample.extract(self.extractor, share, report)
@@ -75,12 +85,6 @@ class KID:
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
         """One."""
         real = require_reference(self.name, reference)
-        if min(len(sample), len(real)) < self.subset_size:
-            raise InputError(
-                f"{self.name} draws subsets of {self.subset_size} from {len(sample)} images and "
-                f"{len(real)} of the reference. Set subset_size={min(len(sample), len(real))} or "
-                "less, or give more images."
-            )
         x, y = (np.asarray(each.features(self.extractor)) for each in (sample, real))
         value, influence = kid(x, y, self.subsets, self.subset_size, self.seed)
         return [influence_score(self, self.name, value, influence, sample, real)]

@@ -61,8 +61,8 @@ def verify(published: Sequence[tuple[str, str, float]] = ()) -> str:
     ]
     if wrong:
         raise RunError(
-            f"this machine measures wrongly: {'; '.join(wrong)}. Believe no score of it. Install "
-            "the versions of constraints.txt, and report it if that does not help."
+            f"this machine measures wrongly: {'; '.join(wrong)}. Believe no score of it. Check "
+            "its packages against constraints.txt, and report it if they are those."
         )
     lines = (f"ok     {check.check}: {check.expected:.6g}" for check in checks)
     return "\n".join(["scores that are known, recomputed:", *lines])

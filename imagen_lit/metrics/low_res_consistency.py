@@ -72,6 +72,10 @@ class LowResConsistency:
         """Nothing can be set."""
         return {"name": self.name, "reduction": "area mean", "unit": "dB"}
 
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        require_pairs(self.name, sample, reference)
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Nothing: it looks at the pixels themselves."""
         return True

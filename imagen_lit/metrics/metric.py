@@ -30,6 +30,9 @@ class Metric(Protocol):
         """All that decides the number for the same images, as plain JSON: the formula's constants,
         the extractor's facts, seeds; not how its interval is made."""
 
+    def check(self, sample: Sample, reference: Any) -> None:
+        """Raise if these images could get no score, before anything is computed of them."""
+
     def extract(self, sample: Sample, share: Share, report: Report) -> bool:
         """Compute this process's share of what `scores` needs of a set of images; True once all of
         it is there."""

@@ -34,13 +34,18 @@ def share_farther(distances: np.ndarray, real: np.ndarray) -> np.ndarray:
     return 1 - (nearer + or_equal) / (2 * len(real))
 
 
-def is_copy(distances: np.ndarray, real: np.ndarray, quantile: float) -> np.ndarray:
-    """For each distance whether it is below the quantile of the real ones."""
-    if len(real) * quantile < 1:
+def refuse_few(count: int, quantile: float) -> None:
+    """Raise if so many real images have no such quantile."""
+    if count * quantile < 1:
         raise InputError(
-            f"{len(real)} real images say nothing about their nearest {quantile:.1%}. Give "
+            f"{count} real images say nothing about their nearest {quantile:.1%}. Give "
             f"{round(1 / quantile)} or more, or set quantile higher."
         )
+
+
+def is_copy(distances: np.ndarray, real: np.ndarray, quantile: float) -> np.ndarray:
+    """For each distance whether it is below the quantile of the real ones."""
+    refuse_few(len(real), quantile)
     threshold = np.quantile(real, quantile)
     if threshold == 0:
         raise InputError(
@@ -78,6 +83,12 @@ class NearestTraining:
         """With the training set's facts."""
         training = {"quantile": self.quantile, "training": self._training.reference_facts()}
         return {"name": self.name, **training, "extractor": dict(self.extractor.facts())}
+
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        unseen = require_reference(self.name, reference)
+        refuse_few(len(unseen), self.quantile)
+        self._training  # noqa: B018  # which is refused if it is not named
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images, and of those trained on."""

@@ -28,12 +28,17 @@ def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.maximum(distances, 0, out=distances)
 
 
+def refuse_few(count: int, k: int) -> None:
+    """Raise if so many images have no k neighbours each."""
+    if count <= k:
+        raise InputError(
+            f"{count} images have no {k} neighbours each. Set k lower, or give more images."
+        )
+
+
 def squared_radii(x: np.ndarray, k: int) -> np.ndarray:
     """For each row the squared distance to its k-th nearest other row."""
-    if len(x) <= k:
-        raise InputError(
-            f"{len(x)} images have no {k} neighbours each. Set k lower, or give more images."
-        )
+    refuse_few(len(x), k)
     radii = np.empty(len(x))
     for rows in chunks(len(x)):
         distances = squared_distances(x[rows], x)

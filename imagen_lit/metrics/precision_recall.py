@@ -16,7 +16,7 @@ from imagen_lit.evaluation.score import Score
 from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics.block_share import any_by_block, block_score, blocks
 from imagen_lit.metrics.mean_scores import mean_scores
-from imagen_lit.metrics.neighbours import chunks, squared_distances, squared_radii
+from imagen_lit.metrics.neighbours import chunks, refuse_few, squared_distances, squared_radii
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
 from imagen_lit.metrics.score_protocol import require_reference
 
@@ -58,6 +58,11 @@ class PrecisionRecall:
     def facts(self) -> dict[str, Any]:
         """With k."""
         return {"name": self.name, "k": self.k, "extractor": dict(self.extractor.facts())}
+
+    def check(self, sample: Sample, reference: Sample | None) -> None:
+        """Raise if these images could get no score."""
+        for images in (sample, require_reference(self.name, reference)):
+            refuse_few(len(images), self.k)
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images."""

@@ -59,6 +59,15 @@ class RPrecision:
         draw = {"distractors": self.distractors, "seed": self.seed, "prefix": self.prefix}
         return {"name": self.name, **draw, "extractor": dict(self.extractor.facts())}
 
+    def check(self, sample: Sample, reference: Sample | None = None) -> None:
+        """Raise if these images could get no score."""
+        prompts = sample.require_texts()
+        if len(prompts) <= self.distractors:
+            raise InputError(
+                f"{len(prompts)} different prompts have no {self.distractors} others each. Give "
+                f"{self.distractors + 1} or more, or set distractors lower."
+            )
+
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images and of their prompts."""
         texts = sample.extract_texts(self.extractor, self.prefix, share)
@@ -67,11 +76,6 @@ class RPrecision:
     def scores(self, sample: Sample, reference: Sample | None = None) -> list[Score]:
         """One; with categories, also one for each, against distractors of all."""
         prompts = sample.require_texts()
-        if len(prompts) <= self.distractors:
-            raise InputError(
-                f"{len(prompts)} different prompts have no {self.distractors} others each. Give "
-                f"{self.distractors + 1} or more, or set distractors lower."
-            )
         images = np.asarray(sample.features(self.extractor))
         texts = np.asarray(sample.text_features(self.extractor, self.prefix))
         others = distractors(prompts, self.distractors, self.seed)

@@ -48,6 +48,8 @@ class Ruler:
     ) -> None:
         """Compute what the scores need of every image, this process's share of it first. `start`:
         what the first stage enlarges, if it does."""
+        for _, metric, sample, against in self._cases(stages, None, start):
+            metric.check(sample, against)
         for share in dict.fromkeys((self.share, ALL)):
             for _, metric, sample, against in self._cases(stages, None, start):
                 metric.extract(sample, share, report)

@@ -40,7 +40,8 @@ ROOMS = {
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
     "report": {"basics", "run", "evaluation"},
-    "cascade": {"basics", "cli", "data", "text", "metrics", "stage", "run"},
+    "cascade": {"basics", "cli", "data", "text", "stage", "run"}
+    | {"evaluation", "image_set", "metrics"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
     "fetch": set(),

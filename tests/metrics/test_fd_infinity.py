@@ -41,4 +41,4 @@ def test_subsets_that_allow_no_line_are_refused(tmp_path: Path, smallest: int) -
     rng = np.random.default_rng(1)
     extractor, sample, real = pair(tmp_path, rng.normal(size=(200, 3)), rng.normal(size=(99, 3)))
     with pytest.raises(InputError, match=f"subsets of {smallest} of 200 images in 3 dimensions"):
-        FDInfinity(extractor, smallest=smallest).scores(sample, real)
+        FDInfinity(extractor, smallest=smallest).check(sample, real)

@@ -124,7 +124,7 @@ def test_r_precision_is_one_for_the_right_image_and_chance_for_noise() -> None:
 def test_r_precision_needs_more_prompts_than_distractors(tmp_path: Path) -> None:
     sample = toy(tmp_path)
     with pytest.raises(InputError, match="12 different prompts have no 99 others"):
-        RPrecision(ToyExtractor()).scores(sample)
+        RPrecision(ToyExtractor()).check(sample)
     metric = RPrecision(ToyExtractor(), distractors=11)
     assert metric.extract(sample)
     assert 0 <= metric.scores(sample)[0].value <= 1
