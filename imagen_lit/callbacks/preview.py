@@ -132,7 +132,7 @@ class Preview(Callback):
             )
             stages = {"": InMemory(images, prompts)}
             ruler.extract(stages)
-            rows, _ = ruler.measure(stages)
+            rows = ruler.measure(stages).rows
         return {
             f"score/{row['metric']}": [row["value"], *row["interval"]]
             if row["interval"]

@@ -38,14 +38,15 @@ from imagen_lit.data.prompts.source import (
 from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.judge_files import JudgeRow
+from imagen_lit.metrics import measured
 from imagen_lit.metrics.outside_judge import judged
-from imagen_lit.metrics.ruler import Rows, Ruler, merge, rows_of
+from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.run import evaluation_facts, provenance
 from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text.encoder import HuggingFace
 
-RESULTS = ("scores.json", "results.jsonl", SHEET)
+RESULTS = ("scores.json", "results.jsonl", SHEET, measured.VALUES)
 NO_RULER = Ruler({}, Path())
 JUDGE = "judge"  # folder of what is put before judges outside (docs/judges.md)
 LOCK = ".results.lock"  # held by the process that claims the folder or writes the results
@@ -145,14 +146,12 @@ def _results(
         scores["provenance"]["interval"] = "Wilson, 95 %"
         scores[evaluation_facts.SCORES] = {s: prompts.score(r) for s, r in results.items()}
     categories = prompts.categories if isinstance(prompts, CategorisedPrompts) else None
-    exact = judged_scores.rows(stages, scores.get(evaluation_facts.SCORES, {}))
-    measured = ruler.measure(stages, categories, start)
-    outside = rows_of(_outside(prompts, folder / JUDGE, stages, ruler.folder, categories))
-    rows: Rows = []
-    protocols: dict[str, Any] = {}
-    for some, facts in (exact, measured, outside):
-        rows, protocols = rows + some, protocols | facts
-    scores |= merge(_earlier(folder), rows, protocols)
+    exact = judged_scores.rows(stages, scores.get(evaluation_facts.SCORES, {}), results)
+    seen = ruler.measure(stages, categories, start)
+    outside = measured.of(_outside(prompts, folder / JUDGE, stages, ruler.folder, categories))
+    whole = measured.together(exact, seen, outside)
+    earlier = _earlier(folder)
+    scores |= measured.merge(earlier, whole)
     scores[image_files.THRESHOLD_HITS] = {
         stage: hits for stage, drawn in stages.items() if (hits := _threshold_hits(drawn.files))
     }
@@ -163,6 +162,7 @@ def _results(
     pixels.save_png(prompt_sheet(prompts, shown), folder / SHEET, texts)
     lines = (json.dumps({"stage": name} | row) for name, rows in results.items() for row in rows)
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
+    measured.write_values(folder, whole, prompts.prompts, prompts.seeds, bool(earlier))
     write_json(folder / "scores.json", scores)
     return scores
 

@@ -11,8 +11,9 @@ from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.image_set import judge_files
 from imagen_lit.image_set.folder import Folder
 from imagen_lit.image_set.image_set import ImageSet
+from imagen_lit.metrics import measured
 from imagen_lit.metrics.outside_judge import judged
-from imagen_lit.metrics.ruler import Ruler, merge, rows_of
+from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import Report, Sample, silent
 
 SCORES = "scores.json"
@@ -41,12 +42,14 @@ def evaluate_images(
         if not is_first:
             return {}
         categories = getattr(images, "categories", None)
-        rows, protocols = ruler.measure(stages, categories)
+        whole = ruler.measure(stages, categories)
         if isinstance(images, Folder) and images.prompts is not None:
             sample = Sample(images, ruler.folder, categories)
             answers = judged(folder / JUDGE, judge_files.of_folder(images), sample)
-            more = rows_of([(NAME, score) for score in answers])
-            rows, protocols = rows + more[0], protocols | more[1]
-        scores = {"provenance": provenance, **merge(earlier, rows, protocols)}
+            outside = measured.of([(NAME, score) for score in answers])
+            whole = measured.together(whole, outside)
+        scores = {"provenance": provenance, **measured.merge(earlier, whole)}
+        seeds = getattr(images, "seeds", None)
+        measured.write_values(folder, whole, images.prompts, seeds, bool(earlier))
         write_json(file, scores)
     return scores

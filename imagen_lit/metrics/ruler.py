@@ -2,7 +2,7 @@
 
 It is laid against the stages of a cascade, from the smallest to the largest, or against one set of
 images of any origin. Several processes extract a share of the features each, and then what others
-have left; a row of scores is that of a `Score` with the `stage` it belongs to.
+have left.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from imagen_lit.basics.process_share import Share
-from imagen_lit.evaluation.protocol import digest
 from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.statistics import StatisticsFile
+from imagen_lit.metrics import measured
+from imagen_lit.metrics.measured import Measured
 from imagen_lit.metrics.metric import Metric
 from imagen_lit.metrics.published_gaussian import PublishedGaussian
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
 
-Rows = list[dict[str, Any]]
 Stages = Mapping[str, ImageSet]  # from the smallest to the largest
 Reference = Callable[[int | None], Any]  # the edge of the images -> an image set, statistics, None
 
@@ -61,14 +61,14 @@ class Ruler:
         stages: Stages,
         categories: Sequence[str | None] | None = None,
         start: ImageSet | None = None,
-    ) -> tuple[Rows, dict[str, Any]]:
-        """The rows of all scores, and their protocols by hash."""
+    ) -> Measured:
+        """The scores of every stage, by every metric."""
         scores: list[tuple[str, Score]] = [
             (name, score)
             for name, metric, sample, against in self._cases(stages, categories, start)
             for score in metric.scores(sample, against)
         ]
-        return rows_of(scores)
+        return measured.of(scores)
 
     def _cases(
         self,
@@ -97,22 +97,3 @@ class Ruler:
                 return [PublishedGaussian(images)]
             return [Sample(images, self.reference_folder)]
         return [None]
-
-
-def rows_of(scores: Sequence[tuple[str, Score]]) -> tuple[Rows, dict[str, Any]]:
-    """Rows of (stage, score), and the protocols that their hashes stand for."""
-    rows = [{"stage": name} | score.row() for name, score in scores]
-    return rows, {digest(score.protocol): dict(score.protocol) for _, score in scores}
-
-
-def merge(earlier: Mapping[str, Any], rows: Rows, protocols: Mapping[str, Any]) -> dict[str, Any]:
-    """With the scores that other metrics gave for the same images; of each the newer one counts."""
-    former = {_key(row): row for row in earlier.get("scores", [])}
-    merged = list((former | {_key(row): row for row in rows}).values())
-    known = {**earlier.get("protocols", {}), **protocols}
-    hashes = {row["protocol"] for row in merged}
-    return {"scores": merged, "protocols": {h: p for h, p in known.items() if h in hashes}}
-
-
-def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["stage"], row["metric"], row["protocol"]

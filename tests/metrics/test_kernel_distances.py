@@ -89,7 +89,7 @@ def test_the_interval_holds_the_mean_of_such_samples(measure: str) -> None:
 
 def test_fewer_images_than_a_subset_are_refused(tmp_path: Path) -> None:
     extractor, sample, real = pair(tmp_path, *two_sets(60, 50, 4, 4, 0.0))
-    with pytest.raises(InputError, match=r"subsets of 1000 from 60 .* Set subset_size=50 or less"):
+    with pytest.raises(InputError, match=r"subsets of 1000 from 60 .* Set metrics.kid.subset_size=50 or"):
         KID(extractor).check(sample, real)
 
 
