@@ -17,17 +17,13 @@ NAME = "exact"
 
 
 def rows(
-    stages: Mapping[str, ImageSet], summaries: Mapping[str, Mapping[str, Any]]
+    stages: Mapping[str, ImageSet],
+    summaries: Mapping[str, Mapping[str, Any]],
     results: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> Measured:
     """Of what the judge's `score` gave for each stage by category;
     none without a judge."""
     scores: list[tuple[str, Score]] = []
-
-    def is_right(is_all: bool, stage: str) -> np.ndarray | None:
-        right = [bool(result["matches"]["exact"]) for result in results[stage]]
-        return np.array(right, np.float64) if is_all else None
-
     for stage, images in stages.items():
         judge = {"name": NAME, "judge": "shapes world", "version": imagen_lit.__version__}
         facts = {"score": NAME, "metric": judge, "sample": Sample(images, "").facts()}
@@ -36,6 +32,8 @@ def rows(
             protocol = facts | ({} if is_all else {"category": category})
             name = NAME if is_all else f"{NAME}/{category}"
             value, interval = row["exact"], tuple(row["interval"])
-            score = Score(name, value, interval, row["n"], "Wilson", protocol, is_right(is_all, stage))
+            right = np.array([float(each["matches"]["exact"]) for each in results[stage]])
+            values = right if is_all else None
+            score = Score(name, value, interval, row["n"], "Wilson", protocol, values)
             scores.append((stage, score))
     return measured.of(scores)
