@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from tokenizers import Tokenizer
 
 from imagen_lit.basics import json_file
@@ -33,7 +34,7 @@ def save(model: TwoTowers, tokenizer: Tokenizer, folder: Path) -> None:
         files = Path(temporary) / "encoder"
         files.mkdir()
         weights = {name: each.cpu().contiguous() for name, each in model.state_dict().items()}
-        save_file(weights, files / WEIGHTS)
+        (files / WEIGHTS).write_bytes(to_bytes(weights))  # its own writer shuts others out
         write_json(files / CONFIG, model.config())
         tokenizer.save(str(files / TOKENIZER))
         os.replace(files, folder)

@@ -31,6 +31,10 @@ def clip(tmp_path: Path) -> SmallClip:
     return make(tmp_path / "clip")
 
 
+def test_whoever_may_read_one_file_may_read_all(clip: SmallClip) -> None:
+    assert len({path.stat().st_mode for path in clip.path.iterdir()}) == 1
+
+
 def images(*sizes: tuple[int, int]) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
