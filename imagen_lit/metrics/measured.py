@@ -77,7 +77,7 @@ def write_values(
     if seeds is not None:
         arrays[SEEDS] = np.array(list(seeds))
     with atomic_write(folder / VALUES) as file:
-        np.savez_compressed(file, **(values | arrays))
+        np.savez_compressed(file, **(values | arrays))  # type: ignore[arg-type]
 
 
 def read_values(folder: Path) -> dict[str, np.ndarray]:

@@ -56,6 +56,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"text", "run", "report", "cascade"},
     "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
+    "compare": {"evaluation", "metrics", "report"},
     "gpu_check": {"run", "machine_check"}
     | {"pretrain_text", "build_shards", "embed_text", "train"},
     "dashboard": {"run"},
