@@ -55,6 +55,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "evaluate": {"data", "text", "run", "cascade"},
     "gpu_check": {"run", "machine_check"}
     | {"pretrain_text", "build_shards", "embed_text", "train"},
+    "rate": {"rating", "report"},
     "dashboard": {"run"},
     "runs": {"run", "report"},
     "demo": {"data", "run", "report", "cascade"}

@@ -1,0 +1,206 @@
+"""The command as a user types it: links, a server that is killed, and results at the end."""
+
+import csv
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import browser
+import pytest
+import rated_images
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for loopback
+
+
+class Server:
+    """The command in a folder, with what it prints."""
+
+    def __init__(self, place: Path, *words: str) -> None:
+        command = [sys.executable, "-m", "imagen_lit.rate", "port=0", *words]
+        self.process = subprocess.Popen(
+            command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.lines: list[str] = []
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if line.startswith("Ctrl-C"):
+                break
+        self.text = "\n".join(self.lines)
+        self.raters = re.findall(r"rater +\d+: (\S+)", self.text)
+        (self.owner,) = re.findall(r"results: +(\S+)", self.text) or [""]
+
+    def end(self, by: signal.Signals) -> str:
+        """Send the signal, and return what is printed from then on."""
+        self.process.send_signal(by)
+        return self.process.communicate(timeout=60)[0]
+
+
+@contextmanager
+def server(place: Path, *words: str) -> Iterator[Server]:
+    running = Server(place, *words)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def systems(place: Path, **settings: Any) -> str:
+    for number, name in enumerate(("ours", "theirs")):
+        rated_images.folder(place / name, colour=(60 + 120 * number, 90, 140), **settings)
+    return "systems={ours: ours, theirs: theirs}"
+
+
+def answer(link: str, step: int, number: int) -> int:
+    """Send an answer and wait until it is acknowledged; the next step."""
+    content = json.dumps({"step": step, "answer": number, "seconds": 1.5}).encode()
+    request = urllib.request.Request(f"{link}answer", content)
+    with OPENER.open(request, timeout=30) as reply:
+        return json.load(reply)["step"]
+
+
+def stored(place: Path) -> set[tuple[int, int, int]]:
+    with sqlite3.connect(place / "ratings/study/votes.sqlite") as database:
+        return set(database.execute("SELECT rater, step, answer FROM vote"))
+
+
+@pytest.mark.slow
+def test_a_killed_server_keeps_every_acknowledged_vote(tmp_path: Path) -> None:
+    """SIGKILL while several raters are sending; then the same command goes on."""
+    words = systems(tmp_path, prompts=10)
+    acknowledged: list[tuple[int, int, int]] = []
+    with server(tmp_path, words, "raters=4") as running:
+        enough = threading.Event()
+
+        def rate(rater: int) -> None:
+            try:
+                for step in range(20):
+                    answer(running.raters[rater], step, (rater + step) % 3)
+                    acknowledged.append((rater, step, (rater + step) % 3))
+                    if len(acknowledged) >= 24:
+                        enough.set()
+            except (OSError, urllib.error.URLError, ValueError):
+                return  # killed
+
+        threads = [threading.Thread(target=rate, args=(rater,)) for rater in range(4)]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(60)
+        running.process.kill()
+        for thread in threads:
+            thread.join()
+        running.process.wait()
+    there = stored(tmp_path)
+    assert len(acknowledged) >= 24 and set(acknowledged) <= there
+    assert len(there) <= len(acknowledged) + 4, "at most one a rater was on its way"
+    with server(tmp_path, words, "raters=5") as running:
+        assert "Preference" in running.text and "vote" in running.text
+        assert len(running.raters) == 5
+        done = [len([1 for rater, *_ in there if rater == number]) for number in range(4)]
+        assert re.findall(r"\((\d+) of 20 answers\)", running.text) == [str(n) for n in done if n]
+        step = max(step for rater, step, _ in there if rater == 0) + 1
+        if step < 20:
+            assert answer(running.raters[0], step, 1) == step + 1
+        with OPENER.open(running.owner, timeout=60) as reply:
+            page = reply.read().decode()
+        assert "What raters say" in page and "://" not in re.sub(r'"http[^"]*"', "", page)
+        with OPENER.open(f"{running.owner}ratings.csv", timeout=60) as reply:
+            assert len(reply.read().decode().splitlines()) == 1 + len(stored(tmp_path))
+        after = running.end(signal.SIGINT)
+    assert running.process.returncode == 0 and "the results: " in after, after
+    folder = tmp_path / "ratings/study"
+    rows = list(csv.DictReader((folder / "ratings.csv").read_text().splitlines()))
+    assert len(rows) == len(stored(tmp_path))
+    names = {"index.html", "results.csv", "study.json", "preference.svg", "preference.png"}
+    assert names <= {file.name for file in folder.iterdir()}
+    assert not re.search("|".join(map(re.escape, running.raters)), (folder / "index.html").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.MISSING, reason="chromium and chromedriver are not installed")
+def test_a_whole_session_is_played_on_a_phone(tmp_path: Path) -> None:
+    words = systems(tmp_path, prompts=3, images=8, size=(64, 64))
+    with (
+        server(tmp_path, words, "raters=2") as running,
+        browser.browser(tmp_path, 360, 740, is_phone=True) as phone,
+    ):
+        link, ready = running.raters[0], "return !document.querySelector('#answers button').disabled"
+        phone.open(link)
+        phone.until("return document.getElementById('go').textContent === 'Begin'")
+        phone.tap("#go")
+        for number in range(6):
+            phone.until(f"return state.step === {number} && !document.querySelector('#answers button')?.disabled")
+            assert phone.script("return document.documentElement.scrollWidth") <= 360
+            assert phone.script("return document.images.length") >= 16
+            if number == 1:  # a reload loses nothing
+                phone.reload()
+                phone.until("return state && state.step === 1")
+                phone.until(ready)
+            if number == 2:  # an image is enlarged, and turned to the next
+                phone.tap("#sets figure.b .grid button:nth-child(3)")
+                assert phone.until("return document.getElementById('large').open")
+                assert phone.script("return document.getElementById('which').textContent") == "3 of 8"
+                phone.tap("#after")
+                assert phone.script("return document.getElementById('which').textContent") == "4 of 8"
+                phone.tap("#close")
+                phone.until("return !document.getElementById('large').open")
+                phone.tap("#undo")
+                phone.until("return state.step === 1")
+                phone.until(ready)
+                phone.tap("#answers button:nth-child(2)")
+                phone.until("return state.step === 2")
+                phone.until(ready)
+            bottom = phone.script(
+                "return document.querySelector('#answers button:last-child')"
+                ".getBoundingClientRect().bottom"
+            )
+            assert bottom <= 740, "images, question and answers fit on the screen"
+            if number == 3:  # keys
+                phone.press("3")
+            elif number == 4:  # arrows and Enter
+                phone.press("\ue012")
+                phone.press("\ue007")
+            else:
+                phone.tap(f"#answers button:nth-child({number % 3 + 1})")
+        phone.until("return document.getElementById('title').textContent === 'Thank you.'")
+        there = {step: number for rater, step, number in stored(tmp_path) if rater == 0}
+        assert there == {0: 0, 1: 1, 2: 2, 3: 2, 4: 0, 5: 2}
+        assert "503" not in phone.script("return document.body.textContent")
+        phone.open(link.replace("/r/", "/r/x"))
+        assert "leads nowhere" in phone.script("return document.body.textContent")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "systems names no images"),
+        (["systems={ours: nowhere}"], "is no folder"),
+        (["systems={ours: empty, theirs: empty}"], "says of no image which prompt"),
+        (["systems={ours: ours, theirs: theirs}", "port=99999"], "cannot be listened to"),
+        (["systems={ours: ours, theirs: theirs}", "raters=0"], "raters=0"),
+        (["rating=coco", "systems={ours: ours, theirs: theirs}"], "no system 'original'"),
+    ],
+)
+def test_a_study_that_cannot_begin_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
+) -> None:
+    from imagen_lit import rate
+    from imagen_lit.basics.errors import InputError
+    from imagen_lit.cli import config
+
+    systems(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        rate.main(config.compose("rate", words))
+    assert sentence in str(error.value)
