@@ -162,7 +162,10 @@ def main(cfg: DictConfig) -> None:
             "and address=http://<this machine's name>:<port>; for the world, put a proxy with "
             "TLS before it and set address=https://..."
         )
-    print("Ctrl-C ends it and writes the results; every vote is on the disk as it is given", flush=True)
+    print(
+        "Ctrl-C ends it and writes the results; every vote is on the disk as it is given",
+        flush=True,
+    )
     server.serve(web_app.build(here, lambda: files(here)), listener)
     _print_results(here)
     _write(here, folder)

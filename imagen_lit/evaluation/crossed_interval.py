@@ -62,18 +62,19 @@ def share(
     """The interval of a mean of values from 0 to 1; None of a single vote.
 
     Wilson's (1927), with as many votes as would be independent and just as sure (Korn and Graubard
-    1998): it stays within [0, 1]. Where all votes agree, there are as many as raters or prompts,
-    whichever is fewer.
+    1998): it stays within [0, 1]. Where all votes agree, nothing tells how far they depend on each
+    other; they count as one a rater, or one a prompt, whichever is fewer.
     """
     total, freedom = variance(values, raters, prompts)
     if not math.isfinite(total):
         return None
     middle = float(np.mean(values))
     spread = middle * (1 - middle)
-    few = min(len(set(raters)), len(set(prompts)))
-    few = few if few > 1 else max(len(set(raters)), len(set(prompts)))
-    number = min(spread / total, len(values)) if total > 0 and spread > 0 else float(few)
-    t = float(stats.t.ppf(0.5 + confidence / 2, freedom))
+    if total > 0 and spread > 0:
+        number, t = spread / total, float(stats.t.ppf(0.5 + confidence / 2, freedom))
+    else:
+        clusters = [count for count in (len(set(raters)), len(set(prompts))) if count > 1]
+        number, t = float(min(clusters)), float(stats.norm.ppf(0.5 + confidence / 2))
     shrink = 1 + t * t / number
     centre = (middle + t * t / (2 * number)) / shrink
     reach = t / shrink * math.sqrt(spread / number + (t / (2 * number)) ** 2)

@@ -36,9 +36,7 @@ def agreements(ballots: Sequence[Ballot], seed: int = 0) -> list[Agreement]:
     ]
 
 
-def _agreement(
-    question: str, subject: str, group: Sequence[Ballot], seed: int
-) -> Agreement | None:
+def _agreement(question: str, subject: str, group: Sequence[Ballot], seed: int) -> Agreement | None:
     import evalica  # both only come with the extra `rate`
     import pandas as pd
 

@@ -77,8 +77,10 @@ def table(ballots: Sequence[Ballot]) -> str:
         left, right = (*each.sides, "", "")[:2]
         is_right = each.value == each.right if each.is_control else ""
         writer.writerow(
-            [each.rater + 1, each.prompt, ";".join(each.categories[1:]), each.question]
-            + [each.subject, left, right, each.answer, each.value, each.is_control, is_right]
-            + [each.seconds, each.time]
+            (
+                *(each.rater + 1, each.prompt, ";".join(each.categories[1:]), each.question),
+                *(each.subject, left, right, each.answer, each.value, each.is_control, is_right),
+                *(each.seconds, each.time),
+            )
         )
     return out.getvalue()

@@ -125,6 +125,4 @@ def _difference(
     values = [first[key] - second[key] for key in both]
     raters, prompts = [rater for rater, _ in both], [prompt for _, prompt in both]
     interval = crossed_interval.mean(values, raters, prompts)
-    return ScoreDifference(
-        pair, question, category, len(both), sum(values) / len(values), interval
-    )
+    return ScoreDifference(pair, question, category, len(both), sum(values) / len(values), interval)

@@ -45,9 +45,7 @@ def common_prompts(systems: Sequence[System]) -> list[str]:
 def picture_sets(systems: Sequence[System], prompt: str, images: int) -> tuple[PictureSet, ...]:
     """A set of each system, all of the same number of images, at most `images`."""
     count = min(images, *(len(system.sets[prompt].files) for system in systems))
-    return tuple(
-        PictureSet(system.name, system.sets[prompt].files[:count]) for system in systems
-    )
+    return tuple(PictureSet(system.name, system.sets[prompt].files[:count]) for system in systems)
 
 
 def category(systems: Sequence[System], prompt: str) -> tuple[str, ...]:

@@ -42,9 +42,7 @@ def _selection(trials: Sequence[Trial], rater: int, seed: int, most: int | None)
     return {order[(start + number) % len(order)] for number in range(count)}
 
 
-def _interleave(
-    trials: Sequence[Trial], rater: int, seed: int, prompts: set[str]
-) -> list[int]:
+def _interleave(trials: Sequence[Trial], rater: int, seed: int, prompts: set[str]) -> list[int]:
     """The trials of these prompts in random order, with their share of the controls spread among
     them."""
     draw = random.Random(f"order {seed} {rater}")

@@ -11,6 +11,7 @@ from imagen_lit.rating.trial import ALL
 
 CLUSTERS = "clustered by rater and by prompt"
 NO_WINNER = "–"
+PREFERENCE = "systems, question, category, votes, first, neither, second, preference for the first, preferred"
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,10 @@ def _preferences(results: Results) -> Table:
     ]
     return Table(
         "Preference",
-        "The shares of raters who prefer the first set, neither, and the second; and the preference "
+        "The shares of raters who prefer the first set, neither and the second; and the preference "
         f"for the first, an indifferent answer counting half, with its 95 % interval, {CLUSTERS}. "
         "A system is called preferred where the interval lies on one side of 50 %.",
-        ("systems", "question", "category", "votes", "first", "neither", "second")
-        + ("preference for the first", "preferred"),
+        PREFERENCE.split(", "),
         rows,
     )
 
@@ -93,8 +93,8 @@ def _scores(results: Results) -> Table:
     weight = " Weighted: by how hard raters find each prompt." if is_weighted else ""
     return Table(
         "Scores",
-        f"Means with 95 % intervals, {CLUSTERS}. Votes that the question does not apply are counted "
-        f"apart.{weight}",
+        f"Means with 95 % intervals, {CLUSTERS}. Votes that the question does not apply are "
+        f"counted apart.{weight}",
         ("question", "category", "system", "votes", "does not apply", "mean")
         + (("weighted",) if is_weighted else ()),
         rows,

@@ -45,9 +45,7 @@ def compute(trials: Sequence[Trial], votes: Sequence[Vote]) -> Results:
     """Leave out inattentive raters, and count the others."""
     every = ballot.of(trials, votes)
     inattentive = attention.inattentive(every)
-    counted = [
-        each for each in every if each.rater not in inattentive and not each.is_control
-    ]
+    counted = [each for each in every if each.rater not in inattentive and not each.is_control]
     return Results(
         every,
         counted,

@@ -61,9 +61,7 @@ class Session:
         if not 0 <= answer < len(self._trial(number).questions[step.question].answers):
             return False
         is_sane = seconds is not None and 0 <= seconds <= LONGEST
-        self.study.database.record(
-            self.rater, number, step, answer, seconds if is_sane else None
-        )
+        self.study.database.record(self.rater, number, step, answer, seconds if is_sane else None)
         return True
 
     def take_back(self, number: int) -> None:

@@ -46,9 +46,7 @@ def build(study: Study, results: Callable[[], Mapping[str, bytes]]) -> Starlette
     """The application. `results` makes the owner's page and its files anew, by name; the first is
     the page."""
     newest: dict[str, bytes] = {}
-    sessions = {
-        token: Session(study, rater) for rater, token in enumerate(study.database.tokens)
-    }
+    sessions = {token: Session(study, rater) for rater, token in enumerate(study.database.tokens)}
 
     def session(request: Request) -> Session:
         try:

@@ -57,8 +57,9 @@ def begin(
     images: int = 2,
 ) -> Study:
     """A study of small images with so many raters."""
-    chosen, protocol = systems(place, *names, prompts=prompts, images=images), (
-        protocol or DrawBench()
+    chosen, protocol = (
+        systems(place, *names, prompts=prompts, images=images),
+        (protocol or DrawBench()),
     )
     facts = study.facts(protocol.name, protocol.instructions, chosen, 0, most, None)
     database = Database(place / "votes.sqlite")
