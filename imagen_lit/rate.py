@@ -112,7 +112,8 @@ def _write(here: Study, folder: Path) -> None:
 
 
 def _print_results(here: Study) -> None:
-    for table in result_tables.tables(compute(here.trials, here.database.votes)):
+    results = compute(here.trials, here.database.votes)
+    for table in result_tables.tables(results) if results.every else ():
         widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
         print(f"\n{table.title}")
         for row in (table.heads, *table.rows):

@@ -44,9 +44,10 @@ def mean(
     prompts: Sequence[Hashable],
     confidence: float = 0.95,
 ) -> Interval | None:
-    """The interval of a mean; None of a single vote."""
+    """The interval of a mean; None of a single vote, and where all agree: then nothing tells how
+    far others would."""
     total, freedom = variance(values, raters, prompts)
-    if not math.isfinite(total):
+    if not math.isfinite(total) or total == 0:
         return None
     reach = stats.t.ppf(0.5 + confidence / 2, freedom) * math.sqrt(total)
     middle = float(np.mean(values))

@@ -6,6 +6,7 @@ The interval is that of Krippendorff's bootstrap. Answers are taken as ordered f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from imagen_lit.rating.ballot import Ballot
 
@@ -46,7 +47,7 @@ def _agreement(question: str, subject: str, group: Sequence[Ballot], seed: int) 
     units = int((matrix.notna().sum() > 1).sum())
     if units < 2 or frame.value.nunique() < 2:
         return None
-    distance = "ordinal" if subject == "pair" else "interval"
+    distance: Literal["ordinal", "interval"] = "ordinal" if subject == "pair" else "interval"
     result = evalica.alpha_bootstrap(
         matrix, distance=distance, n_resamples=RESAMPLES, random_state=seed
     )

@@ -20,7 +20,8 @@ HEADS = (
 @dataclass(frozen=True)
 class Ballot:
     """`systems` are the pair's, in the study's order, or the one of the set, or none; `sides` are
-    the labels from left to right. `right` is the value that a control asks for."""
+    the labels from left to right. `ends` are the least and the most that
+    the question's answers count; `right` is the value that a control asks for."""
 
     rater: int
     prompt: str
@@ -31,6 +32,7 @@ class Ballot:
     sides: tuple[str, ...]
     answer: str
     value: float | None
+    ends: tuple[float, float]
     right: float | None
     seconds: float | None
     time: str
@@ -50,6 +52,7 @@ def _ballot(trial: Trial, vote: Vote) -> Ballot:
     question = trial.questions[vote.question]
     answer = question.answers[vote.answer]
     value = answer.value
+    values = [each.value for each in question.answers if each.value is not None]
     if question.subject == "pair" and vote.places[0] != 0 and value is not None:
         value = 1 - value  # the first system was on the right
     return Ballot(
@@ -62,6 +65,7 @@ def _ballot(trial: Trial, vote: Vote) -> Ballot:
         tuple(trial.sets[place].label for place in vote.places),
         answer.words,
         value,
+        (min(values), max(values)),
         trial.right,
         vote.seconds,
         vote.time,

@@ -128,8 +128,12 @@ class Database:
     def votes(self) -> list[Vote]:
         """Every single one, by rater and step."""
         columns = "rater, trial, question, places, answer, seconds, time"
-        rows = self._rows(f"SELECT {columns} FROM vote ORDER BY rater, step")
-        return [Vote(*row[:3], tuple(json.loads(row[3])), *row[4:]) for row in rows]
+        return [
+            Vote(rater, trial, question, tuple(json.loads(places)), answer, seconds, time)
+            for rater, trial, question, places, answer, seconds, time in self._rows(
+                f"SELECT {columns} FROM vote ORDER BY rater, step"
+            )
+        ]
 
     def close(self) -> None:
         """Fold the log of the last votes into the file."""

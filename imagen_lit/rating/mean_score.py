@@ -10,6 +10,7 @@ from itertools import combinations
 
 from imagen_lit.evaluation import crossed_interval
 from imagen_lit.rating.ballot import Ballot
+from imagen_lit.rating.trial import ALL
 
 DIFFICULTY = "difficulty"
 
@@ -67,7 +68,7 @@ def mean_scores(ballots: Sequence[Ballot]) -> list[MeanScore]:
             groups.setdefault((each.question, category, each.systems[0]), []).append(each)
     return [
         _mean_score(*key, group, weights)
-        for key, group in sorted(groups.items(), key=lambda item: item[0][:1])
+        for key, group in sorted(groups.items(), key=_order)
         if any(each.value is not None for each in group)
     ]
 
@@ -81,10 +82,21 @@ def differences(ballots: Sequence[Ballot]) -> list[ScoreDifference]:
             by_system.setdefault(each.systems[0], {})[each.rater, each.prompt] = each.value or 0.0
     return [
         difference
-        for (question, category), by_system in scores.items()
-        for pair in combinations(by_system, 2)
+        for (question, category), by_system in sorted(scores.items(), key=_by_question)
+        for pair in combinations(sorted(by_system), 2)
         if (difference := _difference(pair, question, category, by_system))
     ]
+
+
+def _by_question(item: tuple[tuple[str, str], object]) -> tuple[str, bool, str]:
+    (question, category), _ = item
+    return question, category != ALL, category
+
+
+def _order(item: tuple[tuple[str, str, str], object]) -> tuple[str, bool, str, str]:
+    """All prompts first, then each category, with the systems side by side."""
+    (question, category, system), _ = item
+    return question, category != ALL, category, system
 
 
 def _single(ballots: Sequence[Ballot]) -> Iterator[Ballot]:
@@ -105,11 +117,18 @@ def _mean_score(
         len(clear),
         len(group) - len(clear),
         sum(values) / len(values),
-        crossed_interval.mean(
-            values, [each.rater for each, _ in clear], [each.prompt for each, _ in clear]
-        ),
+        _interval(clear),
         total / sum(weight) if sum(weight) else None,
     )
+
+
+def _interval(clear: Sequence[tuple[Ballot, float]]) -> crossed_interval.Interval | None:
+    """That of a share of the scale, so that it stays on it."""
+    low, high = clear[0][0].ends
+    shares = [(value - low) / (high - low) for _, value in clear]
+    raters, prompts = [each.rater for each, _ in clear], [each.prompt for each, _ in clear]
+    interval = crossed_interval.share(shares, raters, prompts)
+    return interval and (low + (high - low) * interval[0], low + (high - low) * interval[1])
 
 
 def _difference(

@@ -98,12 +98,15 @@ function rest(title, words, button = "") {
 
 function pictures() {
   const isPair = state.sets.length > 1;
-  at("sets").className = isPair ? "pair" : "";
+  const isSingle = isPair && state.sets.every((each) => each.length === 1);
+  at("sets").className = isSingle ? "pair single" : isPair ? "pair" : "";
   at("sets").replaceChildren(...state.sets.map((addresses, side) => {
-    const figure = node("figure", "", isPair ? "ab"[side] : addresses.length > 1 ? "" : "one");
+    const figure = node("figure", "", isPair ? "ab"[side] : "");
     if (isPair) figure.append(node("figcaption", "AB"[side]));
     const grid = node("div", "", "grid");
-    grid.style.setProperty("--columns", Math.min(4, addresses.length));
+    const columns = Math.min(4, addresses.length);
+    grid.style.setProperty("--columns", columns);
+    grid.style.setProperty("--rows", Math.ceil(addresses.length / columns));
     addresses.forEach((address, place) => grid.append(picture(addresses, address, place)));
     figure.append(grid);
     return figure;
@@ -141,8 +144,6 @@ function ask() {
     button.addEventListener("click", () => choose(number));
     return button;
   }));
-  start = 0;
-  setTimeout(ready, PAUSE);
   start = performance.now();
   ready();
 }
@@ -150,7 +151,12 @@ function ask() {
 function ready() {
   const images = [...at("sets").querySelectorAll("img")];
   const isThere = images.every((each) => each.classList.contains("there"));
-  if (!state.question || isOpen || !isThere || performance.now() - start < PAUSE) return;
+  if (!state.question || isOpen || !isThere) return;
+  const left = PAUSE - (performance.now() - start);
+  if (left > 0) {
+    setTimeout(ready, left + 1);
+    return;
+  }
   isOpen = true;
   for (const button of at("answers").children) button.disabled = false;
 }

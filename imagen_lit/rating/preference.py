@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from imagen_lit.evaluation import crossed_interval
 from imagen_lit.rating.ballot import Ballot
+from imagen_lit.rating.trial import ALL
 
 EVEN = 0.5
 
@@ -40,13 +41,14 @@ class Preference:
 
 
 def preferences(ballots: Sequence[Ballot]) -> list[Preference]:
-    """One for each pair, question and category, in the order of the votes."""
+    """One for each pair, question and category: all prompts first, then each category."""
     groups: dict[tuple[tuple[str, ...], str, str], list[Ballot]] = {}
     for each in ballots:
         if each.subject == "pair" and not each.is_control:
             for category in each.categories:
                 groups.setdefault((each.systems, each.question, category), []).append(each)
-    return [_preference(*key, group) for key, group in groups.items()]
+    order = sorted(groups, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
+    return [_preference(*key, groups[key]) for key in order]
 
 
 def _preference(
@@ -61,7 +63,9 @@ def _preference(
         len(values),
         len(set(raters)),
         len(set(prompts)),
-        *(values.count(value) / len(values) for value in (1.0, EVEN, 0.0)),
+        values.count(1.0) / len(values),
+        values.count(EVEN) / len(values),
+        values.count(0.0) / len(values),
         sum(values) / len(values),
         crossed_interval.share(values, raters, prompts),
     )

@@ -5,9 +5,10 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from imagen_lit.rating.mean_score import difficulties
 from imagen_lit.rating.results import Results
 
-HEADS = "kind question category system against n value low high weighted winner".split()
+HEADS = "kind question category prompt system against n value low high weighted winner".split()
 NONE = (None, None)
 
 
@@ -23,8 +24,12 @@ def table(results: Results) -> str:
 def _rows(results: Results) -> Iterator[dict[str, Any]]:
     for preference in results.preferences:
         systems = {"system": preference.systems[0], "against": preference.systems[1]}
-        about = {"question": preference.question, "category": preference.category, **systems}
-        about["n"] = preference.votes
+        about = {
+            "question": preference.question,
+            "category": preference.category,
+            "n": preference.votes,
+            **systems,
+        }
         yield {
             "kind": "preference",
             **about,
@@ -68,6 +73,8 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
             "n": agreement.units,
             **_interval(agreement.alpha, agreement.interval),
         }
+    for prompt, value in difficulties(results.counted).items():
+        yield {"kind": "difficulty", "prompt": prompt, "value": value}
     yield {"kind": "raters who count", "value": results.raters}
     yield {"kind": "raters left out", "value": len(results.inattentive)}
 

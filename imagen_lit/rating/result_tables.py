@@ -11,7 +11,7 @@ from imagen_lit.rating.trial import ALL
 
 CLUSTERS = "clustered by rater and by prompt"
 NO_WINNER = "–"
-PREFERENCE = "systems, question, category, votes, first, neither, second, preference for the first, preferred"
+PREFERENCE = "systems, question, category, votes, first, neither, second, for the first, preferred"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ def _paper(results: Results) -> Table | None:
         return None
     originals = {each.systems[1] for each in results.preferences}
     rows = []
-    for score in sorted(results.scores, key=lambda each: (each.category != ALL, each.category)):
+    for score in sorted(
+        results.scores, key=lambda e: (e.category != ALL, e.category, e.system not in originals)
+    ):
         preference = real.get((score.system, score.category))
         half = "50.0 %" if score.system in originals else _plus_minus(preference)
         rows.append((score.category, score.system, half, _plus_minus(score)))
