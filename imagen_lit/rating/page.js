@@ -121,8 +121,15 @@ function picture(addresses, address, place) {
   const image = node("img");
   image.alt = "";
   image.decoding = "async";
-  image.addEventListener("load", () => { image.classList.add("there"); ready(); });
-  image.addEventListener("error", () => setTimeout(() => { image.src = address; }, 2000));
+  image.addEventListener("load", () => {
+    trouble("");
+    image.classList.add("there");
+    ready();
+  });
+  image.addEventListener("error", () => {
+    trouble("An image does not load. Trying again …");
+    setTimeout(() => { image.src = address; }, 2000);
+  });
   image.src = address;
   button.append(image);
   return button;
