@@ -85,7 +85,7 @@ def _page(here: Study, results: Results, charts: Mapping[str, bytes]) -> str:
     systems = ", ".join(here.facts["systems"])
     lead = (
         f"{systems}, by the protocol {here.facts['protocol']}: "
-        f"{quantity(len(results.counted), 'vote')} of {quantity(results.raters, 'rater')}."
+        f"{quantity(len(results.valid), 'vote')} of {quantity(results.raters, 'rater')}."
     )
     links = [(name, name) for name in ("ratings.csv", "results.csv", "study.json")]
     figures = "".join(
@@ -100,8 +100,9 @@ def _page(here: Study, results: Results, charts: Mapping[str, bytes]) -> str:
         for table in result_tables.tables(results)
     ]
     rows = [(each["name"], each["words"], " · ".join(each["answers"])) for each in _questions(here)]
-    asked = page.table(("question", "words", "answers"), rows)
-    body.append(page.section("What raters were asked", asked, " ".join(here.facts["instructions"])))
+    questions = page.table(("question", "words", "answers"), rows)
+    instructions = " ".join(here.facts["instructions"])
+    body.append(page.section("What raters were asked", questions, instructions))
     return page.text(KIND, "Ratings", body)
 
 

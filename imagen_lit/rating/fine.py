@@ -88,6 +88,6 @@ class Fine:
 
 def _own(images: PromptImages) -> Question:
     """A prompt's question, whose answer the images show or do not show."""
-    words = f"{images.question} Most of these images show: {images.answer}."
-    answers = (Answer("yes, most do", 1.0), Answer("no", 0.0), Answer("cannot tell", None))
+    words = f"{images.question} Right is: {images.answer}. Is it so in most of these images?"
+    answers = (Answer("yes", 1.0), Answer("no", 0.0), Answer("cannot tell", None))
     return Question("own question", words, answers, "set")

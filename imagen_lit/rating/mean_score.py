@@ -17,8 +17,8 @@ DIFFICULTY = "difficulty"
 
 @dataclass(frozen=True)
 class MeanScore:
-    """`weighted` by difficulty, where that was asked; `silent` votes say that the question does not
-    apply, and are in no mean."""
+    """`by_difficulty` is the mean weighted by it, where it was asked; `silent` votes say that the
+    question does not apply, and are in no mean."""
 
     system: str
     question: str
@@ -27,7 +27,7 @@ class MeanScore:
     silent: int
     value: float
     interval: crossed_interval.Interval | None
-    weighted: float | None
+    by_difficulty: float | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def difficulties(ballots: Sequence[Ballot]) -> dict[str, float]:
     for each in ballots:
         if each.question == DIFFICULTY and each.subject == "caption" and each.value is not None:
             values.setdefault(each.prompt, []).append(each.value)
-    return {prompt: sum(given) / len(given) for prompt, given in values.items()}
+    return {prompt: sum(points) / len(points) for prompt, points in values.items()}
 
 
 def mean_scores(ballots: Sequence[Ballot]) -> list[MeanScore]:

@@ -57,10 +57,10 @@ async function undo() {
 // Showing ----------------------------------------------------------------------------------------
 
 function node(tag, text = "", name = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = name;
-  return made;
+  const item = document.createElement(tag);
+  item.textContent = text;
+  item.className = name;
+  return item;
 }
 
 function show(next) {

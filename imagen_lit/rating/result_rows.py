@@ -8,7 +8,7 @@ from typing import Any
 from imagen_lit.rating.mean_score import difficulties
 from imagen_lit.rating.results import Results
 
-HEADS = "kind question category prompt system against n value low high weighted winner".split()
+HEADS = "kind question category prompt system against n value low high by_difficulty winner".split()
 NONE = (None, None)
 
 
@@ -46,7 +46,7 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
             "system": score.system,
             "n": score.votes,
             **_interval(score.value, score.interval),
-            "weighted": score.weighted,
+            "by_difficulty": score.by_difficulty,
         }
     for difference in results.differences:
         yield {
@@ -73,7 +73,7 @@ def _rows(results: Results) -> Iterator[dict[str, Any]]:
             "n": agreement.units,
             **_interval(agreement.alpha, agreement.interval),
         }
-    for prompt, value in difficulties(results.counted).items():
+    for prompt, value in difficulties(results.valid).items():
         yield {"kind": "difficulty", "prompt": prompt, "value": value}
     yield {"kind": "raters who count", "value": results.raters}
     yield {"kind": "raters left out", "value": len(results.inattentive)}

@@ -79,7 +79,7 @@ def _paper(results: Results) -> Table | None:
 
 
 def _scores(results: Results) -> Table:
-    is_weighted = any(each.weighted is not None for each in results.scores)
+    is_weighted = any(each.by_difficulty is not None for each in results.scores)
     rows = [
         (
             each.question,
@@ -88,7 +88,7 @@ def _scores(results: Results) -> Table:
             f"{each.votes:,}",
             f"{each.silent:,}",
             _number(each.value, each.interval),
-            *([_number(each.weighted)] if is_weighted else []),
+            *([_number(each.by_difficulty)] if is_weighted else []),
         )
         for each in results.scores
     ]
@@ -161,7 +161,7 @@ def _rater_rows(results: Results) -> Iterator[tuple[str, str]]:
     if results.controls:
         words = f"{len(results.inattentive):,} of {len(results.controls):,} who met controls"
         yield "left out, with fewer than 80 % of the controls right", words
-    yield "votes that count", f"{len(results.counted):,}"
+    yield "votes that count", f"{len(results.valid):,}"
     if results.seconds is not None:
         yield "median time of an answer", f"{results.seconds:.1f} s"
     for systems, left, votes in _sides(results):
@@ -170,7 +170,7 @@ def _rater_rows(results: Results) -> Iterator[tuple[str, str]]:
 
 def _sides(results: Results) -> Iterator[tuple[str, int, int]]:
     pairs: dict[tuple[str, ...], list[bool]] = {}
-    for each in results.counted:
+    for each in results.valid:
         if each.subject == "pair":
             pairs.setdefault(each.systems, []).append(each.sides[0] == each.systems[0])
     for systems, left in pairs.items():

@@ -16,11 +16,11 @@ from imagen_lit.rating.trial import Trial
 
 @dataclass(frozen=True)
 class Results:
-    """`every` is all ballots, `counted` those of attentive raters and of no control; `inattentive`
+    """`every` is all ballots, `valid` those of attentive raters and of no control; `inattentive`
     are the raters left out."""
 
     every: list[Ballot]
-    counted: list[Ballot]
+    valid: list[Ballot]
     controls: dict[int, float]
     inattentive: set[int]
     preferences: list[Preference]
@@ -32,12 +32,12 @@ class Results:
     @property
     def raters(self) -> int:
         """How many have answered anything that counts."""
-        return len({each.rater for each in self.counted})
+        return len({each.rater for each in self.valid})
 
     @property
     def seconds(self) -> float | None:
         """The median time of an answer."""
-        times = [each.seconds for each in self.counted if each.seconds is not None]
+        times = [each.seconds for each in self.valid if each.seconds is not None]
         return median(times) if times else None
 
 
@@ -45,15 +45,15 @@ def compute(trials: Sequence[Trial], votes: Sequence[Vote]) -> Results:
     """Leave out inattentive raters, and count the others."""
     every = ballot.of(trials, votes)
     inattentive = attention.inattentive(every)
-    counted = [each for each in every if each.rater not in inattentive and not each.is_control]
+    valid = [each for each in every if each.rater not in inattentive and not each.is_control]
     return Results(
         every,
-        counted,
+        valid,
         attention.shares(every),
         inattentive,
-        preferences(counted),
-        mean_scores(counted),
-        differences(counted),
-        strengths(counted),
-        agreements(counted),
+        preferences(valid),
+        mean_scores(valid),
+        differences(valid),
+        strengths(valid),
+        agreements(valid),
     )

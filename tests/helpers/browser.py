@@ -40,8 +40,8 @@ class Browser:
 
     def tap(self, selector: str) -> None:
         """Tap what a person sees there; refused by the driver where something covers it."""
-        found = self.call("POST", "/element", {"using": "css selector", "value": selector})
-        self.call("POST", f"/element/{found[ELEMENT]}/click", {})
+        element = self.call("POST", "/element", {"using": "css selector", "value": selector})
+        self.call("POST", f"/element/{element[ELEMENT]}/click", {})
 
     def press(self, key: str) -> None:
         """A key on the keyboard."""
@@ -97,8 +97,8 @@ def browser(folder: Path, width: int, height: int, is_phone: bool) -> Iterator[B
             metrics = {"width": width, "height": height, "pixelRatio": 2, "touch": True}
             options["mobileEmulation"] = {"deviceMetrics": metrics}
         capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
-        begun = _request("POST", f"{address}/session", {"capabilities": capabilities})
-        window = Browser(address, begun["sessionId"])
+        session = _request("POST", f"{address}/session", {"capabilities": capabilities})
+        window = Browser(address, session["sessionId"])
         try:
             yield window
         finally:

@@ -63,6 +63,6 @@ def begin(
     )
     facts = study.facts(protocol.name, protocol.instructions, chosen, 0, most, None)
     database = Database(place / "votes.sqlite")
-    begun = study.start(database, facts, protocol.trials(chosen, 0), chosen)
+    here = study.start(database, facts, protocol.trials(chosen, 0), chosen)
     database.invite(raters)
-    return begun
+    return here

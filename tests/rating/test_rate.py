@@ -19,6 +19,10 @@ import browser
 import pytest
 import rated_images
 
+from imagen_lit import rate
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import config
+
 LEFT, ENTER = "\ue012", "\ue007"  # WebDriver's names of the keys
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for loopback
 
@@ -83,7 +87,7 @@ def test_a_killed_server_keeps_every_acknowledged_vote(tmp_path: Path) -> None:
     with server(tmp_path, words, "raters=4") as running:
         enough = threading.Event()
 
-        def rate(rater: int) -> None:
+        def send(rater: int) -> None:
             try:
                 for step in range(20):
                     answer(running.raters[rater], step, (rater + step) % 3)
@@ -93,7 +97,7 @@ def test_a_killed_server_keeps_every_acknowledged_vote(tmp_path: Path) -> None:
             except (OSError, urllib.error.URLError, ValueError):
                 return  # killed
 
-        threads = [threading.Thread(target=rate, args=(rater,)) for rater in range(4)]
+        threads = [threading.Thread(target=send, args=(rater,)) for rater in range(4)]
         for thread in threads:
             thread.start()
         assert enough.wait(60)
@@ -206,13 +210,15 @@ def test_a_whole_session_is_played_on_a_phone(tmp_path: Path) -> None:
 def test_a_study_that_cannot_begin_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
 ) -> None:
-    from imagen_lit import rate
-    from imagen_lit.basics.errors import InputError
-    from imagen_lit.cli import config
-
     systems(tmp_path)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
         rate.main(config.compose("rate", words))
     assert sentence in str(error.value)
+
+
+def test_packages_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "PACKAGES", ("starlette", "no_such_package"))
+    with pytest.raises(InputError, match=r"needs no_such_package\. Type pip install 'imagen-lit"):
+        rate.main(config.compose("rate"))

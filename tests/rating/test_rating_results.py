@@ -137,8 +137,8 @@ def test_scores_are_weighted_by_the_raters_difficulty() -> None:
         if each.question == "alignment"
     }
     assert (scores["a"].value, scores["b"].value) == (6.0, 5.0)
-    assert scores["a"].weighted == pytest.approx((1 * 10 + 9 * 2) / 10)
-    assert scores["b"].weighted == pytest.approx((1 * 4 + 9 * 6) / 10)
+    assert scores["a"].by_difficulty == pytest.approx((1 * 10 + 9 * 2) / 10)
+    assert scores["b"].by_difficulty == pytest.approx((1 * 4 + 9 * 6) / 10)
 
 
 def test_an_answer_that_does_not_apply_is_counted_and_in_no_mean() -> None:
