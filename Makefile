@@ -14,9 +14,10 @@ help: ## list the targets
 demo: $(READY) ## train the laptop cascade and show its images (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
 
-# Six prompts, eight images each, by the demo's first checkpoint that is still there and by its last.
-RATED := ["a red circle above a blue square","a pink diamond under a large pink triangle", \
-  "three small green squares","a small cyan triangle","two yellow circles","a blue cross left of a red square"]
+# Held-out prompts, eight images each, by the demo's first checkpoint that is still there and by its last.
+RATED := ["a picture of a pink diamond under a large pink triangle","a small cyan triangle","one yellow square", \
+  "there is a red square above a large yellow diamond","this shows three orange triangles", \
+  "a picture of two small green diamonds"]
 
 rate: $(READY) ## rate the images of two checkpoints of the demo, on a page for a phone
 	@set -- $$(ls runs/demo/base/checkpoints 2>/dev/null | sed -n 's/^0*\([0-9]*\)\.ckpt$$/\1/p'); \
@@ -28,6 +29,7 @@ rate: $(READY) ## rate the images of two checkpoints of the demo, on a page for 
 	    out=ratings/demo/$$images >/dev/null || exit 1; \
 	done; \
 	$(BIN)/python -m imagen_lit.rate raters=2 folder=ratings/demo/study_$${first}_$$last \
+	  prompt_facts=runs/demo/evaluation/results.jsonl \
 	  systems="{after_$$first: ratings/demo/$$first/sr2, after_$$last: ratings/demo/$$last/sr2}"
 
 setup: $(READY) ## install everything into .venv, and no more

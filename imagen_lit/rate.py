@@ -20,7 +20,15 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
-from imagen_lit.rating import ballot, result_charts, result_rows, result_tables, study, system
+from imagen_lit.rating import (
+    ballot,
+    prompt_facts,
+    result_charts,
+    result_rows,
+    result_tables,
+    study,
+    system,
+)
 from imagen_lit.rating.database import Database
 from imagen_lit.rating.results import Results, compute
 from imagen_lit.rating.session import Session
@@ -45,14 +53,17 @@ def open_study(cfg: DictConfig) -> Study:
         for name, folder in folders.items()
     ]
     system.refuse_other_sizes(systems, cfg.edge)
+    if cfg.prompt_facts is not None:
+        facts = prompt_facts.read(arguments.path("prompt_facts", cfg.prompt_facts))
+        systems = [prompt_facts.add(each, facts) for each in systems]
     protocol = config.build(cfg.rating)
     trials = protocol.trials(systems, cfg.seed)
-    facts = study.facts(
+    rules = study.facts(
         protocol.name, protocol.instructions, systems, cfg.seed, cfg.prompts, cfg.edge
     )
     database = Database(Path(str(cfg.folder)) / DATABASE)
     try:
-        return study.start(database, facts, trials, systems)
+        return study.start(database, rules, trials, systems)
     except InputError:
         database.close()
         raise

@@ -10,7 +10,7 @@ from PIL import Image
 
 from imagen_lit.basics import pixels, png_metadata
 from imagen_lit.basics.errors import InputError
-from imagen_lit.rating import system
+from imagen_lit.rating import prompt_facts, system
 from imagen_lit.rating.coco import Coco, categories
 from imagen_lit.rating.database import Database
 from imagen_lit.rating.drawbench import DrawBench
@@ -166,3 +166,40 @@ def test_trials_come_back_from_the_database_as_they_were(tmp_path: Path) -> None
         for trial in protocol.trials(systems, 0):
             again: Trial = from_json(json.loads(json.dumps(to_json(trial))))
             assert again == trial
+
+
+SHEETS = {
+    "drawbench.csv": '\ufeffPrompts,Category\n"prompt 0 ","Gary Marcus et al. "\nother,Text\n',
+    "suite.jsonl": '{"prompt": "prompt 0", "ability": "Gary Marcus et al."}\n\n[]\n',
+    "results.jsonl": '{"prompt": "prompt 0", "matches": {}, "seed": 3}\n'
+    '{"prompt": "prompt 0", "category": "Gary Marcus et al."}',
+}
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_file_may_say_what_the_folder_does_not(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(SHEETS[name])
+    there = system.read("ours", rated_images.folder(tmp_path / "ours", category="", answer="own"))
+    more = prompt_facts.add(there, prompt_facts.read(tmp_path / name)).sets
+    assert more["prompt 0"].category == "Gary Marcus et al."
+    assert (more["prompt 1"].category, more["prompt 0"].answer) == ("", "own")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a,b\n1,2\n", "no row with a prompt"),
+        (b"prompt\nelse\n", "knows no prompt of ours"),
+        (b"prompt\n\xff\n", "cannot be read as a table"),
+        (b'prompt\n"open\n', "cannot be read as a table"),
+        (None, "is no file"),
+    ],
+)
+def test_a_file_that_says_nothing_of_the_prompts_is_refused(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    there = system.read("ours", rated_images.folder(tmp_path / "ours"))
+    if content is not None:
+        (tmp_path / "facts.csv").write_bytes(content)
+    read = lambda: prompt_facts.add(there, prompt_facts.read(tmp_path / "facts.csv"))  # noqa: E731
+    assert problem in refusal(read)
