@@ -9,9 +9,10 @@ kind, and takes its quantile from Student's t with Satterthwaite's (1946) degree
 
 import math
 from collections.abc import Hashable, Sequence
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes a second
 
 Interval = tuple[float, float]
 
@@ -49,7 +50,7 @@ def mean(
     total, freedom = variance(values, raters, prompts)
     if not math.isfinite(total) or total == 0:
         return None
-    reach = stats.t.ppf(0.5 + confidence / 2, freedom) * math.sqrt(total)
+    reach = stdtrit(freedom, 0.5 + confidence / 2) * math.sqrt(total)
     middle = float(np.mean(values))
     return middle - reach, middle + reach
 
@@ -72,10 +73,10 @@ def share(
     middle = float(np.mean(values))
     spread = middle * (1 - middle)
     if total > 0 and spread > 0:
-        number, t = spread / total, float(stats.t.ppf(0.5 + confidence / 2, freedom))
+        number, t = spread / total, float(stdtrit(freedom, 0.5 + confidence / 2))
     else:
         clusters = [count for count in (len(set(raters)), len(set(prompts))) if count > 1]
-        number, t = float(min(clusters)), float(stats.norm.ppf(0.5 + confidence / 2))
+        number, t = float(min(clusters)), NormalDist().inv_cdf(0.5 + confidence / 2)
     shrink = 1 + t * t / number
     centre = (middle + t * t / (2 * number)) / shrink
     reach = t / shrink * math.sqrt(spread / number + (t / (2 * number)) ** 2)
