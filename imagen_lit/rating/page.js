@@ -94,6 +94,7 @@ function rest(title, words, button = "") {
   at("words").replaceChildren(...words.map((each) => node("p", each, each === WAYS ? "soft" : "")));
   at("go").textContent = button;
   at("go").hidden = !button;
+  at("go").focus();
 }
 
 function pictures() {
@@ -196,6 +197,7 @@ function move(step) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const isLarge = at("large").open;
+  if (at("work").hidden && event.key.toLowerCase() !== "u") return;
   const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
   if (step && isLarge) turn(position + step);
   else if (step) move(step);

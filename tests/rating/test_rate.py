@@ -154,8 +154,13 @@ def test_a_whole_session_is_played_on_a_phone(tmp_path: Path) -> None:
 
         phone.open(link)
         phone.until("return document.getElementById('go').textContent === 'Begin'")
-        phone.tap("#go")
+        phone.press("1")  # no answer yet
+        phone.press(ENTER)
         ready(0)
+        phone.tap("#help")
+        phone.press("1")  # nor here
+        assert text("go") == "Go on"
+        phone.tap("#go")
         tap(1)
         ready(1)
         phone.reload()  # which loses nothing
