@@ -162,9 +162,9 @@ def main(cfg: DictConfig) -> None:
             arguments.whole_number(name, cfg[name], 1)
     folder = chosen_folder.of("folder", cfg.folder)
     chosen_folder.require_writable("folder", cfg.folder, folder)
+    listener = server.bind(str(cfg.host), cfg.port)
     here = open_study(cfg)
     here.database.invite(cfg.raters)
-    listener = server.bind(str(cfg.host), cfg.port)
     port = listener.getsockname()[1]
     address = str(cfg.address or f"http://{cfg.host}:{port}").rstrip("/")
     _print_results(here)

@@ -59,17 +59,19 @@ class Database:
         self._connection = _open(file)
 
     def begin(self, facts: Mapping[str, Any], trials: Sequence[Trial]) -> None:
-        """Write down what the study is, once."""
+        """Write down what the study is, as long as nobody has voted; the links stay."""
         with self._writing() as connection:
+            owner = connection.execute("SELECT owner FROM study").fetchone() or [_token()]
+            connection.execute("DELETE FROM study")
             connection.execute(
                 "INSERT INTO study VALUES (?, ?, ?)",
-                (json.dumps(facts), json.dumps([*map(to_json, trials)]), _token()),
+                (json.dumps(facts), json.dumps([*map(to_json, trials)]), owner[0]),
             )
 
     @property
-    def is_begun(self) -> bool:
-        """Whether it holds a study already."""
-        return bool(self._rows("SELECT 1 FROM study"))
+    def has_votes(self) -> bool:
+        """Whether anybody has answered anything."""
+        return bool(self._rows("SELECT 1 FROM vote LIMIT 1"))
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -53,8 +53,8 @@ class Study:
 def start(
     database: Database, facts: Mapping[str, Any], trials: list[Trial], systems: Sequence[System]
 ) -> Study:
-    """Begin a study, or continue that of the database; another one is refused."""
-    if not database.is_begun:
+    """Begin a study, or continue that of the database; votes of another one are kept from it."""
+    if not database.has_votes:
         database.begin(facts, trials)
     before, now = (flatten(dict(each)) for each in (database.facts, facts))
     if difference := settings_diff(before, now):

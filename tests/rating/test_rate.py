@@ -219,7 +219,7 @@ def test_a_study_that_cannot_begin_says_why(
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
-        rate.main(config.compose("rate", words))
+        rate.main(config.compose("rate", ["port=0", *words]))
     assert sentence in str(error.value)
 
 

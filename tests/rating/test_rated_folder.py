@@ -15,6 +15,7 @@ from imagen_lit.rating.coco import Coco, categories
 from imagen_lit.rating.database import Database
 from imagen_lit.rating.drawbench import DrawBench
 from imagen_lit.rating.fine import Fine
+from imagen_lit.rating.session import Session
 from imagen_lit.rating.trial import Trial, from_json, to_json
 
 
@@ -83,7 +84,13 @@ def test_images_of_other_sizes_are_refused_or_shown_alike(tmp_path: Path) -> Non
 
 
 def test_a_study_goes_on_only_as_it_began(tmp_path: Path) -> None:
-    rated_images.begin(tmp_path).database.close()
+    first = rated_images.begin(tmp_path, Fine())
+    links = first.database.tokens, first.database.owner
+    first.database.close()
+    begun = rated_images.begin(tmp_path)  # nobody has voted yet
+    assert (begun.database.tokens, begun.database.owner) == links
+    Session(begun, 0).answer(0, 0, 1.0)
+    begun.database.close()
     rated_images.begin(tmp_path).database.close()
     message = refusal(rated_images.begin, tmp_path, Fine())
     assert "votes of another study" in message and "protocol is" in message
