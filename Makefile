@@ -6,13 +6,31 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format rooms clean
+.PHONY: help setup demo rate test lint format rooms clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## train the laptop cascade and show its images (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
+
+# Held-out prompts, eight images each, by the demo's first checkpoint that is still there and by its last.
+RATED := ["a picture of a pink diamond under a large pink triangle","a small cyan triangle","one yellow square", \
+  "there is a red square above a large yellow diamond","this shows three orange triangles", \
+  "a picture of two small green diamonds"]
+
+rate: $(READY) ## rate the images of two checkpoints of the demo, on a page for a phone
+	@set -- $$(ls runs/demo/base/checkpoints 2>/dev/null | sed -n 's/^0*\([0-9]*\)\.ckpt$$/\1/p'); \
+	if [ $$# -lt 2 ]; then echo "there are no two checkpoints in runs/demo/base; type make demo first"; exit 1; fi; \
+	first=$$1; shift $$(($$# - 1)); last=$$1; \
+	for images in $$first $$last; do \
+	  echo "drawing with the base stage after $$images images"; \
+	  $(BIN)/python -m imagen_lit.sample prompts='$(RATED)' images=8 cascade.base.images=$$images \
+	    out=ratings/demo/$$images >/dev/null || exit 1; \
+	done; \
+	$(BIN)/python -m imagen_lit.rate raters=2 folder=ratings/demo/study_$${first}_$$last \
+	  prompt_facts=runs/demo/evaluation/results.jsonl \
+	  systems="{after_$$first: ratings/demo/$$first/sr2, after_$$last: ratings/demo/$$last/sr2}"
 
 setup: $(READY) ## install everything into .venv, and no more
 

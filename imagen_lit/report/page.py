@@ -18,13 +18,18 @@ MARK = '<meta name="generator" content="imagen_lit {}">'
 
 def write(file: Path, kind: str, title: str, body: Iterable[str]) -> None:
     """Write the page of these pieces of HTML; `kind` says which page it is."""
-    text = (
+    write_text(file, text(kind, title, body))
+
+
+def text(kind: str, title: str, body: Iterable[str]) -> str:
+    """The page of these pieces of HTML; half a character, which JSON may hold, becomes a mark."""
+    whole = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"{MARK.format(kind)}<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body>{''.join(body)}</body></html>\n"
     )
-    write_text(file, text.encode(errors="replace").decode())  # JSON may hold half a character
+    return whole.encode(errors="replace").decode()
 
 
 def is_kind(file: Path, kind: str) -> bool:

@@ -24,6 +24,7 @@ COMMANDS = [
     ("build_shards", "folder={}", "folder"),
     ("pretrain_text", "folder={}", "folder"),
     ("dashboard", "folder={}", "folder"),
+    ("rate", "folder={}", "folder"),
     ("runs", "runs={}", "runs"),
     ("demo", "runs={}", "runs"),
     ("demo", "datasets={}", "datasets"),

@@ -59,6 +59,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "compare": {"evaluation", "metrics", "report"},
     "gpu_check": {"run", "machine_check"}
     | {"pretrain_text", "build_shards", "embed_text", "train"},
+    "rate": {"rating", "report"},
     "dashboard": {"run"},
     "runs": {"run", "report"},
     "demo": {"data", "run", "report", "cascade"}
