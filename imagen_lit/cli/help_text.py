@@ -46,6 +46,9 @@ def render(command: str, overrides: Sequence[str]) -> str:
         for key, name in choices.items()
         if "@" not in key
     }
+    for key in _lists(command):  # of which Hydra does not tell what is chosen
+        names = ",".join(OmegaConf.select(cfg, key, default={}))
+        groups[f"{key}=[{names}]"] = _options(key, comments.get(GROUP + key))
     settings = {
         f"{key}={_value(cfg, key)}": comment
         for key, comment in comments.items()
@@ -64,6 +67,13 @@ def _head(command: str) -> tuple[list[str], list[str]]:
     head = lines[: next((n for n, line in enumerate(lines) if not line.startswith("#")), None)]
     examples = [line[1:].strip() for line in head if line.startswith("#   ")]
     return [line[1:].strip() for line in head if not line.startswith("#   ")], examples
+
+
+def _lists(command: str) -> list[str]:
+    """The groups of which a root config takes several options at once."""
+    root = yaml.safe_load((Path(assets.conf()) / f"{command}.yaml").read_text())
+    entries = [each for each in root.get("defaults", []) if isinstance(each, dict)]
+    return [key for entry in entries for key, value in entry.items() if isinstance(value, list)]
 
 
 def _with_parents(file: Path, package: str) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from imagen_lit.evaluation.bootstrap import mean_interval
 from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 from toy_sample import pair
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.evaluation.bootstrap import mean_interval
 from imagen_lit.metrics.cmmd import CMMD, cmmd
 from imagen_lit.metrics.cosine import unit
 from imagen_lit.metrics.kid import KID, discrepancy, kid
@@ -89,7 +89,9 @@ def test_the_interval_holds_the_mean_of_such_samples(measure: str) -> None:
 
 def test_fewer_images_than_a_subset_are_refused(tmp_path: Path) -> None:
     extractor, sample, real = pair(tmp_path, *two_sets(60, 50, 4, 4, 0.0))
-    with pytest.raises(InputError, match=r"subsets of 1000 from 60 .* Set metrics.kid.subset_size=50 or"):
+    with pytest.raises(
+        InputError, match=r"subsets of 1000 from 60 .* Set metrics.kid.subset_size=50 or"
+    ):
         KID(extractor).check(sample, real)
 
 
