@@ -13,7 +13,7 @@ from PIL import Image
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
-from imagen_lit.report import page, run_curves, score_table
+from imagen_lit.report import measured_table, page, run_curves, score_table
 from imagen_lit.run import run_facts
 from imagen_lit.run.time_budget import TimeBudget
 
@@ -45,6 +45,7 @@ def write(
         page.head(title, lead, [("../index.html", "all runs")]),
         f'<p class="wrong">{escape(budget.warning)}</p>' if budget.warning else "",
         _scores(scores["score/alignment"]),
+        _measured(scores),
         _prompts(samples, home),
         _guidance(guidance, home),
         _learning(home, stages),
@@ -91,6 +92,14 @@ def _scores(scores: Mapping[str, Any]) -> str:
         "95 % interval (Wilson). Words are reported for interest."
     )
     return page.section("Do the images match their captions?", score_table.html(scores), words)
+
+
+def _measured(scores: Mapping[str, Any]) -> str:
+    words = (
+        "Contrast and colour of the images of each stage; docs/evaluation.md has what else can be."
+    )
+    table = measured_table.html(scores["scores"], scores["protocols"])
+    return page.section("What was measured", table, words) if table else ""
 
 
 def _prompts(samples: Sequence[Mapping[str, Any]], home: Path) -> str:

@@ -50,6 +50,15 @@ def scores(run: RunFacts) -> str:
     )
 
 
+def measured(run: RunFacts) -> str:
+    """What metrics measured of the previews, a figure for each score."""
+    return "".join(
+        page.figure(metric.removeprefix("score/"), chart.curves({"": points}, "images seen", ""))
+        for metric, points in sorted(run.series.items())
+        if metric.startswith("score/") and not metric.startswith(SCORE)
+    )
+
+
 def _is_number(run: RunFacts, metric: str) -> bool:
     return any(math.isfinite(y) for _, y, *_ in run.series.get(metric, ()))
 

@@ -34,6 +34,7 @@ def html(
         f'<section class="run" id="{place}"><h3>{escape(run.name)} {state(run)}</h3>'
         f'<p class="soft">{escape(" · ".join(facts))}</p>{problems(run)}'
         f'<div class="plots">{run_curves.losses({"": run})}{run_curves.scores(run)}'
+        f"{run_curves.measured(run)}"
         f"{_settings(differences)}{health_table.html(run)}</div>{_previews(run, folder)}"
         f"{sheets(samples, folder)}{_evaluations(evaluations)}</section>"
     )

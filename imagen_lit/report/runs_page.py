@@ -9,6 +9,7 @@ from pathlib import Path
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.report import (
     differing_settings,
+    measured_table,
     page,
     run_columns,
     run_curves,
@@ -110,7 +111,12 @@ def _group(group: str, runs: Sequence[RunFacts], listing: Listing, file: Path, r
 def _evaluation(evaluation: EvaluationFacts, folder: Path) -> str:
     """The scores, and what was drawn: to be opened where there are scores."""
     html = f"<h3>{escape(evaluation.name)}</h3>"
-    html += score_table.html(evaluation.scores) if evaluation.scores else "<p>not scored</p>"
+    measured = measured_table.html(evaluation.rows, evaluation.protocols)
+    if evaluation.scores:
+        html += score_table.html(evaluation.scores)
+    elif not measured:
+        html += "<p>not scored</p>"
+    html += measured
     if evaluation.sheet is not None:
         image = page.image(evaluation.sheet, folder, "prompts, drawn")
         html += (

@@ -24,7 +24,7 @@ def html(scores: Mapping[str, Any], words: str = "", pair: tuple[str, str] | Non
     if not rows:
         return ""
     parts = [_charts(part, protocols, pair) + _table(part, protocols) for part in _parts(rows)]
-    return page.section("Scores", "".join(parts) + _facts(rows, protocols), words)
+    return page.section("Scores", "".join(parts) + protocol_tables(rows, protocols), words)
 
 
 def _parts(rows: Rows) -> list[list[Row]]:
@@ -99,7 +99,7 @@ def _is_parameter(rows: Rows, label: str) -> bool:
     return len(values) > 1 and all(type(value) in (int, float) for value in values)
 
 
-def _facts(rows: Rows, protocols: Protocols) -> str:
+def protocol_tables(rows: Rows, protocols: Protocols) -> str:
     """What each hash stands for, after a click."""
     tables = []
     for digest in dict.fromkeys(row["protocol"] for row in rows):

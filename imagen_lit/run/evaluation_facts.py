@@ -3,8 +3,8 @@ torch, and writes nothing.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ SCORES = "score/alignment"
 class EvaluationFacts:
     """By stage of the cascade: `runs`, the folder of the run, as it was named then;
     `images`, how many it had seen; `scores`, a row for each category of prompts. `prompts` were
-    drawn, and `sheet` shows them."""
+    drawn, and `sheet` shows them. `rows` and `protocols`: what metrics measured."""
 
     name: str
     runs: Mapping[str, str]
@@ -30,6 +30,8 @@ class EvaluationFacts:
     prompts: int
     sheet: Path | None
     changed: float
+    rows: Sequence[Mapping[str, Any]] = ()
+    protocols: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
@@ -65,6 +67,24 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
         count if type(count) is int else 0,
         sheet if sheet.is_file() else None,
         changed,
+        [row for row in _list(_mapping(content).get("scores")) if _is_measured(row)],
+        _mapping(_mapping(content).get("protocols")),
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _is_measured(row: Any) -> bool:
+    texts = [_mapping(row).get(key) for key in ("stage", "metric", "protocol")]
+    ends = _mapping(row).get("interval")
+    numbers = [_mapping(row).get("value"), *_list(ends)]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and type(row.get("n")) is int
+        and (ends is None or len(_list(ends)) == 2)
+        and all(type(each) in (int, float) and math.isfinite(each) for each in numbers)
     )
 
 

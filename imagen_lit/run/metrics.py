@@ -1,7 +1,8 @@
 """metrics.jsonl: the numbers of a run, one JSON object per line, with `images` as the clock.
 
 It is the source of truth; dashboards copy it. METRICS is a contract: every name that a row may
-hold. A score is [value, low, high]; `preview` names a sheet of images in the run folder;
+hold, but for `score/<name>` of a metric (conf/metrics/), as many as a user chooses. A score is
+[value, low, high], or the value alone where no interval is known; `preview` names a sheet of images in the run folder;
 `skipped_keys` lists the keys of images whose update was skipped.
 """
 
@@ -36,6 +37,7 @@ METRICS += (  # imagen_lit/callbacks/speed.py
     "speed/share_of_peak",
     "speed/memory_gib",
     "speed/hours_left",
+    "speed/preview_share",
 )
 
 
