@@ -2,8 +2,8 @@
 
 It is the source of truth; dashboards copy it. METRICS is a contract: every name that a row may
 hold, but for `score/<name>` of a metric (conf/metrics/), as many as a user chooses. A score is
-[value, low, high], or the value alone where no interval is known; `preview` names a sheet of images in the run folder;
-`skipped_keys` lists the keys of images whose update was skipped.
+[value, low, high], or the value alone where no interval is known; `preview` names a sheet of images
+in the run folder; `skipped_keys` lists the keys of images whose update was skipped.
 """
 
 import json
