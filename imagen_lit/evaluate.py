@@ -1,6 +1,8 @@
 """Evaluate a cascade, or images of any origin: print their scores, and where they are."""
 
 import functools
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,18 @@ def build_prompts(cfg: DictConfig, cascade: Cascade) -> Prompts:
     return prompts
 
 
+def warn_of_own_judge(ruler: Ruler, fingerprint: Mapping[str, str]) -> None:
+    """A network that read the prompts for the drawing likes the images that it caused."""
+    for name, metric in ruler.metrics.items():
+        weights = dict(metric.facts().get("extractor", {})).get("weights_sha256")
+        if weights is not None and weights == fingerprint.get("weights_sha256"):
+            warnings.warn(
+                f"{name} looks with the weights that also encoded the prompts: it favours images "
+                "drawn from them. Choose other weights for features or text_features",
+                stacklevel=2,
+            )
+
+
 def request(cfg: DictConfig) -> dict[str, Any]:
     """The settings that determine images and scores."""
     start = OmegaConf.select(cfg, "start")
@@ -82,7 +96,7 @@ def request(cfg: DictConfig) -> dict[str, Any]:
 def main(cfg: DictConfig) -> None:
     """Print the scores, and where they are."""
     if cfg.verify:
-        print(known_values.verify())
+        print(known_values.verify([tuple(each) for each in cfg.published]))
     arguments.whole_numbers(cfg, batch=1)
     run_folder.locate(cfg.runs, cfg.name)  # a name that leads elsewhere is refused
     share, cfg.device = process_share.here(), process_share.own_device(cfg.device)
@@ -103,6 +117,7 @@ def main(cfg: DictConfig) -> None:
     prompts = build_prompts(cfg, cascade)
     encoder = config.build(cfg.text)
     lost_text.warn(encoder, prompts.prompts)
+    warn_of_own_judge(ruler, encoder.fingerprint())
     progress = DrawingProgress("prompts drawn")
     scores = evaluate(
         cascade,
