@@ -1,8 +1,10 @@
 """A set of images as prompts: its captions are drawn, and its images are the true ones."""
 
 import numpy as np
+import torch
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.data import transform
 from imagen_lit.image_set.image_set import ImageSet
 
 
@@ -19,13 +21,10 @@ class CaptionedImages:
         self.prompts, self.seeds = list(images.prompts), list(range(len(images)))
 
     def true_images(self, size: int) -> np.ndarray:
-        """The images, uint8 [N, size, size, 3]; refused at another size."""
-        true = [self.images.image(number) for number in range(len(self.images))]
-        for number, image in enumerate(true):
-            if image.shape != (size, size, 3):
-                height, width, _ = image.shape
-                raise InputError(
-                    f"image {number} to start from has {width} x {height} pixels, not {size} x "
-                    f"{size}, the size that the stage draws. Set its size=... to {size}."
-                )
-        return np.stack(true)
+        """The images as training has them, uint8 [N, size, size, 3]: the square in the middle."""
+        return np.stack([self._square(number, size) for number in range(len(self.images))])
+
+    def _square(self, number: int, size: int) -> np.ndarray:
+        image = torch.from_numpy(self.images.image(number)).permute(2, 0, 1)
+        square = transform.centre(transform.resize(image, size), size)
+        return square.permute(1, 2, 0).numpy()

@@ -25,6 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     leave_run(runs, "base")
     leave_run(runs, "sr")
+    leave_run(runs, "sr2")
     return runs
 
 
@@ -115,6 +116,19 @@ def test_super_resolution_is_measured_by_itself_on_true_small_images(runs: Path)
     assert scores["provenance"]["n"] == 4 and "alignment" not in scores
     (row,) = (r for r in scores["scores"] if r["metric"] == "low_res_consistency")
     assert row["value"] > 5 and row["n"] == 4
+
+
+def test_true_small_images_lead_through_all_stages_that_enlarge(runs: Path) -> None:
+    words = ["~cascade.base", "image_set@start=shapes_held_out", "start.count=2", OTHERS]
+    cfg = config.compose("evaluate", [f"runs={runs}", "name=both", *words])
+    cfg.cascade.sr.recipe.steps = cfg.cascade.sr2.recipe.steps = 1
+    cascade = config.build(cfg.cascade)
+    asked, ruler = command.build_prompts(cfg, cascade), command.build_ruler(cfg)
+    seen = (print, lambda step: None)
+    request = command.request(cfg)
+    scores = evaluate(cascade, Encoder(), asked, Path(cfg.out), 8, request, *seen, ruler=ruler)
+    assert {row["stage"] for row in scores["scores"]} == {"sr", "sr2"}
+    assert (runs / "both/sheet.png").is_file()
 
 
 def test_a_judge_outside_gives_scores_like_all_others(runs: Path) -> None:

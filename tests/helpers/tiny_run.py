@@ -14,6 +14,7 @@ from imagen_lit.run import checkpoint, run_folder
 TINY = {
     "base": ["network.channels=[16,32,32]", "network.blocks=[1,1,1]", "network.head_width=16"],
     "sr": ["stage=demo_sr"],
+    "sr2": ["stage=demo_sr2"],
 }
 FINGERPRINT = {"encoder": "made up"}
 
