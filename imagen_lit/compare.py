@@ -9,9 +9,11 @@ from omegaconf import DictConfig, ListConfig
 from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.atomic import write_text
 from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cli import command
 from imagen_lit.evaluation.paired_difference import paired_difference
 from imagen_lit.metrics import direction
+from imagen_lit.metrics.image_evaluation import NAME
 from imagen_lit.metrics.system_scores import SCORES, SystemScores
 from imagen_lit.report import category_bars, figure, score_grid
 from imagen_lit.report.trade_off_curve import trade_off
@@ -20,30 +22,52 @@ Row = dict[str, Any]
 
 
 def rows_of(systems: Sequence[SystemScores], stage: str | None) -> list[tuple[SystemScores, Row]]:
-    """The totals of a stage, of each system; of the last one, where none is named."""
+    """The totals of a stage, of each system; of the last one, where none is named, and of images
+    that no cascade drew."""
     chosen = []
     for system in systems:
-        name = system.stages[-1] if stage is None else stage
+        name = system.stages[-1] if stage is None or system.stages == [NAME] else stage
         if name not in system.stages:
             raise InputError(
-                f"{system.name} has no stage {name}. Set only_stage=... to one of "
+                f"{system.name} has no stage {name}. Set only_stage=... to one of its stages: "
                 f"{', '.join(system.stages)}."
             )
         chosen += [(system, row) for row in system.of_stage(name)]
     return chosen
 
 
-def common(rows: Sequence[tuple[SystemScores, Row]], systems: int) -> list[str]:
-    """The metrics that every system has."""
-    names = [row["metric"] for _, row in rows]
-    return [name for name in dict.fromkeys(names) if names.count(name) == systems]
+def comparable(
+    rows: Sequence[tuple[SystemScores, Row]], systems: int, only: Sequence[str] | None
+) -> tuple[list[tuple[SystemScores, Row]], list[str]]:
+    """The rows whose metric every system has with the same protocol, and a sentence for each other
+    metric that all of them have."""
+    by_hash: dict[tuple[str, str], list[tuple[SystemScores, Row]]] = {}
+    for system, row in rows:
+        if only is None or row["metric"] in only:
+            by_hash.setdefault((row["metric"], row["protocol"]), []).append((system, row))
+    shared = {key: pairs for key, pairs in by_hash.items() if len(pairs) == systems}
+    reasons = []
+    for metric in dict.fromkeys(name for name, _ in by_hash):
+        pairs = [pair for key, some in by_hash.items() if key[0] == metric for pair in some]
+        if metric in {name for name, _ in shared} or len({s.name for s, _ in pairs}) < systems:
+            continue
+        (first, its), (other, row) = pairs[0], next(p for p in pairs if p[0] is not pairs[0][0])
+        facts = (flatten(each.protocols[r["protocol"]]) for each, r in ((first, its), (other, row)))
+        difference = settings_diff(*facts)
+        reasons.append(f"{metric} is left out: {first.name} (there), {other.name}: {difference}")
+    names = [name for name, _ in shared]
+    return [
+        (system, row | {"metric": metric if names.count(metric) == 1 else f"{metric}@{digest}"})
+        for (metric, digest), pairs in shared.items()
+        for system, row in pairs
+    ], reasons
 
 
-def differences(rows: Sequence[tuple[SystemScores, Row]], metrics: Sequence[str]) -> Iterator[str]:
+def differences(rows: Sequence[tuple[SystemScores, Row]]) -> Iterator[str]:
     """A sentence for each metric and each system but the first, beside the first."""
-    for metric in metrics:
+    for metric in dict.fromkeys(row["metric"] for _, row in rows):
         (first, its), *others = [(s, row) for s, row in rows if row["metric"] == metric]
-        better = direction.is_higher_better(metric)
+        better = direction.is_higher_better(metric.partition("@")[0])
         for other, row in others:
             pair = first.image_scores(its), other.image_scores(row)
             if pair[0] is None or pair[1] is None:
@@ -127,18 +151,19 @@ def main(cfg: DictConfig) -> None:
     out = None if cfg.out is None else arguments.path("out", cfg.out)
     systems = [SystemScores.read(folder, name) for name, folder in folders(cfg)]
     rows = rows_of(systems, cfg.only_stage)
-    metrics = common(rows, len(systems))
-    if not metrics:
+    rows, reasons = comparable(rows, len(systems), cfg.only)
+    if not rows:
         raise InputError(
-            "the evaluations have no score in common. Type evaluate again, with the same metrics "
-            "for each."
+            f"the evaluations have no score of one protocol in common. {' '.join(reasons)} "
+            "Type evaluate again, with the same metrics and prompts for each."
         )
     protocols = {k: v for system in systems for k, v in system.protocols.items()}
-    chosen = [labelled(s, row, cfg) for s, row in rows if row["metric"] in metrics]
+    chosen = [labelled(system, row, cfg) for system, row in rows]
+    metrics = list(dict.fromkeys(row["metric"] for _, row in rows))
     table = score_grid.grid(chosen, protocols)
-    sentences = list(differences(rows, metrics)) if cfg.parameter is None else []
+    sentences = list(differences(rows)) if cfg.parameter is None else []
     print(score_grid.markdown(table))
-    print("\n".join(sentences))
+    print("\n".join([*sentences, *reasons]))
     drawings = {name: category_bars.category_bars(chosen, protocols, name) for name in metrics}
     if cfg.x is not None:
         name = _short(cfg.parameter)

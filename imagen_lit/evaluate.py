@@ -20,7 +20,7 @@ from imagen_lit.cli import command, config
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
-from imagen_lit.metrics.image_evaluation import evaluate_images
+from imagen_lit.metrics.image_evaluation import SCORES, evaluate_images
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.run import drawing_folder, run_folder
 from imagen_lit.run import prompts as run_prompts
@@ -32,7 +32,7 @@ def table(scores: dict[str, Any]) -> str:
     lines = []
     if "score/alignment" not in scores:
         count = quantity(scores["provenance"]["n"], "prompt")
-        lines.append(f"{count} drawn; no exact judge knows them (metrics=... measures images)")
+        lines.append(f"{count} drawn; the exact reader does not know them")
     else:
         lines.append("share of images that show their whole prompt, by kind [95 % interval]:")
     for stage, categories in scores.get("score/alignment", {}).items():
@@ -109,7 +109,7 @@ def main(cfg: DictConfig) -> None:
     ruler = build_ruler(cfg, share)
     if (images := OmegaConf.select(cfg, "images")) is not None:
         scores = evaluate_images(config.build(images), folder, ruler)
-        print("\n".join([*score_lines.lines(scores["scores"]), f"scores are in {folder}"]))
+        print("\n".join([*score_lines.lines(scores["scores"]), f"scores are in {folder / SCORES}"]))
         return
     cascade: Cascade = config.build(cfg.cascade)
     cascade.compiler = cfg.compile
@@ -140,7 +140,7 @@ def main(cfg: DictConfig) -> None:
         print(f"scores are in {file}\nthe images: {folder / SHEET}")
     else:
         below = ", each above the true one" if isinstance(prompts, PromptsWithImages) else ""
-        print(f"the images{below}: {folder / SHEET}\nwhat drew them: {file}")
+        print(f"the images{below}: {folder / SHEET}\nscores and what drew them: {file}")
 
 
 if __name__ == "__main__":

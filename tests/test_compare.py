@@ -10,6 +10,7 @@ import pytest
 from imagen_lit import compare
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
+from imagen_lit.evaluation.protocol import digest
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics import measured
 
@@ -74,8 +75,29 @@ def test_a_winner_is_named_where_the_interval_allows_it_and_only_there(
 def test_scores_of_two_protocols_are_not_compared(tmp_path: Path) -> None:
     leave(tmp_path, "first")
     leave(tmp_path, "second", n=41)
-    with pytest.raises(InputError, match=r"two protocols cannot share a column .*count"):
+    with pytest.raises(InputError, match=r"no score of one protocol in common.*count is 40 there"):
         run(tmp_path, "first,second")
+
+
+def test_what_is_measured_otherwise_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where an evaluation has it in both ways, as after other settings of a metric."""
+    for name, n in (("first", 40), ("second", 41)):
+        leave(tmp_path, name)
+        file = tmp_path / name / "scores.json"
+        content = json.loads(file.read_text())
+        facts = {"score": "kid", "sample": {"count": n}}
+        row = {"metric": "kid", "value": 0.1, "interval": None, "n": n, "method": "made up"}
+        content["scores"].append({"stage": "sr", **row, "protocol": digest(facts)})
+        content["protocols"][digest(facts)] = facts
+        file.write_text(json.dumps(content))
+    run(tmp_path, "first,second")
+    text = capsys.readouterr().out
+    assert "exact" in text.splitlines()[0] and "kid" not in text.splitlines()[0]
+    assert "kid is left out: first (there), second: sample.count is 40 there, 41 here" in text
+    run(tmp_path, "first,second", "only=[chroma]")
+    assert "exact" not in capsys.readouterr().out
 
 
 def test_a_sweep_becomes_tables_and_the_figure(tmp_path: Path) -> None:

@@ -178,10 +178,11 @@ class Cascade:
             has_smaller = place > 0 or self.start is not None
             if is_sr != has_smaller:
                 kinds = ("draws from text alone", "enlarges a smaller image")
+                hint = ", or evaluate with image_set@start=shards" if place == 0 and is_sr else ""
                 raise InputError(
                     f"stage {name!r} ({stage.run}) {kinds[is_sr]}, but place {place + 1} of the "
                     f"cascade needs one that {kinds[has_smaller]}. Set cascade.{name}.run=... to "
-                    "the folder of such a run."
+                    f"the folder of such a run{hint}."
                 )
             if before is not None and stage.size_in != before.size:
                 raise InputError(

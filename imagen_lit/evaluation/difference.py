@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from imagen_lit.evaluation.bootstrap import Interval
 
+LEVEL = 0.05  # of the test, as of the intervals
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -22,8 +24,11 @@ class Difference:
 
     @property
     def winner(self) -> str | None:
-        """The better system; None where the interval holds zero, or none is known."""
+        """The better system; None where the interval holds zero, or none is known, or where chance
+        alone makes such a difference more often than once in twenty."""
         if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
+            return None
+        if self.p_value is not None and self.p_value > LEVEL:
             return None
         is_second = (self.interval[0] > 0) == self.is_higher_better
         return self.second if is_second else self.first

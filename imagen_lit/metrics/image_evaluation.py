@@ -1,6 +1,7 @@
 """Images of any origin, measured by the same ruler as a cascade's own: scores in a folder of their
 own, whichever program drew the images."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,23 @@ def evaluate_images(
     """The scores, also written into the folder; {} where another process writes them. Scores of
     other metrics for the same images stay; those of other images are refused."""
     file = folder / SCORES
-    provenance = {"images": dict(images.facts()), "n": len(images)}
+    provenance: dict[str, Any] = {"images": dict(images.facts()), "n": len(images)}
     earlier = json_file.read(file, "Remove it, or set another name=...") if file.exists() else {}
+    if earlier and "images" not in earlier.get("provenance", {}):
+        raise InputError(
+            f"{folder} holds the evaluation of a cascade. Set name=... to a name for these images."
+        )
     if earlier and earlier.get("provenance") != provenance:
         there = flatten(earlier.get("provenance", {}))
         raise InputError(
             f"{folder} holds the scores of other images "
             f"({settings_diff(there, flatten(provenance))}). Set name=... to another one."
+        )
+    if " to " in str(provenance["images"].get("size", "")):
+        warnings.warn(
+            f"the images have {provenance['images']['size']}: the scores of small ones and large "
+            "ones are mixed. Measure folders of one size",
+            stacklevel=2,
         )
     stages = {NAME: images}
     ruler.extract(stages, report=report)

@@ -52,6 +52,7 @@ def require_reference(metric: str, reference: AnyReference | None) -> AnyReferen
     if reference is None:
         raise InputError(
             f"{metric} compares with a reference, and there is none. Give a reference set of "
-            f"images, or leave {metric} out."
+            f"images, image_set@reference=folder reference.path=... for example, or leave {metric} "
+            "out."
         )
     return reference
