@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagen_lit.report import page, rounding, score_section
+from imagen_lit.report import page, rounding
+from imagen_lit.report.protocol_tables import protocol_tables
 
 JUDGED = "exact"  # has a table of its own (score_table.py)
 HEADS = ("stage", "score", "value", "95 % interval", "images", "protocol")
@@ -17,7 +18,7 @@ def html(rows: Sequence[Mapping[str, Any]], protocols: Mapping[str, Any]) -> str
     if not known:
         return ""
     table = page.table(HEADS, map(_line, known))
-    return table + score_section.protocol_tables(known, protocols)
+    return table + protocol_tables(known, protocols)
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from imagen_lit.basics.settings_diff import flatten
 from imagen_lit.report import comparable_rows, figure, page, rounding, score_grid
 from imagen_lit.report.category_bars import category_bars
 from imagen_lit.report.comparable_rows import Protocols, Row, Rows
 from imagen_lit.report.parameter_curve import parameter_curve
+from imagen_lit.report.protocol_tables import protocol_tables
 from imagen_lit.report.trade_off_curve import trade_off
 
 
@@ -97,13 +97,3 @@ def _charts(rows: Rows, protocols: Protocols, pair: tuple[str, str] | None) -> s
 def _is_parameter(rows: Rows, label: str) -> bool:
     values = {row[label] for row in rows if label in row}
     return len(values) > 1 and all(type(value) in (int, float) for value in values)
-
-
-def protocol_tables(rows: Rows, protocols: Protocols) -> str:
-    """What each hash stands for, after a click."""
-    tables = []
-    for digest in dict.fromkeys(row["protocol"] for row in rows):
-        facts = flatten(dict(protocols[digest])).items()
-        table = page.table(("decided", "how"), [(name, str(value)) for name, value in facts])
-        tables.append(f'<div id="protocol-{escape(digest)}"><h3>{escape(digest)}</h3>{table}</div>')
-    return f"<details><summary>the protocols</summary>{''.join(tables)}</details>"
