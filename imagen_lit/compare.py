@@ -14,7 +14,8 @@ from imagen_lit.cli import command
 from imagen_lit.evaluation.paired_difference import paired_difference
 from imagen_lit.metrics import direction
 from imagen_lit.metrics.image_evaluation import NAME
-from imagen_lit.metrics.system_scores import SCORES, SystemScores
+from imagen_lit.metrics.measured import SCORES
+from imagen_lit.metrics.system_scores import SystemScores
 from imagen_lit.report import category_bars, figure, score_grid
 from imagen_lit.report.trade_off_curve import trade_off
 

@@ -14,14 +14,16 @@ from imagen_lit.basics.process_share import Share
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
-from imagen_lit.cascade.evaluation import ALL, SHEET, evaluate
+from imagen_lit.cascade.evaluation import SHEET, evaluate
 from imagen_lit.cascade.start import Start
 from imagen_lit.cli import command, config
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
-from imagen_lit.metrics.image_evaluation import SCORES, evaluate_images
+from imagen_lit.metrics.image_evaluation import evaluate_images
+from imagen_lit.metrics.measured import SCORES
 from imagen_lit.metrics.ruler import Ruler
+from imagen_lit.metrics.sample import ALL
 from imagen_lit.run import drawing_folder, run_folder
 from imagen_lit.run import prompts as run_prompts
 from imagen_lit.text import lost_text
@@ -109,6 +111,9 @@ def main(cfg: DictConfig) -> None:
     ruler = build_ruler(cfg, share)
     if (images := OmegaConf.select(cfg, "images")) is not None:
         scores = evaluate_images(config.build(images), folder, ruler)
+        if not scores:
+            print("another process writes the scores")
+            return
         print("\n".join([*score_lines.lines(scores["scores"]), f"scores are in {folder / SCORES}"]))
         return
     cascade: Cascade = config.build(cfg.cascade)

@@ -39,18 +39,16 @@ from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.judge_files import JudgeRow
 from imagen_lit.metrics import measured
-from imagen_lit.metrics.outside_judge import judged
+from imagen_lit.metrics.outside_judge import JUDGE, judged
 from imagen_lit.metrics.ruler import Ruler
-from imagen_lit.metrics.sample import Sample
+from imagen_lit.metrics.sample import ALL, Sample
 from imagen_lit.run import evaluation_facts, provenance
 from imagen_lit.run.evaluation_facts import SHEET
 from imagen_lit.text.encoder import HuggingFace
 
 RESULTS = ("scores.json", "results.jsonl", SHEET, measured.VALUES)
 NO_RULER = Ruler({}, Path())
-JUDGE = "judge"  # folder of what is put before judges outside (docs/judges.md)
 LOCK = ".results.lock"  # held by the process that claims the folder or writes the results
-ALL = Share()
 SHOWN = 512  # images on the sheet, at most
 SHEET_KEY = "evaluation"  # of what the sheet's file says of itself
 

@@ -27,12 +27,13 @@ def rows(
     for stage, images in stages.items():
         judge = {"name": NAME, "judge": "shapes world", "version": imagen_lit.__version__}
         facts = {"score": NAME, "metric": judge, "sample": Sample(images, "").facts()}
+        if stage in summaries:
+            right = np.array([float(each["matches"]["exact"]) for each in results[stage]])
         for category, row in summaries.get(stage, {}).items():
             is_all = category == "all"
             protocol = facts | ({} if is_all else {"category": category})
             name = NAME if is_all else f"{NAME}/{category}"
             value, interval = row["exact"], tuple(row["interval"])
-            right = np.array([float(each["matches"]["exact"]) for each in results[stage]])
             values = right if is_all else None
             score = Score(name, value, interval, row["n"], "Wilson", protocol, values)
             scores.append((stage, score))

@@ -13,13 +13,12 @@ from imagen_lit.image_set import judge_files
 from imagen_lit.image_set.folder import Folder
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.metrics import measured
-from imagen_lit.metrics.outside_judge import judged
+from imagen_lit.metrics.measured import SCORES
+from imagen_lit.metrics.outside_judge import JUDGE, judged
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import Report, Sample, silent
 
-SCORES = "scores.json"
 LOCK = ".results.lock"
-JUDGE = "judge"  # folder of what is put before judges outside
 NAME = "images"  # in the place of a stage's
 
 

@@ -17,7 +17,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.evaluation.protocol import digest
 from imagen_lit.evaluation.score import Score
 
-VALUES = "image_values.npz"
+SCORES, VALUES = "scores.json", "image_values.npz"
 PROMPTS, SEEDS = "prompts", "seeds"  # of the images, in VALUES
 UNKNOWN = -1  # the seed of an image that does not say it
 

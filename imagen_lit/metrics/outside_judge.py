@@ -13,6 +13,8 @@ from imagen_lit.image_set.judge_files import JudgeRow
 from imagen_lit.metrics.mean_scores import mean_scores
 from imagen_lit.metrics.sample import Report, Sample
 
+JUDGE = "judge"  # folder of what is put before judges, in that of an evaluation
+
 
 @dataclass(frozen=True)
 class OutsideJudge:

@@ -42,6 +42,7 @@ class Ruler:
         self.metrics, self.folder, self.share = metrics, folder, share
         self.reference_folder = reference_folder or folder
         self._reference = reference
+        self._references: dict[int | None, Any] = {}  # by size: one serves every metric
 
     def extract(
         self, stages: Stages, start: ImageSet | None = None, report: Report = silent
@@ -90,10 +91,16 @@ class Ruler:
         if metric.against == "input":
             return [] if smaller is None else [smaller]
         if metric.against == "reference":
-            images = self._reference(getattr(sample.images, "size", None))
-            if images is None:
-                return [None]
-            if isinstance(images, StatisticsFile):
-                return [PublishedGaussian(images)]
-            return [Sample(images, self.reference_folder)]
+            size = getattr(sample.images, "size", None)
+            if size not in self._references:
+                self._references[size] = self._reference_of(size)
+            return [self._references[size]]
         return [None]
+
+    def _reference_of(self, size: int | None) -> Any:
+        images = self._reference(size)
+        if images is None:
+            return None
+        if isinstance(images, StatisticsFile):
+            return PublishedGaussian(images)
+        return Sample(images, self.reference_folder)

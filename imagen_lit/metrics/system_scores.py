@@ -12,8 +12,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten
 from imagen_lit.evaluation.paired_difference import ImageScores
 from imagen_lit.metrics import measured
-
-SCORES = "scores.json"
+from imagen_lit.metrics.measured import SCORES
 
 
 @dataclass(frozen=True)
