@@ -153,7 +153,8 @@ def test_a_whole_session_is_played_on_a_phone(tmp_path: Path) -> None:
             phone.tap(f"#answers button:nth-child({answer})")
 
         phone.open(link)
-        phone.until("return document.getElementById('go').textContent === 'Begin'")
+        phone.until("return document.activeElement.id === 'go' && document.hasFocus()")
+        assert text("go") == "Begin"
         phone.press("1")  # no answer yet
         phone.press(ENTER)
         ready(0)
