@@ -42,6 +42,8 @@ ROOMS = {
     "report": {"basics", "run", "evaluation"},
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
+    "ablation": {"basics", "cli", "run", "evaluation"},
+    "launcher": {"basics", "cli", "run", "ablation"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
     "fetch": set(),
@@ -62,11 +64,13 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "rate": {"rating", "report"},
     "dashboard": {"run"},
     "runs": {"run", "report"},
+    "ablate": {"ablation", "launcher", "run", "report", "evaluation"}
+    | {"fetch", "build_shards", "pretrain_text", "pretrain_clip", "embed_text", "train", "evaluate"},
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }
 # Configs end here: below, everything is plain Python.
-SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "cascade"}
+SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "cascade", "ablation", "launcher"}
 
 # The only imports of the package's own __init__.py.
 FIRST = ("sys", "imagen_lit.cli.bootstrap")
