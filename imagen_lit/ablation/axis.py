@@ -61,7 +61,7 @@ def read(name: str, node: Any, to: Sequence[str], allowed: Sequence[str], where:
         pairs = [(_label(value), {node["setting"]: value}) for value in values]
     else:
         choices = node["choices"] if isinstance(node["choices"], Mapping) else {}
-        pairs = [(_label(label), dict(settings or {})) for label, settings in choices.items()]
+        pairs = [(_label(label), each) for label, each in choices.items() if each is not None]
     labels = [label for label, _ in pairs]
     if not pairs or len(set(labels)) < len(labels):
         found = f"has {', '.join(labels)}, one of them twice" if pairs else "has no values"

@@ -82,7 +82,7 @@ def read(name: str, scale: str, changes: Mapping[str, Any] | None = None) -> Def
     _refuse_unknown(at_scale, (*OF_ABLATION, *OF_SCALE), f"{file}, scales.{scale}")
     node = _merged(shared, own, at_scale, changes or {})
     where = f"{file} at scale={scale}"
-    _require(node, ("arms", "stages", "figures", "cascades", "seeds", "scores"), where)
+    _require(node, ("stages", "figures", "cascades", "seeds", "scores"), where)
     stages = tuple(node["stages"])
     for stage in stages:
         if stage not in node["settings"]:
@@ -91,7 +91,7 @@ def read(name: str, scale: str, changes: Mapping[str, Any] | None = None) -> Def
                 f"{did_you_mean(stage, node['settings'])}. Choose from {', '.join(node['settings'])}."
             )
     allowed = (*stages, EVALUATE)
-    arms = tuple(axis.read(n, a, stages, allowed, where) for n, a in node["arms"].items())
+    arms = tuple(axis.read(n, a, stages, allowed, where) for n, a in (node.get("arms") or {}).items())
     return Definition(
         name,
         scale,
