@@ -55,8 +55,9 @@ def folder_name(differences: Mapping[str, Any]) -> str:
 
 
 def _short(key: str) -> str:
-    """Without what all keys of a cascade share."""
-    return key.lstrip("+~").removeprefix("cascade.").replace(".recipe.", ".").replace("/", ".")
+    """The place that is set, without what all keys of a cascade share."""
+    place = key.lstrip("+~").rpartition("@")[2]
+    return place.removeprefix("cascade.").replace(".recipe.", ".").replace("/", ".")
 
 
 def _text(value: Any) -> str:

@@ -1,8 +1,8 @@
 """What the file of an ablation says, at one scale.
 
-`sweeps/ablation/<name>.yaml` holds the question, the arms and the figures; `sweeps/scale/<scale>.yaml`
-what all ablations at that scale share. The law: first the scale, over it the ablation's file, over
-that its part `scales.<scale>`, over that the command line.
+`sweeps/ablation/<name>.yaml` holds the question, the arms and the figures, and
+`sweeps/scale/<scale>.yaml` what all ablations at that scale share. The law: first the scale, over
+it the ablation's file, over that its part `scales.<scale>`, over that the command line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ OF_FIGURE = ("paper", "points", "x", "y", "line")
 @dataclass(frozen=True)
 class Figure:
     """`paper`: the figures that it redraws. `points`: the axes along which one cascade is drawn.
-    `x`, `y`: a score, an axis, or images, seconds, flops; `line`: the axis that tells lines apart."""
+    `x`, `y`: a score, an axis, or images, seconds, flops; `line`: the axis that tells lines
+    apart."""
 
     name: str
     paper: tuple[str, ...]
@@ -43,17 +44,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Definition:
-    """`stages`: those that take part, in order; `settings`: what trains each; `cascade`: settings of
-    `evaluate` that choose it; `scores`: which metric a figure's word means."""
+    """`stages`: those that take part, in order. `usual`: the scale's own settings, of the training
+    of each stage and of `evaluate`; `own`: what this ablation sets besides, which names tell.
+    `cascades`: settings of `evaluate` by the last stage drawn. `scores`: which metric a figure's
+    word means."""
 
     name: str
     scale: str
     head: Mapping[str, str]
     stages: tuple[str, ...]
-    settings: Mapping[str, Mapping[str, Any]]
-    cascade: Mapping[str, Any]
-    train: Mapping[str, Any]
-    evaluate: Mapping[str, Any]
+    usual: Mapping[str, Mapping[str, Any]]
+    own: Mapping[str, Mapping[str, Any]]
+    cascades: Mapping[str, Mapping[str, Any]]
     data: Mapping[str, Any] | None
     seeds: tuple[int, ...]
     arms: tuple[Axis, ...]
@@ -80,33 +82,42 @@ def read(name: str, scale: str, changes: Mapping[str, Any] | None = None) -> Def
     _refuse_unknown(own, (*OF_ABLATION, *OF_SCALE), str(file))
     at_scale = (own.pop("scales", None) or {}).get(scale) or {}
     _refuse_unknown(at_scale, (*OF_ABLATION, *OF_SCALE), f"{file}, scales.{scale}")
-    node = _merged(shared, own, at_scale, changes or {})
+    over = _merged(own, at_scale, changes or {})
+    node = _merged(shared, over)
     where = f"{file} at scale={scale}"
     _require(node, ("stages", "figures", "cascades", "seeds", "scores"), where)
     stages = tuple(node["stages"])
     for stage in stages:
-        if stage not in node["settings"]:
+        if stage not in shared["settings"]:
             raise InputError(
-                f"{where}: the stage {stage} is not one that this scale trains"
-                f"{did_you_mean(stage, node['settings'])}. Choose from {', '.join(node['settings'])}."
+                f"{where}: this scale trains no stage {stage}"
+                f"{did_you_mean(stage, shared['settings'])}. "
+                f"Choose from {', '.join(shared['settings'])}."
             )
     allowed = (*stages, EVALUATE)
-    arms = tuple(axis.read(n, a, stages, allowed, where) for n, a in (node.get("arms") or {}).items())
+    arms = (node.get("arms") or {}).items()
+    axes = tuple(axis.read(n, a, stages, allowed, where) for n, a in arms)
     return Definition(
         name,
         scale,
         head(file),
         stages,
-        {stage: node["settings"][stage] or {} for stage in stages},
-        node["cascades"].get(stages[-1]) or {},
-        node.get("train") or {},
-        node.get("evaluate") or {},
+        _by_target(shared, stages),
+        _by_target(over, stages),
+        {stage: node["cascades"].get(stage) or {} for stage in stages},
         node.get("data"),
         _seeds(node["seeds"], where),
-        arms,
-        tuple(_figure(n, each, arms, where) for n, each in node["figures"].items()),
+        axes,
+        tuple(_figure(n, each, axes, where) for n, each in node["figures"].items()),
         node["scores"],
     )
+
+
+def _by_target(node: Mapping[str, Any], stages: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The settings in a file for the training of each stage, and for `evaluate`."""
+    train, settings = node.get("train") or {}, node.get("settings") or {}
+    trained = {stage: {**(settings.get(stage) or {}), **train} for stage in stages}
+    return trained | {EVALUATE: dict(node.get(EVALUATE) or {})}
 
 
 def head(file: Path) -> dict[str, str]:
