@@ -28,9 +28,7 @@ class Augmentation(Protocol):
     def for_training(self, lowres: Tensor, seed: int, position: Tensor) -> tuple[Tensor, Tensor]:
         """[B, C, h, w] -> the same, augmented by the position of each, and their log-SNR [B]."""
 
-    def for_drawing(
-        self, lowres: Tensor, aug_level: Tensor, eps: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def for_drawing(self, lowres: Tensor, aug_level: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
         """The same at a level [B] that was chosen, with noise that was drawn."""
 
 
@@ -43,9 +41,7 @@ class NoAugmentation:
         """The image, and the log-SNR of no noise."""
         return _clean(lowres)
 
-    def for_drawing(
-        self, lowres: Tensor, aug_level: Tensor, eps: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def for_drawing(self, lowres: Tensor, aug_level: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
         """The same."""
         return _clean(lowres)
 
@@ -65,9 +61,7 @@ class GaussianNoise:
         eps = noise.normal(seed, position, "augmentation", lowres.shape[1:])
         return augment(lowres, aug_level, eps, self.schedule)
 
-    def for_drawing(
-        self, lowres: Tensor, aug_level: Tensor, eps: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def for_drawing(self, lowres: Tensor, aug_level: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
         """With noise of this level."""
         return augment(lowres, aug_level, eps, self.schedule)
 
@@ -98,9 +92,7 @@ class GaussianBlur:
         blurred = blur(lowres, sigma, self.radius)
         return _clean(torch.where(is_blurred[:, None, None, None], blurred, lowres))
 
-    def for_drawing(
-        self, lowres: Tensor, aug_level: Tensor, eps: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def for_drawing(self, lowres: Tensor, aug_level: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
         """The image as it is."""
         return _clean(lowres)
 
