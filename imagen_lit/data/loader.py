@@ -40,9 +40,9 @@ class Data(LightningDataModule):
     Images are resized to `size` by `kernel` (imagen_lit/basics/reduction.py); then a random square
     of `crop` is taken, or, without it, the one in the middle. `batch_size` counts the images of one
     update, over all ranks; `micro_batch_size` those of one rank's forward pass: the update is the
-    same. `mixed_with` adds folders, each {shards, weight} and, optionally, its own text and filter. `validation` is a
-    fraction or a number of samples of the first folder that are held back, also where the same
-    folder is mixed in again. Images are cached only if they are not cropped.
+    same. `mixed_with` adds folders, each {shards, weight} and, optionally, its own text and filter.
+    `validation` is a fraction or a number of samples of the first folder that are held back, also
+    where the same folder is mixed in again. Images are cached only if they are not cropped.
     `horizontal_flip` is off because captions speak of left and right.
     """
 
