@@ -12,9 +12,11 @@ from imagen_lit.basics import arguments, chosen_folder, device, process_share
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.process_share import Share
 from imagen_lit.basics.short_form import quantity
+from imagen_lit.cascade import excerpt
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cascade.evaluation import SHEET, evaluate
+from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
 from imagen_lit.cli import command, config
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
@@ -61,17 +63,21 @@ def build_ruler(cfg: DictConfig, share: Share = ALL) -> Ruler:
 
 
 def build_prompts(cfg: DictConfig, cascade: Cascade) -> Prompts:
-    """What the cascade draws. Where it starts from true small images, their captions."""
+    """What the cascade draws. Where it starts from true small images, their captions; where it
+    starts from images that are there, what the whole cascade would draw."""
     first = next(iter(cascade.stages.values()))
     images = OmegaConf.select(cfg, "start")
     if images is None:
-        return run_prompts.build(cfg.prompts, run_folder.build(Path(first.run), "data"))
+        runs = [Path(cfg.cascade[excerpt.stages(cfg.cascade)[0]].run), Path(first.run)]
+        run = next((each for each in runs if run_folder.exists(each)), runs[1])
+        return run_prompts.build(cfg.prompts, run_folder.build(run, "data"))
     if OmegaConf.is_missing(images, "size"):
         images = OmegaConf.merge(images, {"size": first.size})
     prompts = CaptionedImages(config.build(images))
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     factor = first.size // (first.size_in or first.size)
-    cascade.start = Start.of(requests, prompts.true_images(first.size), factor)
+    kernel = getattr(first.condition, "kernel", "box")
+    cascade.start = Start.of(requests, prompts.true_images(first.size), factor, kernel)
     return prompts
 
 
@@ -90,7 +96,8 @@ def warn_of_own_judge(ruler: Ruler, fingerprint: Mapping[str, str]) -> None:
 def request(cfg: DictConfig) -> dict[str, Any]:
     """The settings that determine images and scores."""
     start = OmegaConf.select(cfg, "start")
-    parts = {"cascade": cfg.cascade, "prompts": cfg.prompts if start is None else start}
+    cascade = excerpt.excerpt(cfg)
+    parts = {"cascade": cascade, "prompts": cfg.prompts if start is None else start}
     return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
 
 
@@ -116,10 +123,15 @@ def main(cfg: DictConfig) -> None:
             return
         print("\n".join([*score_lines.lines(scores["scores"]), f"scores are in {folder / SCORES}"]))
         return
-    cascade: Cascade = config.build(cfg.cascade)
+    cascade: Cascade = config.build(excerpt.excerpt(cfg))
     cascade.compiler = cfg.compile
     cascade.require_runs()  # the first thing that a new user lacks
     prompts = build_prompts(cfg, cascade)
+    described = request(cfg)
+    if saved := excerpt.saved(cfg):
+        requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
+        cascade.start = SavedImages.of(*saved, requests)
+        described |= cascade.start.described()
     encoder = config.build(cfg.text)
     lost_text.warn(encoder, prompts.prompts)
     warn_of_own_judge(ruler, encoder.fingerprint())
@@ -130,7 +142,7 @@ def main(cfg: DictConfig) -> None:
         prompts,
         folder,
         cfg.batch,
-        request(cfg),
+        described,
         progress.count,
         progress.step,
         share,

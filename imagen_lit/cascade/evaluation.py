@@ -96,7 +96,7 @@ def evaluate(
     def step(each: Step) -> None:
         each_step(each._replace(done=before + each.done, total=len(own)))
 
-    shape = DrawingPass.of(encoder, prompts.prompts, batch)
+    shape = DrawingPass.of(encoder, prompts.prompts, batch, cascade.templates)
     drawing = image_files.draw(cascade, encoder, source, to_draw, images, shape, step)
     for drawn, _ in enumerate(drawing, 1):
         if drawn % shape.width == 0 or drawn == len(to_draw):  # those of a pass appear together

@@ -252,6 +252,7 @@ def load_ema(folder: Path, images: int | None = None) -> Denoiser:
     """The denoiser to draw with, the newest or that after so many images: the EMA alone, without
     the weights that it follows."""
     file, denoiser = _checkpoint(folder, images), build(folder, "stage.denoiser")
+    denoiser.null_text = build(folder, "stage.condition").null_text
     weights = checkpoint.weights(file, denoiser, EMA)
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise InputError(
