@@ -1,5 +1,5 @@
 """What the command line changes of a definition: settings of `train` and `evaluate`, of one stage's
-training, of a figure or an arm, and to which arms it is restricted."""
+training, of the shards, of a figure or an arm, and to which arms it is restricted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,13 @@ def read(words: Sequence[str], seeds: Any = None) -> Changes:
     """Of the words of a command line, and the seeds if it names any."""
     tree: dict[str, Any] = {}
     only: dict[str, list[str]] = {}
+    keys: list[str]
     for word in words:
         mark = "~" if word.startswith("~") else ""
         part, _, rest = word.removeprefix(mark).partition(".")
-        if part == "settings":
-            stage, _, rest = rest.partition(".")
-            keys: list[str] = ["settings", stage]
+        if part == "settings" or rest.startswith("settings."):
+            group, _, rest = rest.partition(".")
+            keys = [part, group]
         else:
             keys = [part]
         key, value = _setting(mark + rest, word)

@@ -38,12 +38,17 @@ def settings(
 
 def of_drawing(
     own: Mapping[str, Any], trained: Mapping[str, Cell], setting: Setting
-) -> dict[str, int]:
-    """The settings of a drawing that name a checkpoint, by the images that it has seen."""
-    exact = {}
+) -> dict[str, Any]:
+    """The settings of a drawing, which name each checkpoint by the images that it has seen; the
+    last one of a training is that of a drawing that names none."""
+    exact = dict(own)
     for stage, training in trained.items():
-        if (age := own.get(_key(stage))) is not None:
-            batch = _of_training(training.settings, setting, "data.batch_size")
+        if (age := own.get(_key(stage))) is None:
+            continue
+        batch = _of_training(training.settings, setting, "data.batch_size")
+        if int(age) == _of_training(training.settings, setting, "stage.images"):
+            del exact[_key(stage)]
+        else:
             exact[_key(stage)] = -(-int(age) // batch) * batch
     return exact
 

@@ -117,7 +117,7 @@ def _drawings(
     who = "/".join(each.name.rpartition("/")[2] for each in trained)
     for at in axis.product(figure.points):
         own = axis.settings((*choices, *at), EVALUATE)
-        own |= kept_checkpoints.of_drawing(own, by_stage, setting)
+        own = kept_checkpoints.of_drawing(own, by_stage, setting)
         settings = setting_order.ordered({**definition.cascade, **definition.evaluate, **own})
         shared = {
             key: value

@@ -10,7 +10,7 @@ from imagen_lit.cli import flags, override
 
 COMMAND = "ablate"
 KEYS = ("ablation", "do")  # of the first bare word, and of the second
-OTHERS = ("train", "evaluate", "settings", "figures", "arms", "only")
+OTHERS = ("train", "evaluate", "settings", "data", "figures", "arms", "only")
 
 
 def expand(command: str, words: Sequence[str]) -> list[str]:
