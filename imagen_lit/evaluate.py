@@ -2,13 +2,14 @@
 
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder, device, process_share
+from imagen_lit.basics import arguments, chosen_folder, device, hardware, process_share
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.process_share import Share
 from imagen_lit.basics.short_form import quantity
@@ -18,7 +19,7 @@ from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cascade.evaluation import SHEET, evaluate
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
-from imagen_lit.cli import command, config
+from imagen_lit.cli import command, config, user_error
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
@@ -28,6 +29,9 @@ from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL
 from imagen_lit.run import drawing_folder, run_folder
 from imagen_lit.run import prompts as run_prompts
+from imagen_lit.run.attempt_log import FAILED, FINISHED, STOPPED, AttemptLog
+from imagen_lit.run.evaluation_facts import weights_of
+from imagen_lit.run.measures_digest import measures_digest
 from imagen_lit.text import lost_text
 
 
@@ -115,8 +119,33 @@ def main(cfg: DictConfig) -> None:
     if run_folder.exists(folder):
         raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
     drawing_folder.refuse_taken(folder, cfg.runs)
-    ruler = build_ruler(cfg, share)
+    with _recorded(folder, cfg, share) as begin:
+        _evaluate(cfg, folder, build_ruler(cfg, share), share, begin)
+
+
+@contextmanager
+def _recorded(folder: Path, cfg: DictConfig, share: Share) -> Iterator[Callable[[], None]]:
+    """Keep attempts.jsonl, in the first of the processes that share the work."""
+    log, state, error = AttemptLog(folder), STOPPED, ""
+    try:
+        yield log.begin if share.rank == 0 else _nothing
+        state = FINISHED
+    except Exception as problem:
+        state, error = FAILED, user_error.sentence(problem, list) or repr(problem)
+        raise
+    finally:
+        if log.has_begun:
+            measures = measures_digest(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
+            name = hardware.name(device.choose(cfg.device))
+            log.end(state, error, device=name, measures=measures, weights=weights_of(folder))
+
+
+def _evaluate(
+    cfg: DictConfig, folder: Path, ruler: Ruler, share: Share, begin: Callable[[], None]
+) -> None:
+    """Draw, measure and print. `begin` is called when nothing is left to refuse."""
     if (images := OmegaConf.select(cfg, "images")) is not None:
+        begin()
         scores = evaluate_images(config.build(images), folder, ruler)
         if not scores:
             print("another process writes the scores")
@@ -147,6 +176,7 @@ def main(cfg: DictConfig) -> None:
         progress.step,
         share,
         ruler,
+        begin,
     )
     if not scores:
         print("this process's images are drawn; the last process to end judges and shows them all")
@@ -158,6 +188,10 @@ def main(cfg: DictConfig) -> None:
     else:
         below = ", each above the true one" if isinstance(prompts, PromptsWithImages) else ""
         print(f"the images{below}: {folder / SHEET}\nscores and what drew them: {file}")
+
+
+def _nothing() -> None:
+    """Another process keeps the record."""
 
 
 if __name__ == "__main__":

@@ -47,8 +47,9 @@ def train(cfg: DictConfig, note: Callable[[str], None] = _print) -> Path:
         if not point.images and start is not None:
             start_weights.give(stage, start)
         lock.check(folder)
-        claim(data.encoder)  # only now, so that a start that is refused claims nothing
-        if point.images >= stage.images and not point.validation_pending:
+        is_done = point.images >= stage.images and not point.validation_pending
+        claim(data.encoder, not is_done)  # only now: a start that is refused claims nothing
+        if is_done:
             _print(
                 f"{cfg.name}: already trained on {quantity(point.images, 'image')}; nothing to do"
             )

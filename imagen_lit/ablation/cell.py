@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagen_lit.ablation import override
+from imagen_lit.cli import override
 
 BY_HAND = "by hand"  # the command of a cell that a person does; its setting `line` is what to type
 LONGEST = 120  # letters of a folder's name; of a longer one, a digest

@@ -44,23 +44,25 @@ class Figure:
 
 @dataclass(frozen=True)
 class Definition:
-    """`stages`: those that take part, in order. `usual`: the scale's own settings, of the training
-    of each stage and of `evaluate`; `own`: what this ablation sets besides, which names tell.
-    `cascades`: settings of `evaluate` by the last stage drawn. `scores`: which metric a figure's
-    word means."""
+    """`stages`: those that take part, in order; `settings`: what trains each; `cascades`: settings
+    of `evaluate` by the last stage that is drawn; `scores`: which metric a figure's word means.
+    `usual`: what the scale alone says for each stage and for `evaluate`, beside which cells are
+    named."""
 
     name: str
     scale: str
     head: Mapping[str, str]
     stages: tuple[str, ...]
-    usual: Mapping[str, Mapping[str, Any]]
-    own: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Mapping[str, Any]]
     cascades: Mapping[str, Mapping[str, Any]]
+    train: Mapping[str, Any]
+    evaluate: Mapping[str, Any]
     data: Mapping[str, Any] | None
     seeds: tuple[int, ...]
     arms: tuple[Axis, ...]
     figures: tuple[Figure, ...]
     scores: Mapping[str, str]
+    usual: Mapping[str, Mapping[str, Any]]
 
 
 def names() -> list[str]:
@@ -73,51 +75,57 @@ def scales() -> list[str]:
     return sorted({file.stem for folder in _folders("scale") for file in folder.glob("*.yaml")})
 
 
-def read(name: str, scale: str, changes: Mapping[str, Any] | None = None) -> Definition:
-    """The ablation `name` at a scale; `changes` are those of the command line, merged last."""
+def read(
+    name: str,
+    scale: str,
+    changes: Mapping[str, Any] | None = None,
+    only: Mapping[str, Sequence[str]] | None = None,
+) -> Definition:
+    """The ablation `name` at a scale; `changes` are those of the command line, merged last. `only`:
+    labels by axis, of the arms to which it is restricted."""
     file, shared_file = _file("ablation", name, names()), _file("scale", scale, scales())
     own, shared = _load(file), _load(shared_file)
-    shared["settings"] = shared.pop("stages", {})  # of a scale: what trains each of its stages
+    # Of a scale: what trains each of its stages.
+    shared["settings"] = {s: each or {} for s, each in (shared.pop("stages", None) or {}).items()}
     _refuse_unknown(shared, (*OF_SCALE,), str(shared_file))
     _refuse_unknown(own, (*OF_ABLATION, *OF_SCALE), str(file))
     at_scale = (own.pop("scales", None) or {}).get(scale) or {}
     _refuse_unknown(at_scale, (*OF_ABLATION, *OF_SCALE), f"{file}, scales.{scale}")
-    over = _merged(own, at_scale, changes or {})
-    node = _merged(shared, over)
+    usual = _merged(shared)
+    node = _merged(shared, own, at_scale, changes or {})
     where = f"{file} at scale={scale}"
     _require(node, ("stages", "figures", "cascades", "seeds", "scores"), where)
     stages = tuple(node["stages"])
-    for stage in stages:
-        if stage not in shared["settings"]:
+    trained = list(usual["settings"])
+    for stage in (*stages, *node["settings"]):
+        if stage not in trained:
             raise InputError(
-                f"{where}: this scale trains no stage {stage}"
-                f"{did_you_mean(stage, shared['settings'])}. "
-                f"Choose from {', '.join(shared['settings'])}."
+                f"{where}: the stage {stage} is not one that this scale trains"
+                f"{did_you_mean(stage, trained)}. Choose from {', '.join(trained)}."
             )
     allowed = (*stages, EVALUATE)
-    arms = (node.get("arms") or {}).items()
-    axes = tuple(axis.read(n, a, stages, allowed, where) for n, a in arms)
+    named = (node.get("arms") or {}).items()
+    arms = tuple(axis.read(n, each, stages, allowed, where) for n, each in named)
+    arms = _restricted(arms, only or {}, where)
     return Definition(
         name,
         scale,
         head(file),
         stages,
-        _by_target(shared, stages),
-        _by_target(over, stages),
+        {stage: node["settings"][stage] for stage in stages},
         {stage: node["cascades"].get(stage) or {} for stage in stages},
+        node.get("train") or {},
+        node.get("evaluate") or {},
         node.get("data"),
         _seeds(node["seeds"], where),
-        axes,
-        tuple(_figure(n, each, axes, where) for n, each in node["figures"].items()),
+        arms,
+        tuple(_figure(n, each, arms, where) for n, each in node["figures"].items()),
         node["scores"],
+        {
+            **{s: {**usual["settings"][s], **(usual.get("train") or {})} for s in stages},
+            EVALUATE: usual.get(EVALUATE) or {},
+        },
     )
-
-
-def _by_target(node: Mapping[str, Any], stages: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The settings in a file for the training of each stage, and for `evaluate`."""
-    train, settings = node.get("train") or {}, node.get("settings") or {}
-    trained = {stage: {**(settings.get(stage) or {}), **train} for stage in stages}
-    return trained | {EVALUATE: dict(node.get(EVALUATE) or {})}
 
 
 def head(file: Path) -> dict[str, str]:
@@ -133,6 +141,29 @@ def head(file: Path) -> dict[str, str]:
         elif key:
             found[key] += f" {line.lstrip('# ').strip()}"
     return found
+
+
+def _restricted(
+    arms: Sequence[Axis], only: Mapping[str, Sequence[str]], where: str
+) -> tuple[Axis, ...]:
+    names = {each.name: [choice.label for choice in each.choices] for each in arms}
+    for name, labels in only.items():
+        if name not in names:
+            raise InputError(
+                f"{where} has no arms by {name}{did_you_mean(name, names)}. "
+                f"Set only.<axis>=[...] for one of {', '.join(names)}."
+            )
+        if unknown := [label for label in labels if label not in names[name]]:
+            raise InputError(
+                f"{where}: {name} has no arm {unknown[0]}{did_you_mean(unknown[0], names[name])}. "
+                f"Choose from {', '.join(names[name])}."
+            )
+    return tuple(
+        Axis(each.name, tuple(c for c in each.choices if c.label in only[each.name]))
+        if each.name in only
+        else each
+        for each in arms
+    )
 
 
 def _figure(name: str, node: Any, arms: Sequence[Axis], where: str) -> Figure:

@@ -2,20 +2,27 @@
 which figure. Read from the definition alone; nothing is looked up in runs/.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imagen_lit.ablation import axis, cell
+from imagen_lit.ablation import axis, cell, kept_checkpoints, setting_order
 from imagen_lit.ablation.axis import Choice
 from imagen_lit.ablation.cell import Cell
 from imagen_lit.ablation.definition import EVALUATE, MEASURES, Definition
+from imagen_lit.ablation.kept_checkpoints import Setting
 
 Choices = tuple[Choice, ...]
 # Whether a setting changes anything beside the usual ones of a command; else no name tells it.
 Differs = Callable[[str, Mapping[str, Any], str, Any], bool]
 # The cells that a training or a drawing needs: shards, its text encoder, its text cache.
 Preparation = Callable[[Definition, str, Mapping[str, Any]], list[Cell]]
+
+# Of train and evaluate: no image depends on them, and a run is refused if other files take their
+# places; so cells are not named by them.
+NAMELESS = ("trainer", "callbacks", "logger", "device", "tf32", "compile", "batch", "notice")
+NAMELESS += ("feature_folder", "text.device", "data.shards", "data.text", "text.path")
+NAMELESS += ("data.workers", "data.micro_batch_size", "data.decoded_cache_mib")
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,13 @@ class Plan:
         return [each for each in self.cells.values() if each.command == command]
 
 
-def plan(definition: Definition, runs: str, differs: Differs, prepare: Preparation) -> Plan:
+def plan(
+    definition: Definition,
+    runs: str,
+    differs: Differs,
+    prepare: Preparation,
+    setting: Setting,
+) -> Plan:
     """All cells, and the points of all figures."""
     cells: dict[str, Cell] = {}
     points: dict[str, list[Point]] = {figure.name: [] for figure in definition.figures}
@@ -52,15 +65,14 @@ def plan(definition: Definition, runs: str, differs: Differs, prepare: Preparati
         return cells.setdefault(cell.name, replace(cell, needs=tuple(dict.fromkeys(needs))))
 
     def train(stage: str, choices: Choices, seed: int) -> Cell:
-        cell = training(definition, stage, choices, seed, differs)
+        cell = _training(definition, stage, choices, seed, runs, differs, setting)
         return add(cell, prepare(definition, "train", cell.settings))
 
-    def draw(stages: Sequence[str], trained: Sequence[Cell], choices: Choices) -> Cell:
-        places = [f"{runs}/{each.name}" for each in trained]
-        cell = drawing(definition, stages, places, trained, choices, differs)
+    def draw(trained: Mapping[str, Cell], choices: Choices) -> Cell:
+        cell = _drawing(definition, trained, choices, runs, differs, setting)
         before = prepare(definition, EVALUATE, cell.settings)
-        if len(stages) > 1:  # the smaller images are drawn once for all that enlarge them
-            smaller = draw(stages[:-1], trained[:-1], choices)
+        if len(trained) > 1:  # the smaller images are drawn once for all that enlarge them
+            smaller = draw(dict(list(trained.items())[:-1]), choices)
             start = {"start_from": f"{runs}/{smaller.name}"}
             cell = replace(cell, settings=cell.settings | start)
             before = [*before, smaller]
@@ -68,54 +80,65 @@ def plan(definition: Definition, runs: str, differs: Differs, prepare: Preparati
 
     for choices in axis.product(definition.arms):
         for seed in definition.seeds:
-            trained = [train(stage, choices, seed) for stage in definition.stages]
+            trained = {stage: train(stage, choices, seed) for stage in definition.stages}
             arm = {choice.axis: choice.label for choice in choices}
             for figure in definition.figures:
                 for at in axis.product(figure.points):
-                    cell = draw(definition.stages, trained, (*choices, *at))
+                    cell = draw(trained, (*choices, *at))
                     labels = {choice.axis: choice.label for choice in at}
                     points[figure.name].append(Point(cell.name, arm, seed, labels))
     return Plan(definition, cells, {name: tuple(each) for name, each in points.items()})
 
 
-def training(
-    definition: Definition, stage: str, choices: Choices, seed: int, differs: Differs
+def _training(
+    definition: Definition,
+    stage: str,
+    choices: Choices,
+    seed: int,
+    runs: str,
+    differs: Differs,
+    setting: Setting,
 ) -> Cell:
     """The training of a stage with these choices and this seed."""
-    usual = definition.usual[stage]
-    own = {**definition.own[stage], **axis.settings(choices, stage), "seed": seed}
-    different = {k: v for k, v in own.items() if k == "seed" or differs("train", usual, k, v)}
-    name = f"ablation/{definition.scale}/{stage}/{cell.folder_name(different)}"
-    return Cell("train", _ordered({**usual, **own}) | {"name": name}, name)
+    own = axis.settings(choices, stage)
+    settings = setting_order.ordered(
+        {**definition.settings[stage], **definition.train, **own, "seed": seed}
+    )
+    different = _different("train", definition.usual[stage], settings, own, differs)
+    name = f"ablation/{definition.scale}/{stage}/{cell.folder_name(different | {'seed': seed})}"
+    settings |= kept_checkpoints.settings(definition, stage, settings, setting)
+    return Cell("train", settings | _place(runs) | {"name": name}, name)
 
 
-def drawing(
+def _drawing(
     definition: Definition,
-    stages: Sequence[str],
-    places: Sequence[str],
-    trained: Sequence[Cell],
+    trained: Mapping[str, Cell],
     choices: Choices,
+    runs: str,
     differs: Differs,
+    setting: Setting,
 ) -> Cell:
-    """A drawing by these stages, whose runs are in `places`. What concerns later stages alone is
-    left out."""
-    later = definition.stages[len(stages) :]
-    usual = {**definition.cascades[stages[-1]], **definition.usual[EVALUATE]}
-    own = {**definition.own[EVALUATE], **axis.settings(choices, EVALUATE)}
-    own = {k: v for k, v in own.items() if not any(_is_of(stage, k) for stage in later)}
-    trained_with = [each.settings.items() for each in trained]
+    """A drawing by these trained stages. What concerns later ones alone is left out."""
+    last, later = list(trained)[-1], definition.stages[len(trained) :]
+    usual = {**definition.cascades[last], **definition.usual[EVALUATE]}
+    own = kept_checkpoints.of_drawing(axis.settings(choices, EVALUATE), trained, setting)
+    settings = {
+        key: value
+        for key, value in {**definition.cascades[last], **definition.evaluate, **own}.items()
+        if not any(_is_of(stage, key) for stage in later)
+    }
     drawn = {
         key: value
-        for key, value in own.items()
+        for key, value in settings.items()
         if key.partition(".")[0] not in MEASURES
-        and not any((key, value) in each for each in trained_with)
+        and not any((key, value) in each.settings.items() for each in trained.values())
     }
-    different = {k: v for k, v in drawn.items() if differs(EVALUATE, usual, k, v)}
-    who = "/".join(each.name.rpartition("/")[2] for each in trained)
-    name = f"ablation/{definition.scale}/{stages[-1]}_drawn/{who}/{cell.folder_name(different)}"
-    runs = {f"cascade.{stage}.run": place for stage, place in zip(stages, places, strict=True)}
-    settings = _ordered({**usual, **own}) | runs | {"name": name}
-    return Cell(EVALUATE, settings, name, tuple(each.name for each in trained))
+    different = _different(EVALUATE, usual, drawn, own, differs)
+    who = "/".join(each.name.rpartition("/")[2] for each in trained.values())
+    name = f"ablation/{definition.scale}/{last}_drawn/{who}/{cell.folder_name(different)}"
+    places = {f"cascade.{stage}.run": f"{runs}/{each.name}" for stage, each in trained.items()}
+    settings = setting_order.ordered(settings) | places | _place(runs) | {"name": name}
+    return Cell(EVALUATE, settings, name, tuple(each.name for each in trained.values()))
 
 
 def _is_of(stage: str, key: str) -> bool:
@@ -123,6 +146,27 @@ def _is_of(stage: str, key: str) -> bool:
     return f"cascade.{stage}." in f"{key.rpartition('@')[2]}."
 
 
-def _ordered(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Groups before the values that override a part of them."""
-    return dict(sorted(settings.items(), key=lambda item: "." in item[0].partition("@")[0]))
+def _different(
+    command: str,
+    usual: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    of_arm: Mapping[str, Any],
+    differs: Differs,
+) -> dict[str, Any]:
+    """Which settings name a cell: those that are not the scale's usual ones."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if key != "seed"
+        and (key in of_arm or not _is_nameless(key))
+        and (key not in usual or usual[key] != value)
+        and differs(command, usual, key, value)
+    }
+
+
+def _is_nameless(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in NAMELESS)
+
+
+def _place(runs: str) -> dict[str, str]:
+    return {} if runs == "runs" else {"runs": runs}

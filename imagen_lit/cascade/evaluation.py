@@ -64,12 +64,14 @@ def evaluate(
     each_step: Report = silent,
     share: Share = ALL,
     ruler: Ruler = NO_RULER,
+    begin: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """The scores by stage and category, also written into the folder. Of several processes, which
     draw a share each, the one that finds all images there writes them; the others return {}.
 
     Existing images are reused. Those of other weights stay, and so do their scores, under names
-    with the digest of those weights; a folder that holds another `request` is refused.
+    with the digest of those weights; a folder that holds another `request` is refused. `begin` is
+    called when nothing is left to refuse.
     """
     cascade.check(encoder.fingerprint())
     if not isinstance(prompts, JudgedPrompts):  # their settings do not say which prompts they are
@@ -79,6 +81,7 @@ def evaluate(
     provenance.refuse_other_request(folder, source)
     provenance.refuse_other_files(folder, RESULTS)
     png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")
+    begin()
     drawer = provenance.digest(source)
     images = folder / "images" / drawer
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))

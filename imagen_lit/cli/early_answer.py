@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from imagen_lit.cli import assets, command, config, flags, help_text, interrupt
+from imagen_lit.cli import assets, bare_words, command, config, flags, help_text, interrupt
 
 
 def answer(config_name: str, words: Sequence[str]) -> None:
     """Exit if the words ask for an answer or are misspelt; otherwise return."""
     with command.errors_in_words(config_name):
+        words = bare_words.expand(config_name, words)
         typed = flags.parse(words)
         if typed.help or flags.is_answered_by_hydra(typed):
             with interrupt.until_unread():

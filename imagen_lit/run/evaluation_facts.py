@@ -72,6 +72,16 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
     )
 
 
+def weights_of(folder: Path) -> dict[str, Any]:
+    """The digest of the weights of each stage that its scores are of; {} where there are none."""
+    try:
+        content = json_file.read(folder / FILE, "")
+    except (OSError, InputError):
+        return {}
+    weights = _mapping(_mapping(content.get("provenance")).get("weights"))
+    return {stage: _mapping(each).get("digest") for stage, each in weights.items()}
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 

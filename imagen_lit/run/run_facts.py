@@ -104,6 +104,12 @@ def read(folder: Path, name: str) -> RunFacts:
     )
 
 
+def read_total(folder: Path) -> int | None:
+    """How many images the run in a folder shall see; None where its settings do not say."""
+    total = _settings(folder, []).get("stage", {}).get("images")
+    return total if type(total) is int else None
+
+
 def _settings(folder: Path, notes: list[str]) -> dict[str, Any]:
     file = folder / CONFIG
     if not file.is_file():

@@ -28,6 +28,7 @@ from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, evaluation_facts, lock, status
+from imagen_lit.run.checkpoint_digest import checkpoint_digest
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
@@ -229,7 +230,7 @@ def weights(folder: Path, images: int | None = None) -> dict[str, Any]:
         return {"images_seen": 0, "digest": None, "settings": None}
     return {
         "images_seen": checkpoint.images(file),
-        "digest": checkpoint.digest(file),
+        "digest": checkpoint_digest(file),
         "settings": _drawing_digest(folder),
     }
 
