@@ -36,9 +36,7 @@ def planned(cfg: DictConfig) -> Plan:
     words: Any = OmegaConf.to_container(cfg.changes)
     seeds: Any = None if cfg.seeds is None else OmegaConf.to_container(cfg).get("seeds")
     changed = changes.read(words, seeds)
-    chosen = definition.read(
-        str(cfg.ablation), str(cfg.scale), changed.definition, changed.only
-    )
+    chosen = definition.read(str(cfg.ablation), str(cfg.scale), changed.definition, changed.only)
     return make_plan(
         chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
     )
@@ -115,7 +113,9 @@ def _nothing_to_do(entries: Mapping[str, Entry], state: str) -> str:
     if state == ledger.FAILED:
         return "nothing has failed"
     if failed := states.count(ledger.FAILED):
-        return f"{quantity(failed, 'cell')} failed: type the same with retry, once the reason is gone"
+        return (
+            f"{quantity(failed, 'cell')} failed: type the same with retry, once the reason is gone"
+        )
     return "nothing to do"
 
 

@@ -11,8 +11,8 @@ from imagen_lit.basics.atomic import write_text
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cli import command
+from imagen_lit.evaluation import direction
 from imagen_lit.evaluation.paired_difference import paired_difference
-from imagen_lit.metrics import direction
 from imagen_lit.metrics.image_evaluation import NAME
 from imagen_lit.metrics.measured import SCORES
 from imagen_lit.metrics.system_scores import SystemScores

@@ -39,10 +39,10 @@ ROOMS = {
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
-    "report": {"basics", "run", "evaluation"},
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
     "ablation": {"basics", "cli", "run", "evaluation"},
+    "report": {"basics", "run", "evaluation", "ablation"},
     "launcher": {"basics", "cli", "run", "ablation"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
@@ -65,7 +65,15 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "dashboard": {"run"},
     "runs": {"run", "report"},
     "ablate": {"ablation", "launcher", "run", "report", "evaluation"}
-    | {"fetch", "build_shards", "pretrain_text", "pretrain_clip", "embed_text", "train", "evaluate"},
+    | {
+        "fetch",
+        "build_shards",
+        "pretrain_text",
+        "pretrain_clip",
+        "embed_text",
+        "train",
+        "evaluate",
+    },
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }
