@@ -19,7 +19,7 @@ KNOWN = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 SIZE = 299
 SOURCE = (
     "Fetch pt_inception-2015-12-05-6726825d.pth from the release fid_weights of "
-    "mseitzer/pytorch-fid, and set path=... to it."
+    "mseitzer/pytorch-fid, and set features.path=... to it."
 )
 
 
