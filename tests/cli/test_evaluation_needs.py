@@ -1,4 +1,4 @@
-"""What an evaluation lacks is said before torch is imported, and nothing is refused that is there."""
+"""What an evaluation lacks is said before torch is imported; what is there is not refused."""
 
 import os
 import re
