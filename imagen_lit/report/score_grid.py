@@ -115,6 +115,7 @@ def latex(table: ScoreGrid) -> str:
 def blocks(table: ScoreGrid, width: int) -> str:
     """For a terminal of this width: a block for each metric, with a line for each row."""
     names = [" ".join(filter(None, name)) or "all" for name in table.names]
+    facts = table.caption.partition(" Protocols: ")[0]  # whose hashes stand beside the metrics
     widest = max(map(len, names))
     parts = []
     for number, (metric, digest) in enumerate(table.metrics):
@@ -123,7 +124,7 @@ def blocks(table: ScoreGrid, width: int) -> str:
             for name, cells in zip(names, table.cells, strict=True)
         ]
         parts.append("\n".join([f"{metric}  {digest}", *lines]))
-    return "\n\n".join([*parts, textwrap.fill(table.caption, width)])
+    return "\n\n".join([*parts, textwrap.fill(facts, width)])
 
 
 def _name(row: Row, labels: Sequence[str]) -> tuple[str, ...]:

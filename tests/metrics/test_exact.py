@@ -1,4 +1,4 @@
-"""The exact reader as a metric: of any images with captions of the shapes world, and of no others."""
+"""The exact reader as a metric: of any images whose captions are of the shapes world."""
 
 import json
 import subprocess
