@@ -10,7 +10,14 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.basics.errors import InputError
 
 # The metrics that compare with a reference; tests/cli/test_evaluation_needs.py holds it to them.
-COMPARING = ("fd", "fd_infinity", "kid", "cmmd", "precision_recall", "density_coverage")
+COMPARING: tuple[str, ...] = (
+    "fd",
+    "fd_infinity",
+    "kid",
+    "cmmd",
+    "precision_recall",
+    "density_coverage",
+)
 COMPARING += ("nearest_training",)
 
 
@@ -75,10 +82,11 @@ def _refuse_missing_weights(metric: str, cfg: DictConfig) -> None:
     if path is None or path.exists():
         return
     extractor = cfg[key]
-    made = f"Make them with: {extractor.make_command}" if "make_command" in extractor else ""
+    otherwise = f"Set {key}.path=... to them; docs/evaluation.md says where they are from."
+    made = f"Make them with: {extractor.make_command}." if "make_command" in extractor else ""
     if str(extractor.get("_target_")).endswith(".EfficientNetLite0"):
-        made = "Fetch them with: python -m imagen_lit.fetch weights=efficientnet_lite0"
+        made = "Fetch them with: python -m imagen_lit.fetch weights=efficientnet_lite0."
     raise InputError(
         f"the weights with which {metric} looks at images are not there: there is no {path}. "
-        f"{made or f'Set {key}.path=... to them; docs/evaluation.md says where they are from'}."
+        f"{made or otherwise}"
     )

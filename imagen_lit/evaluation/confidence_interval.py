@@ -63,9 +63,9 @@ def summary(results: Iterable[tuple[str, Hashable, Answers]]) -> dict[str, dict]
     """
     groups: dict[str, list[tuple[Hashable, Answers]]] = {}
     everything: list[tuple[Hashable, Answers]] = []
-    for category, *rest in results:
-        groups.setdefault(category, []).append((rest[0], rest[1]))
-        everything.append((rest[0], rest[1]))
+    for category, prompt, answers in results:
+        groups.setdefault(category, []).append((prompt, answers))
+        everything.append((prompt, answers))
     if not everything:
         raise InputError("there are no results to summarise. Score at least one image first.")
     if "all" in groups:
