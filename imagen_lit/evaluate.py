@@ -9,7 +9,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder, device, hardware, process_share
+from imagen_lit.basics import (
+    arguments,
+    chosen_folder,
+    device,
+    hardware,
+    process_share,
+    rounding,
+)
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.process_share import Share
 from imagen_lit.basics.short_form import quantity
@@ -24,7 +31,7 @@ from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithIm
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
 from imagen_lit.metrics.image_evaluation import evaluate_images
-from imagen_lit.metrics.measured import SCORES
+from imagen_lit.metrics.measured import NOW, SCORES
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL
 from imagen_lit.run import drawing_folder, run_folder
@@ -40,16 +47,16 @@ def table(scores: dict[str, Any]) -> str:
     lines = []
     if "score/alignment" not in scores:
         count = quantity(scores["provenance"]["n"], "prompt")
-        lines.append(f"{count} drawn; the exact reader does not know them")
+        is_read = any(row["metric"] == "exact" for row in scores[NOW])
+        reason = "" if is_read else "; the exact reader does not know them"
+        lines.append(f"{count} drawn{reason}")
     else:
         lines.append("share of images that show their whole prompt, by kind [95 % interval]:")
     for stage, categories in scores.get("score/alignment", {}).items():
         for category, row in categories.items():
-            low, high = row["interval"]
-            lines.append(
-                f"{stage:5} {category:6} {row['exact']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}"
-            )
-    return "\n".join([*lines, *score_lines.lines(scores["scores"])])
+            text = rounding.with_interval(row["exact"], row["interval"])
+            lines.append(f"{stage:5} {category:6} {text}  n={row['n']}")
+    return "\n".join([*lines, *score_lines.lines(scores, scores[NOW])])
 
 
 def build_ruler(cfg: DictConfig, share: Share = ALL) -> Ruler:
@@ -150,7 +157,9 @@ def _evaluate(
         if not scores:
             print("another process writes the scores")
             return
-        print("\n".join([*score_lines.lines(scores["scores"]), f"scores are in {folder / SCORES}"]))
+        print(
+            "\n".join([*score_lines.lines(scores, scores[NOW]), f"scores are in {folder / SCORES}"])
+        )
         return
     cascade: Cascade = config.build(excerpt.excerpt(cfg))
     cascade.compiler = cfg.compile

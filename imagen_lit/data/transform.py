@@ -8,7 +8,7 @@ import io
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from imagen_lit.basics import arguments, reduction
 from imagen_lit.basics.errors import InputError
@@ -67,6 +67,8 @@ def _open(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=tuple(MAX_PIXELS))
     except MemoryError:
         raise
+    except UnidentifiedImageError as error:  # its words are the address of the bytes in memory
+        raise Unusable("it cannot be decoded as PNG, JPEG or WebP") from error
     except Exception as error:
         raise Unusable(f"it cannot be decoded: {error}") from error
     (width, height), limit = image.size, MAX_PIXELS[image.format]  # type: ignore[index]

@@ -122,6 +122,9 @@ def recorded(folder: Path) -> dict[str, Any] | None:
         raise InputError(
             f"{file} is damaged: it does not say what drew these images. {ADVICE}"
         ) from error
+    prompts = record.get("prompts", {})
+    if isinstance(prompts, dict) and str(prompts.get("_target_")).endswith(".HeldOutPrompts"):
+        prompts.setdefault("seeds_per_prompt", 1)  # what the records before this key mean
     return record
 
 
