@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from imagen_lit.stage.condition import Condition
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DrawingPass:
     tokens: int
 
     @classmethod
-    def of(cls, encoder: HuggingFace, prompts: Sequence[str], batch: int) -> "DrawingPass":
+    def of(cls, encoder: TextEncoder, prompts: Sequence[str], batch: int) -> "DrawingPass":
         """For images of these prompts, `batch` at most in a pass: as few passes as that allows,
         all equally wide, so that few rows are left over."""
         widest = max(width for width in (1, 2, batch // 4 * 4) if width <= batch)
@@ -36,7 +36,7 @@ class DrawingPass:
         width = rows if rows < 3 else -(-rows // 4) * 4
         return cls(width, max(encoder.lengths(list(dict.fromkeys(prompts))), default=1))
 
-    def condition(self, encoder: HuggingFace, prompts: Sequence[str]) -> Condition:
+    def condition(self, encoder: TextEncoder, prompts: Sequence[str]) -> Condition:
         """What the prompts say, each encoded alone. The empty prompt is the null text, which
         training showed instead of dropped captions; the encoder would make a token of it that no
         training image had."""
@@ -48,7 +48,7 @@ class DrawingPass:
         """As many rows as the pass is wide, by repeating the last."""
         return [*rows, *[rows[-1]] * (self.width - len(rows))]
 
-    def _encode(self, encoder: HuggingFace, prompt: str) -> tuple[Tensor, Tensor]:
+    def _encode(self, encoder: TextEncoder, prompt: str) -> tuple[Tensor, Tensor]:
         text, mask = encoder.encode([prompt])
         missing = self.tokens - text.shape[1]
         text, mask = pad(text, (0, 0, 0, missing)), pad(mask, (0, missing))

@@ -20,7 +20,7 @@ from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
 from imagen_lit.stage.threshold_hits import ThresholdHits
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
@@ -66,7 +66,7 @@ def missing(
 
 def draw(
     cascade: Cascade,
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     source: Provenance,
     requests: Sequence[Request],
     folder: Path,

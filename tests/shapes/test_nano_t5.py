@@ -120,7 +120,10 @@ def test_the_role_probe_measures_a_known_share(monkeypatch: pytest.MonkeyPatch) 
                 vectors[row, 2] += amplitude * axes[second]
             return vectors, ids > 0
 
-        encoder = SimpleNamespace(encode=encode, tokenizer=tokenizer)
+        def token_ids(captions: list[str]) -> list[list[int]]:
+            return tokenizer(captions)["input_ids"]
+
+        encoder = SimpleNamespace(encode=encode, token_ids=token_ids)
         return role_probe.share(encoder, captions=1000)
 
     monkeypatch.setattr(role_probe.caption, "phrase", lambda _, each: " above ".join(next(pairs)))
