@@ -81,13 +81,25 @@ def test_a_long_caption_is_cut_and_still_ends(folder: Path) -> None:
         ({"width": 32}, r"has width 24, but text\.width=32\. Set text\.width=24"),
         ({"max_length": 17}, r"has positions for 16 tokens.*Set text\.max_length=16 or less"),
         ({"layer": 3}, r"has 3 hidden states.*Set text\.layer to -3 … 2"),
-        ({"dtype": "float16"}, r"text\.dtype=float16 is not one of"),
-        ({"max_length": 2}, "text.max_length=2 is not a whole number of 3 or more"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(folder: Path, changes: dict, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         states(folder, **changes).encode(CAPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"dtype": "float16"}, r"text\.dtype=float16 is not one of"),
+        ({"max_length": 2}, "text.max_length=2 is not a whole number of 3 or more"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_read(
+    changes: dict, problem: str
+) -> None:
+    with pytest.raises(InputError, match=problem):
+        TokenStates("clip_small", "nowhere", 24, **changes)
 
 
 def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every Hugging Face encoder of conf/text, loaded by the same code, as a tiny model in its format."""
+"""Every Hugging Face encoder of conf/text, loaded by the same code, tiny, in its exact format."""
 
 import json
 from pathlib import Path
