@@ -74,7 +74,7 @@ def test_vectors_have_unit_variance_and_are_nearly_orthogonal() -> None:
 
 def test_who_is_where_is_not_in_it() -> None:
     """A colour has one vector everywhere; so its role has no share in what differs among them, but
-    for what held-out pairs let a colour tell."""
+    for what colours and roles have to do with each other in the captions."""
     assert role_probe.share_within_words(bag(32), 500) < 1e-9
     assert 1e-4 < role_probe.share(bag(32), 500) < 0.02
     tokens, _ = bag().encode(["a red circle above a blue square", "a blue circle above a red one"])
