@@ -3,9 +3,9 @@ things.
 
 For the colour words of two-object captions, normalised as the networks do it: the share of their
 total variance that is explained by whether the colour is above, below, left or right. With random
-weights that is a percent or two, mostly due to word order. A little is not the encoder's: in
-these captions the colour alone goes with the role a bit. `share_within_words` leaves that out: of vectors that do not depend on what stands around the word,
-it is zero.
+weights that is a percent or two, mostly due to word order. A little is not the encoder's: in these
+captions the colour alone goes with the role a bit. `share_within_words` leaves that out: of vectors
+that do not depend on what stands around the word, it is zero.
 """
 
 from typing import Protocol
