@@ -99,6 +99,8 @@ def _function(name: str) -> Callable[[DictConfig], Any]:
             from imagen_lit import pretrain_text as module
         case "pretrain_clip":
             from imagen_lit import pretrain_clip as module
+        case "randomise_text":
+            from imagen_lit import randomise_text as module
         case "embed_text":
             from imagen_lit import embed_text as module
         case "fetch":

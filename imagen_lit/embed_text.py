@@ -23,15 +23,15 @@ from imagen_lit.data import lost_captions, sidecar
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.text import cache, cache_cost, empty_caption
-from imagen_lit.text.encoder import HuggingFace
 from imagen_lit.text.lost_text import CountingEncoder
+from imagen_lit.text.text_encoder import TextEncoder
 
 ARRAY = "SLURM_ARRAY_TASK_"
 MIN_COSINE, MAX_ERROR = 0.999, 0.015  # of every token, and of ordinary channels, in int8
 
 
 def embed(
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     shards: Path,
     folder: Path,
     storage: str,

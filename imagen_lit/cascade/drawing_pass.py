@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 
 from imagen_lit.cascade.prompt_template import PROMPT, fill
 from imagen_lit.stage.condition import Condition
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class DrawingPass:
     @classmethod
     def of(
         cls,
-        encoder: HuggingFace,
+        encoder: TextEncoder,
         prompts: Sequence[str],
         batch: int,
         templates: Collection[str] = (),
@@ -52,7 +52,7 @@ class DrawingPass:
         return cls(width, longest(PROMPT), others)
 
     def condition(
-        self, encoder: HuggingFace, prompts: Sequence[str], template: str = PROMPT
+        self, encoder: TextEncoder, prompts: Sequence[str], template: str = PROMPT
     ) -> Condition:
         """What the prompts say, worded by the template, each encoded alone. The empty text is no
         text at all, for which each stage has its null text; the encoder would make a token of it
@@ -69,7 +69,7 @@ class DrawingPass:
         """As many rows as the pass is wide, by repeating the last."""
         return [*rows, *[rows[-1]] * (self.width - len(rows))]
 
-    def _encode(self, encoder: HuggingFace, prompt: str, tokens: int) -> tuple[Tensor, Tensor]:
+    def _encode(self, encoder: TextEncoder, prompt: str, tokens: int) -> tuple[Tensor, Tensor]:
         text, mask = encoder.encode([prompt])
         missing = tokens - text.shape[1]
         text, mask = pad(text, (0, 0, 0, missing)), pad(mask, (0, missing))

@@ -44,7 +44,7 @@ from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL, Sample
 from imagen_lit.run import evaluation_facts, provenance
 from imagen_lit.run.evaluation_facts import SHEET
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 RESULTS = ("scores.json", "results.jsonl", SHEET, measured.VALUES)
 NO_RULER = Ruler({}, Path())
@@ -55,7 +55,7 @@ SHEET_KEY = "evaluation"  # of what the sheet's file says of itself
 
 def evaluate(
     cascade: Cascade,
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     prompts: Prompts,
     folder: Path,
     batch: int,

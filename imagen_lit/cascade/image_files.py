@@ -23,7 +23,7 @@ from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.run import provenance
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
@@ -71,7 +71,7 @@ def missing(
 
 def draw(
     cascade: Cascade,
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     source: Provenance,
     requests: Sequence[Request],
     folder: Path,
@@ -118,7 +118,7 @@ def draw(
 
 
 def _others(
-    cascade: Cascade, shape: DrawingPass, encoder: HuggingFace, prompts: Sequence[str]
+    cascade: Cascade, shape: DrawingPass, encoder: TextEncoder, prompts: Sequence[str]
 ) -> dict[str, Condition]:
     """The conditions of the stages that word the prompts otherwise."""
     templates = {name: each.prompt for name, each in cascade.stages.items()}

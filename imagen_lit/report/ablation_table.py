@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.basics import rounding
 from imagen_lit.evaluation import smallest_difference
 from imagen_lit.evaluation.difference import Difference
 from imagen_lit.evaluation.training_seeds import training_spread

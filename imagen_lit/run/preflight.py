@@ -81,11 +81,12 @@ def draws_previews(cfg: DictConfig) -> bool:
 def missing_for(cfg: DictConfig, previews: bool = False) -> list[str]:
     """`missing` for a command's config."""
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
+    folder = cfg.text.get("path", "")  # an encoder without files has none
     return missing(
         shards,
         str(cfg.data.text),
-        cfg.text.path,
-        encoder_command.elsewhere(cfg.text.make_command, cfg.text.name, cfg.text.path),
+        folder,
+        encoder_command.elsewhere(cfg.text.get("make_command"), cfg.text.name, folder),
         cfg.trainer.accelerator,
         previews,
     )

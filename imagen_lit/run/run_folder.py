@@ -37,6 +37,7 @@ from imagen_lit.stage.training import Stage
 # changes what is learnt.
 CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
 CHANGEABLE += ("device", "tf32", "text.device")
+CHANGEABLE += ("text.dtype",)  # which every start compares in the text cache's own header
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
 CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts", "metrics", "features")

@@ -51,6 +51,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "pretrain_text": {"shapes"},
     "pretrain_clip": {"data", "contrastive"},
     "embed_text": {"data", "text"},
+    "randomise_text": {"text"},
     "bench": {"stage", "run", "measurement"},
     "bench_peers": {"stage", "measurement"},
     "bench_data": {"data", "bench"},
