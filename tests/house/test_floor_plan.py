@@ -71,6 +71,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
         "build_shards",
         "pretrain_text",
         "pretrain_clip",
+        "randomise_text",
         "embed_text",
         "train",
         "evaluate",
