@@ -5,20 +5,29 @@ from collections.abc import Mapping
 from typing import Any
 
 CONDITION = "stage.condition"
-MOVED = {f"{CONDITION}.{key}": f"{CONDITION}.augmentation.{key}" for key in ("max_aug_level",)}
-MOVED |= {f"{CONDITION}.schedule._target_": f"{CONDITION}.augmentation.schedule._target_"}
-NOISE = "imagen_lit.stage.augmentation.GaussianNoise"
-ZEROS = "imagen_lit.stage.null_text.MaskedZeros"
+AUGMENTATION = f"{CONDITION}.augmentation"
+NOISE = {  # what was no choice where a stage says `max_aug_level` itself
+    f"{AUGMENTATION}._target_": "imagen_lit.stage.augmentation.GaussianNoise",
+    f"{AUGMENTATION}.schedule.offset": 0.008,
+    f"{CONDITION}.kernel": "box",
+}
+MEANINGS = {  # of a key that a part lacks
+    "data": ("data.kernel", "bicubic"),
+    CONDITION: (f"{CONDITION}.null_text._target_", "imagen_lit.stage.null_text.MaskedZeros"),
+}
 
 
 def as_now(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Flat settings, as `settings_diff.flatten` gives them."""
-    now = {MOVED.get(key, key): value for key, value in settings.items()}
+    now = dict(settings)
     if f"{CONDITION}.max_aug_level" in settings:
-        now |= {f"{CONDITION}.augmentation._target_": NOISE, f"{CONDITION}.kernel": "box"}
-    meanings = {"data._target_": ("data.kernel", "bicubic")}
-    meanings |= {f"{CONDITION}._target_": (f"{CONDITION}.null_text._target_", ZEROS)}
-    for part, (key, value) in meanings.items():
-        if part in now:
+        moved = (f"{CONDITION}.schedule.", f"{CONDITION}.max_aug_level")
+        now = {
+            key.replace(CONDITION, AUGMENTATION) if key.startswith(moved) else key: value
+            for key, value in settings.items()
+        }
+        now = NOISE | now
+    for part, (key, value) in MEANINGS.items():
+        if f"{part}._target_" in now:
             now.setdefault(key, value)
     return now

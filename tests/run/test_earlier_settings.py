@@ -22,6 +22,7 @@ def test_the_same_command_resumes_an_earlier_run(tmp_path: Path, stage: str) -> 
     if stage == "demo_sr":
         noise = condition.pop("augmentation")
         del condition["kernel"]
+        del noise.schedule["offset"]
         condition.schedule, condition.max_aug_level = noise.schedule, noise.max_aug_level
     OmegaConf.save(earlier, tmp_path / "config.yaml")
     checkpoint.write({"state_dict": {"x": torch.zeros(1)}}, checkpoint.path(tmp_path, 64))
