@@ -33,7 +33,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
         positions = _to_positions(self.norm(x))
-        out = attend(*splitsplit_heads(self.query_key_value(positions), self.heads, 3))
+        out = attend(*split_heads(self.query_key_value(positions), self.heads, 3))
         return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
 
