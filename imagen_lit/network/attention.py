@@ -1,7 +1,8 @@
 """Attention of an image's positions: to each other, to the text too, or to the text only.
 
-Shapes: B images, C channels, H W edges, N = H*W positions, L text tokens, D text width, A text comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what is in a
-masked position cannot change any output.
+Shapes: B images, C channels, H W edges, N = H*W positions, L text tokens, D text width. A text
+comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what is in a masked
+position cannot change any output.
 """
 
 import torch
