@@ -39,7 +39,8 @@ ROOMS = {
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
-    "report": {"basics", "run", "evaluation"},
+    "paper": {"basics", "cli"},  # whose choice each setting is, by the comments in conf/
+    "report": {"basics", "run", "evaluation", "paper"},
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
 }
@@ -66,7 +67,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }
 # Configs end here: below, everything is plain Python.
-SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "cascade"}
+SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "paper", "cascade"}
 
 # The only imports of the package's own __init__.py.
 FIRST = ("sys", "imagen_lit.cli.bootstrap")
