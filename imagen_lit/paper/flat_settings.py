@@ -7,12 +7,13 @@ pictures of previews is left out; any new key is in.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MACHINE = ("name", "runs", "seed", "notice", "dry_run", "device", "tf32", "compile", "hydra")
-MACHINE += ("logger", "callbacks", "prompts", "metrics", "features", "text_features", "reference")
-MACHINE += ("feature_folder", "text.path", "text.device", "text.make_command", "data.text")
-MACHINE += ("data.seed", "data.workers", "data.decoded_cache_mib", "data.micro_batch_size")
-MACHINE += ("data.max_bad_fraction", "data.validation", "data.validation_shards", "data.window")
-MACHINE += ("network.checkpointing", "stage.seed", "stage.max_skipped_in_a_row", "optimizer.fused")
+MACHINE: tuple[str, ...] = ("name", "runs", "seed", "notice", "dry_run", "device", "hydra")
+MACHINE += ("tf32", "compile", "logger", "callbacks", "prompts", "metrics", "features")
+MACHINE += ("text_features", "reference", "feature_folder", "text.path", "text.device")
+MACHINE += ("text.make_command", "data.text", "data.seed", "data.workers", "data.micro_batch_size")
+MACHINE += ("data.decoded_cache_mib", "data.max_bad_fraction", "data.validation")
+MACHINE += ("data.validation_shards", "data.window", "network.checkpointing", "optimizer.fused")
+MACHINE += ("stage.seed", "stage.max_skipped_in_a_row")
 MACHINE += ("data.weight", "text.width", "text.load")  # say nothing, or follow from the encoder
 FRAMES = ("data", "data.filter", "stage", "stage.denoiser", "stage.condition", "text")  # of others
 OF_TRAINER = ("trainer.precision", "trainer.gradient_clip_val")  # the rest is the machine's
