@@ -17,8 +17,8 @@ HEADER = re.compile(r"^# @package (\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class ConfFile:
-    """`comments`: by the whole key, as one types it. `choices`: (option, comment) by group. `base`:
-    options of its own group that it extends."""
+    """`comments`: by the whole key, as one types it. `choices`: (option, comment) by the
+    key that the option fills. `base`: options of its own group that it extends."""
 
     comments: dict[str, str]
     choices: dict[str, tuple[str, str]]
@@ -26,12 +26,13 @@ class ConfFile:
 
 
 @cache
-def read(conf: Path, option: str) -> ConfFile:
-    """`option`: its path below `conf` without the ending."""
+def read(conf: Path, option: str, place: str = "") -> ConfFile:
+    """`option`: its path below `conf` without the ending. `place`: the key that it fills, if
+    that is not its group's."""
     text = (conf / f"{option}.yaml").read_text()
     lines, node = text.splitlines(), yaml.compose(text, yaml.SafeLoader)
     header, group = HEADER.search(text), option.rpartition("/")[0]
-    package = header[1] if header else group.replace("/", ".")
+    package = place or (header[1] if header else group.replace("/", "."))
     prefix = "" if package in ("", "_global_") else f"{package}."
     comments, choices, base = dict[str, str](), dict[str, tuple[str, str]](), list[str]()
     for key, at, value in _keys(node):
@@ -41,11 +42,23 @@ def read(conf: Path, option: str) -> ConfFile:
                     base += [item.value] * (item.value != "_self_")
                     continue
                 for chosen, name in item.value:
-                    slot = chosen.value.removeprefix("override ").lstrip("/")
-                    choices[slot] = (name.value, _comment(lines, chosen.start_mark))
+                    slot = chosen.value.removeprefix("override ")
+                    slot = slot[1:] if slot.startswith("/") else f"{group}/{slot}".lstrip("/")
+                    filled = f"{slot.partition('@')[0]}/{name.value}"
+                    choices[_place(slot, prefix)] = (filled, _comment(lines, chosen.start_mark))
         elif not key.startswith("defaults."):
             comments[prefix + key] = _comment(lines, at)
     return ConfFile(comments, choices, tuple(base))
+
+
+def _place(slot: str, prefix: str) -> str:
+    """The key that an option fills: that of its group, or what is written behind the @."""
+    group, _, at = slot.partition("@")
+    if not at:
+        return group.replace("/", ".")
+    if at == "_here_":
+        return prefix.rstrip(".")
+    return at.removeprefix("_global_.") if at.startswith("_global_") else prefix + at
 
 
 def _keys(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, yaml.Mark, yaml.Node]]:

@@ -54,7 +54,7 @@ def of(stage: str) -> Reference:
     """The reference of a stage."""
     cfg = config.compose("train", [f"stage={stage}"], with_hydra=True)
     choices = {
-        str(key).partition("@")[0]: str(option)
+        str(key): str(option)
         for key, option in cfg.hydra.runtime.choices.items()
         if option is not None and not str(key).startswith("hydra/")
     }
@@ -89,10 +89,9 @@ def reasons() -> Mapping[tuple[str, str], Source]:
         for key, comment in own.comments.items():
             part = key.removesuffix("._target_")
             add(part, values.get(part), source.read(comment))
-        for group, (name, comment) in own.choices.items():
-            if (_conf() / group / f"{name}.yaml").is_file():
-                part = group.replace("/", ".")
-                add(part, _values(f"{group}/{name}").get(part), source.read(comment))
+        for part, (filled, comment) in own.choices.items():
+            if (_conf() / f"{filled}.yaml").is_file():
+                add(part, _values(filled, part).get(part), source.read(comment))
     return known
 
 
@@ -139,34 +138,36 @@ def _is_copy(key: str, copies: Mapping[str, Any]) -> bool:
 def _comments(choices: Mapping[str, str]) -> dict[str, str]:
     """By key, of all files that the choices name; the stage's own word counts most."""
     comments: dict[str, str] = {}
-    ordered = [f"{g}/{o}" for g, o in choices.items() if g not in LATEST]
-    ordered += [f"{group}/{choices[group]}" for group in LATEST if group in choices]
-    for option in ["train", *ordered]:
-        _add(option, comments)
+    _add("train", "", comments)
+    for slot in [slot for slot in choices if slot not in LATEST] + [*LATEST]:
+        if slot in choices:
+            group, _, place = slot.partition("@")
+            _add(f"{group}/{choices[slot]}", place.removeprefix("_global_."), comments)
     return comments
 
 
-def _add(option: str, comments: dict[str, str]) -> None:
+def _add(option: str, place: str, comments: dict[str, str]) -> None:
     if not (_conf() / f"{option}.yaml").is_file():
         return  # stored in Hydra alone
-    own = conf_file.read(_conf(), option)
+    own = conf_file.read(_conf(), option, place)
     for base in own.base:
-        _add(f"{option.rpartition('/')[0]}/{base}", comments)
+        _add(f"{option.rpartition('/')[0]}/{base}", place, comments)
     for key, comment in own.comments.items():
         if comment:
             comments[key.removesuffix("._target_")] = comment
-    for group, (_, comment) in own.choices.items():
+    for key, (_, comment) in own.choices.items():
         if comment:
-            comments[group.partition("@")[0].replace("/", ".")] = comment
+            comments[key] = comment
 
 
-def _values(option: str) -> dict[str, str]:
+def _values(option: str, place: str = "") -> dict[str, str]:
     """What a file sets, by whole key."""
     text = (_conf() / f"{option}.yaml").read_text()
     settings = yaml.safe_load(text) or {}
     settings.pop("defaults", None)
     header = conf_file.HEADER.search(text)
     package = header[1] if header else option.rpartition("/")[0].replace("/", ".")
+    package = place or package
     for word in [] if package == "_global_" else reversed(package.split(".")):
         settings = {word: settings}
     return flat_settings.flatten(settings)

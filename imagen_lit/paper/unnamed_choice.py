@@ -59,6 +59,7 @@ CHOICES = (
         "noise of level 0.05 hides the difference, level 0 does not",
         "imagen_lit.stage.condition.TextAndLowRes",
         SUPER,
+        setting="stage.condition.kernel",
     ),
     UnnamedChoice(
         "noise of the small image, before or after enlarging it",
@@ -75,6 +76,7 @@ CHOICES = (
         "as Cascaded Diffusion does",
         "imagen_lit.network.layers.concat_lowres",
         SUPER,
+        setting="network.enlargement",
     ),
     UnnamedChoice(
         "text dropped for guidance",
@@ -82,6 +84,7 @@ CHOICES = (
         "zeroed, and masked out: attention sees a learned null token alone",
         "padding is masked out too, so no text and no token look alike",
         "imagen_lit.stage.condition.Condition",
+        setting="stage.condition.null_text",
     ),
     UnnamedChoice(
         "attention over the text's tokens, pooled",
@@ -89,14 +92,16 @@ CHOICES = (
         "8 heads of 32, a learned query and a learned null token",
         "the null token gives an empty text a result too",
         "imagen_lit.network.attention.TextPool",
+        setting="network.conditioning.pool_heads",
     ),
     UnnamedChoice(
         "scale of the skips, 1/√2",
         "skip connections scaled by 1/√2, as in SR3 (App. B.1)",
         "the U-Net's skips alone, before they are concatenated",
         "one of three readings of that sentence",
-        "imagen_lit.network.efficient_unet.SKIP_SCALE",
+        "imagen_lit.network.efficient_unet.EfficientUNet",
         SUPER,
+        setting="network.skip_scale",
     ),
     UnnamedChoice(
         "the last convolution",
@@ -105,6 +110,7 @@ CHOICES = (
         "features after norms have lost the mean colour, and colours drift",
         "imagen_lit.network.efficient_unet.EfficientUNet",
         SUPER,
+        setting="network.last_sees_input",
     ),
     UnnamedChoice(
         "the way up, to twice the edge",
@@ -121,6 +127,7 @@ CHOICES = (
         "as in ADM",
         "imagen_lit.network.layers.ResidualBlock",
         SUPER,
+        setting="network.shortcut",
     ),
     UnnamedChoice(
         "first weights",

@@ -79,7 +79,23 @@ def test_a_key_has_the_comment_of_its_line_or_above_it(read: conf_file.ConfFile)
 
 
 def test_a_choice_has_the_comment_of_its_line(read: conf_file.ConfFile) -> None:
-    assert read.choices == {"network": ("unet", "§ 4.1")} and read.base == ("base",)
+    assert read.choices == {"network": ("network/unet", "§ 4.1")} and read.base == ("base",)
+
+
+@pytest.mark.parametrize(
+    ("slot", "place"),
+    [
+        ("/diffusion/schedule@schedule", "stage.mine.schedule"),
+        ("/data/prompts@_global_.data.prompts", "data.prompts"),
+        ("conditioning", "stage.conditioning"),
+        ("override /network", "network"),
+    ],
+)
+def test_a_choice_is_filed_where_it_is_put(tmp_path: Path, slot: str, place: str) -> None:
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "one.yaml").write_text(f"defaults:\n  - {slot}: a   # F.1\n")
+    file = conf_file.read(tmp_path, "stage/one", "stage.mine")
+    assert [*file.choices] == [place]
 
 
 def test_an_option_of_a_group_is_keyed_as_people_type(tmp_path: Path) -> None:
