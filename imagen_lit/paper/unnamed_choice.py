@@ -74,7 +74,7 @@ CHOICES = (
         "not restated; the cited works concatenate it",
         "enlarged bilinearly, as three more channels",
         "as Cascaded Diffusion does",
-        "imagen_lit.network.layers.concat_lowres",
+        "imagen_lit.network.efficient_unet.EfficientUNet",
         SUPER,
         setting="network.enlargement",
     ),
@@ -91,7 +91,7 @@ CHOICES = (
         "attention pooling (F.1–F.3); heads and queries are not stated",
         "8 heads of 32, a learned query and a learned null token",
         "the null token gives an empty text a result too",
-        "imagen_lit.network.attention.TextPool",
+        "imagen_lit.network.unet.UNet",
         setting="network.conditioning.pool_heads",
     ),
     UnnamedChoice(
