@@ -13,7 +13,7 @@ from imagen_lit.data.emoji.artist import ARTISTS, Pictures
 from imagen_lit.data.emoji.label import Label
 
 THINGS = ("1F98A", "1F680", "1F353", "1F3E0", "1F9D1-200D-1F373", "1F602")  # a fox, a rocket, …
-EDGE, COLOURS = 144, 128
+EDGE = 128  # pixels of a picture
 
 
 def write(file: Path, pictures: Mapping[str, Pictures], labels: Mapping[str, Label]) -> None:
@@ -28,8 +28,7 @@ def write(file: Path, pictures: Mapping[str, Pictures], labels: Mapping[str, Lab
         return
     grid = captioned_grid(items, len(ARTISTS), EDGE)
     with atomic_write(file) as target:
-        few = grid.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        few.save(target, "PNG", optimize=True)
+        grid.save(target, "PNG", optimize=True)
 
 
 def _image(content: bytes) -> Image.Image:

@@ -38,8 +38,7 @@ class Emoji:
         missing = [each.name for each in PACKAGES if not (self.packages / each.name).is_file()]
         if missing:
             raise InputError(
-                f"{packages} lacks {', '.join(missing)}. Fetch them with: {FETCH} "
-                f"folder={packages}"
+                f"{packages} lacks {', '.join(missing)}. Fetch them with: {FETCH} folder={packages}"
             )
         picture.renderer()
 
