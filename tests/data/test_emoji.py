@@ -1,14 +1,12 @@
 """Emoji of four artists become shards: what is in which, what a sample says, and what is refused.
 
-The packages are tiny ones made here, in the form of the real ones; one test reads the real ones
-where they were fetched.
+The packages are tiny ones made here, in the form of the real ones.
 """
 
 import dataclasses
 import hashlib
 import io
 import json
-import os
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -31,7 +29,6 @@ from imagen_lit.image_set.shards import Shards
 
 THINGS, TONE = [f"{0x1F400 + number:X}" for number in range(60)], "1F3FB"
 SQUARE = '<path fill="#f00" d="M0 0h4v4h-4z"/>'  # a quarter of a drawing of 8
-REAL = Path(os.environ.get("EMOJI_PACKAGES", "datasets/emoji/packages"))
 
 
 def tarball(content: dict[str, bytes]) -> bytes:
@@ -200,22 +197,3 @@ def test_a_dry_run_counts_every_part_and_writes_nothing(
     output = capsys.readouterr().out
     assert [f"{name}:" in output for name in split.PARTS] == [True] * 3
     assert not (tmp_path / "set").exists()
-
-
-@pytest.mark.skipif(
-    not all((REAL / each.name).is_file() for each in artist.PACKAGES),
-    reason="the real packages were not fetched (python -m imagen_lit.fetch pictures=emoji)",
-)
-def test_the_real_packages_hold_what_the_documentation_says() -> None:
-    labels = label.read(
-        artist.NAMES.read(REAL, lambda name: name == artist.NAMES_FILE)[artist.NAMES_FILE]
-    )
-    known = {
-        name: [each for each in a.pictures(a.package.read(REAL, a.is_wanted)) if each in labels]
-        for name, a in ARTISTS.items()
-    }
-    counts = {"fluent": 3372, "noto": 3682, "openmoji": 3944, "twemoji": 3944}
-    assert {name: len(codes) for name, codes in known.items()} == counts
-    all_entries = [split.Entry(labels[c].concept, n, c) for n, cs in known.items() for c in cs]
-    parts = split.split(all_entries, artist.STYLES)
-    assert [len(parts[name]) for name in split.PARTS] == [13_635, 307, 356]

@@ -1,8 +1,14 @@
 """Which pictures of emoji are of one concept, and which of them training never sees."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from imagen_lit.data.emoji import code, label, split
+from imagen_lit.data.emoji import artist, code, label, split
+from imagen_lit.data.emoji.artist import ARTISTS
+
+REAL = Path(os.environ.get("EMOJI_PACKAGES", "datasets/emoji/packages"))
 
 
 @pytest.mark.parametrize(
@@ -88,3 +94,22 @@ def test_the_choice_is_frozen() -> None:
 def test_of_a_concept_in_one_style_no_pair_is_held_out() -> None:
     alone = [entry for entry in ENTRIES if entry.style == "x"]
     assert split.split(alone, STYLES)["pairs"] == []
+
+
+@pytest.mark.skipif(
+    not all((REAL / each.name).is_file() for each in artist.PACKAGES),
+    reason="the real packages were not fetched (python -m imagen_lit.fetch pictures=emoji)",
+)
+def test_the_real_packages_hold_what_the_documentation_says() -> None:
+    labels = label.read(
+        artist.NAMES.read(REAL, lambda name: name == artist.NAMES_FILE)[artist.NAMES_FILE]
+    )
+    known = {
+        name: [each for each in a.pictures(a.package.read(REAL, a.is_wanted)) if each in labels]
+        for name, a in ARTISTS.items()
+    }
+    counts = {"fluent": 3372, "noto": 3682, "openmoji": 3944, "twemoji": 3944}
+    assert {name: len(codes) for name, codes in known.items()} == counts
+    all_entries = [split.Entry(labels[c].concept, n, c) for n, cs in known.items() for c in cs]
+    parts = split.split(all_entries, artist.STYLES)
+    assert [len(parts[name]) for name in split.PARTS] == [13_635, 307, 356]
