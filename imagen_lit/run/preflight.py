@@ -125,8 +125,8 @@ def _missing_data(
         then = ", then add data.shards=<folder>" if shards is None else ""
         yield (
             f"{what}. Make them of your own images (docs/own_images.md) or of emoji "
-            f"(docs/emoji.md){then}. Type python -m imagen_lit.build_shards folder={folder} for the "
-            "demo's."
+            f"(docs/emoji.md){then}. Type python -m imagen_lit.build_shards folder={folder} for "
+            "the demo's."
         )
     cache = sidecar.find_folder(folder, text)
     is_cached = any(cache.glob("*.safetensors"))
