@@ -148,12 +148,12 @@ def test_without_a_renderer_a_sentence_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(InputError, match=r"resvg-py\. Type pip install 'imagen-lit\[pictures\]'"):
-        Emoji(str(packages))
+        Emoji(str(packages)).parts()
 
 
 def test_packages_that_were_not_fetched_are_named_with_the_command(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"lacks .*noto.*Fetch them with: .*fetch pictures=emoji"):
-        Emoji(str(tmp_path))
+        Emoji(str(tmp_path)).parts()
 
 
 def test_the_shards_hold_no_held_out_concept_or_pair(built: Path) -> None:

@@ -35,15 +35,17 @@ class Emoji:
                 f"source.size={size} is larger than {picture.LARGEST}. Set it to less."
             )
         self.packages, self.size = Path(packages), size
+
+    def parts(self) -> dict[str, "Part"]:
+        """The sources by name; training takes the first alone. Refused without the packages, or
+        without what draws them."""
         missing = [each.name for each in PACKAGES if not (self.packages / each.name).is_file()]
         if missing:
             raise InputError(
-                f"{packages} lacks {', '.join(missing)}. Fetch them with: {FETCH} folder={packages}"
+                f"{self.packages} lacks {', '.join(missing)}. Fetch them with: {FETCH} "
+                f"folder={self.packages}"
             )
         picture.renderer()
-
-    def parts(self) -> dict[str, "Part"]:
-        """The sources by name; training takes the first alone."""
         return {name: Part(self, name) for name in split.PARTS}
 
     def credits(self, folder: Path) -> None:
