@@ -47,7 +47,7 @@ ROOMS = {
     "launcher": {"basics", "cli", "run", "ablation"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
-    "fetch": set(),
+    "fetch": {"data"},  # the packages of pictures are named there
     "build_shards": {"data"},
     "pretrain_text": {"shapes"},
     "pretrain_clip": {"data", "contrastive"},
