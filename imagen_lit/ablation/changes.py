@@ -37,7 +37,9 @@ def read(words: Sequence[str], seeds: Any = None) -> Changes:
             keys = [part]
         key, value = _setting(mark + rest, word)
         if part == "only":
-            only[key] = [axis.label(each) for each in (value if isinstance(value, list) else [value])]
+            only[key] = [
+                axis.label(each) for each in (value if isinstance(value, list) else [value])
+            ]
             continue
         if part in NESTED:
             *more, key = key.split(".")

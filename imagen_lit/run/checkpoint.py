@@ -159,9 +159,7 @@ def write(content: dict[str, Any], file: Path) -> None:
         raise
 
 
-def prune(
-    run: Path, keep_last: int, keep_every: int | None, keep_at: Sequence[int] = ()
-) -> None:
+def prune(run: Path, keep_last: int, keep_every: int | None, keep_at: Sequence[int] = ()) -> None:
     """Remove all but the `keep_last` newest, the first of every `keep_every` images, and the first
     after each of `keep_at` images."""
     files = saved(run)

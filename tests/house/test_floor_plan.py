@@ -65,7 +65,15 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "dashboard": {"run"},
     "runs": {"run", "report"},
     "ablate": {"ablation", "launcher", "run", "report", "evaluation"}
-    | {"fetch", "build_shards", "pretrain_text", "pretrain_clip", "embed_text", "train", "evaluate"},
+    | {
+        "fetch",
+        "build_shards",
+        "pretrain_text",
+        "pretrain_clip",
+        "embed_text",
+        "train",
+        "evaluate",
+    },
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }
