@@ -33,9 +33,8 @@ def planned(cfg: DictConfig) -> Plan:
             f"no ablation is named. Type python -m imagen_lit.ablate <name>, with one of "
             f"{', '.join(definition.names())}."
         )
-    words: Any = OmegaConf.to_container(cfg.changes)
-    seeds: Any = None if cfg.seeds is None else OmegaConf.to_container(cfg).get("seeds")
-    changed = changes.read(words, seeds)
+    typed: Any = OmegaConf.to_container(cfg)
+    changed = changes.read(typed["changes"], typed["seeds"])
     chosen = definition.read(str(cfg.ablation), str(cfg.scale), changed.definition, changed.only)
     return make_plan(
         chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
@@ -94,25 +93,25 @@ def do_cell(cell: Cell) -> None:
 
 
 def _function(name: str) -> Callable[[DictConfig], Any]:
-    """The command of this name."""
+    """The command of this name, imported now."""
     match name:
         case "train":
-            from imagen_lit import train as module
+            from imagen_lit.train import main as function
         case "evaluate":
-            from imagen_lit import evaluate as module
+            from imagen_lit.evaluate import main as function
         case "build_shards":
-            from imagen_lit import build_shards as module
+            from imagen_lit.build_shards import main as function
         case "pretrain_text":
-            from imagen_lit import pretrain_text as module
+            from imagen_lit.pretrain_text import main as function
         case "pretrain_clip":
-            from imagen_lit import pretrain_clip as module
+            from imagen_lit.pretrain_clip import main as function
         case "embed_text":
-            from imagen_lit import embed_text as module
+            from imagen_lit.embed_text import main as function
         case "fetch":
-            from imagen_lit import fetch as module
+            from imagen_lit.fetch import main as function
         case _:
             raise InputError(f"{name} is no command that an ablation does. Type it by hand.")
-    return module.main
+    return function
 
 
 def _nothing_to_do(entries: Mapping[str, Entry], state: str) -> str:

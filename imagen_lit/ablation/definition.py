@@ -1,8 +1,8 @@
 """What the file of an ablation says, at one scale.
 
 `sweeps/ablation/<name>.yaml` holds the question, the arms and the figures, and
-`sweeps/scale/<scale>.yaml` what all ablations at that scale share. The law: first the scale, over it
-the ablation's file, over that its part `scales.<scale>`, over that the command line.
+`sweeps/scale/<scale>.yaml` what all ablations at that scale share. The law: first the scale, over
+it the ablation's file, over that its part `scales.<scale>`, over that the command line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ OF_FIGURE = ("paper", "points", "x", "y", "line")
 @dataclass(frozen=True)
 class Figure:
     """`paper`: the figures that it redraws. `points`: the axes along which one cascade is drawn.
-    `x`, `y`: a score, an axis, or images, seconds, flops; `line`: the axis that tells lines apart."""
+    `x`, `y`: a score, an axis, or images, seconds, flops; `line`: the axis that tells lines
+    apart."""
 
     name: str
     paper: tuple[str, ...]
@@ -43,9 +44,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Definition:
-    """`stages`: those that take part, in order; `settings`: what trains each; `cascade`: settings of
-    `evaluate` that choose it; `scores`: which metric a figure's word means. `usual`: what the scale
-    alone says for each stage and for `evaluate`, beside which cells are named."""
+    """`stages`: those that take part, in order; `settings`: what trains each; `cascade`: settings
+    of `evaluate` that choose it; `scores`: which metric a figure's word means. `usual`: what the
+    scale alone says for each stage and for `evaluate`, beside which cells are named."""
 
     name: str
     scale: str

@@ -1,4 +1,4 @@
-"""The ledger of an ablation: what has become of each cell, read from the files that its command left.
+"""The ledger of an ablation: what has become of each cell, by the files that its command left.
 
     missing    nothing has been done, or it was stopped: the next start goes on
     queued     a job of SLURM's waits to do it
@@ -11,7 +11,7 @@ Nothing is written, and no cell that cannot be read stands in the way of the oth
 another ablation's cells is read in the same way, because a cell's name is the same in all of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

@@ -12,21 +12,22 @@ from imagen_lit.ablation.cell import Cell
 from imagen_lit.ablation.definition import EVALUATE, MEASURES, Definition, Figure
 from imagen_lit.ablation.kept_checkpoints import Setting
 
-# Whether a setting changes anything beside the usual ones of a command; else it is left out of names.
+# Whether a setting changes anything beside the usual ones; else it is left out of names.
 Differs = Callable[[str, Mapping[str, Any], str, Any], bool]
 # The cells that a training or a drawing needs: shards, its text encoder, its text cache.
 Preparation = Callable[[Definition, str, Mapping[str, Any]], list[Cell]]
 
 # Of train and evaluate: no image depends on them, and a run is refused if other files take their
 # places; so cells are not named by them.
-NAMELESS = ("trainer", "callbacks", "logger", "device", "tf32", "compile", "batch", "notice")
+NAMELESS: tuple[str, ...] = ("trainer", "callbacks", "logger", "device", "tf32", "compile")
+NAMELESS += ("batch", "notice")
 NAMELESS += ("feature_folder", "text.device", "data.shards", "data.text", "text.path")
 NAMELESS += ("data.workers", "data.micro_batch_size", "data.decoded_cache_mib")
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a drawing stands in a figure: its arm, its training seed, its choices along the axes."""
+    """Where a drawing stands in a figure: arm, training seed, and choices along the axes."""
 
     cell: str
     arm: Mapping[str, str]

@@ -33,8 +33,10 @@ class EfficientNetLite0:
         resize: str = "pil_bicubic_antialias",
         batch: int = 4,
         device: str = "auto",
+        make_command: str | None = None,
     ) -> None:
         self.path, self.sha256 = Path(path), sha256
+        self.source = SOURCE if make_command is None else f"Type {make_command}."
         self.resize = way_of(resize)
         self.batch = whole_number("batch", batch, 1)
         self.device = choose(device)
@@ -43,7 +45,7 @@ class EfficientNetLite0:
     def network(self) -> EfficientNetLite:
         """Loaded once."""
         network = EfficientNetLite()
-        state = weights_file.read("EfficientNet-Lite0", self.path, self.sha256, SOURCE)
+        state = weights_file.read("EfficientNet-Lite0", self.path, self.sha256, self.source)
         weights_file.fill(network, state)
         return network.float().eval().requires_grad_(False).to(self.device)
 

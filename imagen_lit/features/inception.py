@@ -36,8 +36,10 @@ class Inception:
         resize: str = "tf1_bilinear",
         batch: int = 8,
         device: str = "auto",
+        make_command: str | None = None,
     ) -> None:
         self.path, self.sha256 = Path(path), sha256
+        self.source = SOURCE if make_command is None else f"{SOURCE} Or type {make_command}."
         self.resize = way_of(resize)
         self.batch = whole_number("batch", batch, 1)
         self.device = choose(device)
@@ -46,7 +48,7 @@ class Inception:
     def network(self) -> InceptionV3:
         """Loaded once."""
         network = InceptionV3()
-        state = weights_file.read("Inception-v3", self.path, self.sha256, SOURCE)
+        state = weights_file.read("Inception-v3", self.path, self.sha256, self.source)
         weights_file.fill(network, state, ignore=("fc.", "AuxLogits."))
         return network.float().eval().requires_grad_(False).to(self.device)
 

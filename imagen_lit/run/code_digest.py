@@ -1,4 +1,4 @@
-"""Which code ran: a digest of the package and of its configs, and git's commit where there is one."""
+"""Which code ran: a digest of the package and its configs, and git's commit where there is one."""
 
 import functools
 import hashlib

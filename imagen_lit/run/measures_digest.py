@@ -1,5 +1,5 @@
-"""What an evaluation measures its images by, as a short name: metrics, what looks at the images, and
-what they are compared with. Another name means that other scores are wanted of the same images.
+"""What an evaluation measures its images by, as a short name: metrics, what looks at the images,
+and what they are compared with. Another name means that other scores are wanted of the same images.
 """
 
 import hashlib
