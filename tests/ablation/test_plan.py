@@ -13,14 +13,14 @@ from imagen_lit.ablation.plan import NAMELESS, Plan, plan
 from imagen_lit.basics.errors import InputError
 from imagen_lit.run import run_folder
 
-RATES = {"rate": {"setting": "optimizer.lr", "values": [1e-3, 2e-3]}}
+WIDTHS = {"width": {"setting": "network.embedding", "values": [128, 64]}}
 WEIGHTS = {"weight": {"setting": "cascade.base.recipe.guidance.weight", "values": [1, 3]}}
 AGES = {"age": {"setting": "cascade.base.images", "values": [4_000, 4_010, 16_000]}}
 
 
 def planned(tmp_path: Path, name: str = "mine", runs: str = "runs", **own: Any) -> Plan:
     """The plan of an ablation of the user's, composed as the command does."""
-    content = {"arms": RATES, "stages": ["base"], "seeds": [0], **own}
+    content = {"arms": WIDTHS, "stages": ["base"], "seeds": [0], **own}
     content.setdefault("figures", {"curve": {"x": "a", "y": "b", "points": WEIGHTS}})
     file = tmp_path / f"sweeps/ablation/{name}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -47,24 +47,24 @@ def test_what_a_cell_needs_comes_before_it(tmp_path: Path) -> None:
 
 def test_a_setting_that_equals_the_usual_one_is_not_in_the_name(tmp_path: Path) -> None:
     names = [cell.name.rpartition("/")[2] for cell in planned(tmp_path).of("train")]
-    assert names == ["seed-0", "optimizer.lr-0.002+seed-0"], "0.001 is AdamW's own rate"
+    assert names == ["seed-0", "network.embedding-64+seed-0"], "128 is the network's own"
     drawn = {cell.name.rpartition("/")[2] for cell in planned(tmp_path).of("evaluate")}
     assert drawn == {"base.guidance.weight-1", "usual"}, "3 is the recipe's own weight"
 
 
 def test_two_ablations_that_share_a_cell_share_its_name(tmp_path: Path) -> None:
-    rates = planned(tmp_path)
+    widths = planned(tmp_path)
     seeds = planned(
         tmp_path, "other", arms={"skip": {"setting": "network.blocks", "values": [[1, 2, 2]]}}
     )
-    shared = set(rates.cells) & set(seeds.cells)
+    shared = set(widths.cells) & set(seeds.cells)
     assert {name for name in shared if name.startswith("ablation/")} == {
         "ablation/demo/base/seed-0",
         "ablation/demo/base_drawn/seed-0/usual",
         "ablation/demo/base_drawn/seed-0/base.guidance.weight-1",
     }
     for name in shared:
-        assert rates.cells[name].command == seeds.cells[name].command
+        assert widths.cells[name].command == seeds.cells[name].command
 
 
 def test_points_of_two_figures_share_a_drawing(tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_what_comes_from_elsewhere_is_done_by_hand() -> None:
     [
         ("text", "t5_nano", False),
         ("text", "t5_nano_16", True),
-        ("optimizer.lr", 1e-3, False),
-        ("optimizer.lr", 0.5, True),
+        ("network.embedding", 128, False),
+        ("network.embedding", 64, True),
         ("seed", 0, False),
         ("network.channels", [32, 64, 96], False),
     ],
