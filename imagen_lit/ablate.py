@@ -35,7 +35,7 @@ def planned(cfg: DictConfig) -> Plan:
         )
     typed: Any = OmegaConf.to_container(cfg)
     changed = changes.read(typed["changes"], typed["seeds"])
-    chosen = definition.read(str(cfg.ablation), str(cfg.scale), changed.definition, changed.only)
+    chosen = definition.read(str(cfg.ablation), str(cfg.at_scale), changed.definition, changed.only)
     return make_plan(
         chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
     )
@@ -81,7 +81,7 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         print("\n".join(status_table.lines(plan, after)))
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
-                f"{quantity(failed, 'cell')} failed. Mend what is named above, and type the same "
+                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the same "
                 "with retry."
             )
 

@@ -39,7 +39,7 @@ def test_several_values_at_once_are_refused() -> None:
 def test_bare_words_become_settings_and_others_words_are_collected() -> None:
     words = ["text_encoder", "status", "scale=paper", "train.data.shards='my data'", "--cfg", "job"]
     expanded = bare_words.expand("ablate", words)
-    assert expanded[:3] == ["ablation=text_encoder", "do=status", "scale=paper"]
+    assert expanded[:3] == ["ablation=text_encoder", "do=status", "at_scale=paper"]
     assert expanded[-2:] == ["--cfg", "job"], "a word after a flag is the flag's"
     assert bare_words.expand("ablate", expanded) == expanded, "once is enough"
     assert bare_words.expand("train", words) == words, "no other command has bare words"
