@@ -7,6 +7,7 @@ imported where they are needed: a status takes a second.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from imagen_lit.basics import chosen_folder, file_lock
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.basics.short_form import quantity
-from imagen_lit.cli import command, config
+from imagen_lit.cli import command, config, console
 
 LOCK = "ablation/driver.lock"
 
@@ -33,10 +34,9 @@ def planned(cfg: DictConfig) -> Plan:
             f"no ablation is named. Type python -m imagen_lit.ablate <name>, with one of "
             f"{', '.join(definition.names())}."
         )
-    words: Any = OmegaConf.to_container(cfg.changes)
-    seeds: Any = None if cfg.seeds is None else OmegaConf.to_container(cfg).get("seeds")
-    changed = changes.read(words, seeds)
-    chosen = definition.read(str(cfg.ablation), str(cfg.scale), changed.definition, changed.only)
+    typed: Any = OmegaConf.to_container(cfg)
+    changed = changes.read(typed["changes"], typed["seeds"])
+    chosen = definition.read(str(cfg.ablation), str(cfg.at_scale), changed.definition, changed.only)
     return make_plan(
         chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
     )
@@ -75,14 +75,13 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
         print("\n".join(_announced(plan, entries, cells, runs)), flush=True)
-        from imagen_lit import ablate  # by this name, a worker finds it too
-
-        launcher.launch(cells, ablate.do_cell, str(cfg.runs), plan.definition.name)
+        work = import_module("imagen_lit.ablate").do_cell  # by this name, a worker finds it too
+        launcher.launch(cells, work, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
         print("\n".join(status_table.lines(plan, after)))
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
-                f"{quantity(failed, 'cell')} failed. Mend what is named above, and type the same "
+                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the same "
                 "with retry."
             )
 
@@ -94,27 +93,11 @@ def do_cell(cell: Cell) -> None:
 
 
 def _function(name: str) -> Callable[[DictConfig], Any]:
-    """The command of this name."""
-    match name:
-        case "train":
-            from imagen_lit import train as module
-        case "evaluate":
-            from imagen_lit import evaluate as module
-        case "build_shards":
-            from imagen_lit import build_shards as module
-        case "pretrain_text":
-            from imagen_lit import pretrain_text as module
-        case "pretrain_clip":
-            from imagen_lit import pretrain_clip as module
-        case "randomise_text":
-            from imagen_lit import randomise_text as module
-        case "embed_text":
-            from imagen_lit import embed_text as module
-        case "fetch":
-            from imagen_lit import fetch as module
-        case _:
-            raise InputError(f"{name} is no command that an ablation does. Type it by hand.")
-    return module.main
+    """The command of this name, imported now."""
+    if name not in console.commands():
+        raise InputError(f"{name} is no command that an ablation does. Type it by hand.")
+    function: Callable[[DictConfig], Any] = import_module(f"imagen_lit.{name}").main
+    return function
 
 
 def _nothing_to_do(entries: Mapping[str, Entry], state: str) -> str:
