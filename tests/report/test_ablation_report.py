@@ -244,7 +244,10 @@ def test_the_index_follows_the_reports(tmp_path: Path) -> None:
     assert "reproduced" in text and 'href="text_encoder/index.html"' in text
     assert "needs raters" in text
     markdown = (index.parent / "index.md").read_text()
-    assert "**reproduced** 2 of 2 comparisons; t5\\_nano against t5\\_nano\\_random" in markdown
+    assert (
+        "**reproduced** 2 of 2 comparisons; t5\\_nano is better than t5\\_nano\\_random by"
+        in markdown
+    )
 
 
 def test_the_same_folders_give_the_same_bytes(tmp_path: Path) -> None:
