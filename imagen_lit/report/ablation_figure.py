@@ -108,6 +108,9 @@ def spots(marks: Marks, arm: str) -> list[Spot]:
             x: Mapping[str, Any] = {"value": sum(clock) / len(clock), "interval": None}
         elif len(marks.scores) > 1:
             x = total([mark.rows[marks.scores[1]] for mark in some])
+        elif marks.columns:
+            label = marks.columns[arm]
+            x = {"value": float(names.index(label)) if names else float(label), "interval": None}
         else:
             x = {"value": float(number) if names else float(along), "interval": None}
         line.append(Spot(along, x, y, len({mark.seed for mark in some})))
@@ -127,13 +130,14 @@ def _sides(line: Sequence[Spot]) -> tuple[list[Mapping[str, Any]], list[Mapping[
 
 
 def _names(marks: Marks) -> tuple[str, ...]:
-    """The places as words, where they are no numbers."""
+    """What stands along x as words, where it is no number."""
     if marks.figure.x in CLOCKS:
         return ()
+    labels = tuple(dict.fromkeys(marks.columns.values())) or marks.places
     try:
-        [float(along) for along in marks.places]
+        [float(label) for label in labels]
     except ValueError:
-        return marks.places
+        return labels
     return ()
 
 

@@ -17,7 +17,8 @@ import pytest
 from left_ablation import learning, leave, plan, trade_off
 from test_runs_page import Parsed, check_laws
 
-from imagen_lit.report import ablation_index, ablation_report, figure
+from imagen_lit.report import ablation_index, ablation_report, figure, paper_claim
+from imagen_lit.report.ablation_answer import AGAINST, AGREE
 
 Value = Callable[[str, str, str, int], float]
 
@@ -190,6 +191,37 @@ def test_a_loss_as_score_is_read_from_the_trainings(tmp_path: Path) -> None:
     assert found["marks"] == 2 * 3 * 10 and found["compared"] == 1 and found["apart"] == []
 
 
+def test_arms_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> None:
+    bars = left_ablation.Figure("bars", (), (), "encoder", "quality", None)
+    made = plan(figures=[bars])
+    page = ablation_report.write(made, leave(tmp_path, made, apart()), tmp_path)
+    (known,) = facts(page)["figures"]
+    assert known["arms"] == ["t5_nano_random", "t5_nano"]
+    assert [each["better"] for each in known["apart"]] == ["t5_nano"]
+    assert "quality (kid) against encoder" in page.read_text()
+
+
+def test_the_index_says_what_was_found_of_a_claim(tmp_path: Path) -> None:
+    claim, *_ = paper_claim.of(["4a"])
+    row = {"metric": "kid", "better": "b", "worse": "a", "value": -2.0, "interval": [-2.5, -1.5]}
+    agree, against = ({**row, "expectation": word} for word in (AGREE, AGAINST))
+    known = {"marks": 6, "compared": 3, "expected": 2}
+    words = [
+        ablation_index.verdict(claim, known | {"apart": apart_rows})[0]
+        for apart_rows in ([], [agree], [agree, agree], [against], [agree, against])
+    ]
+    assert words == [
+        "cannot be told apart",
+        "reproduced in part",
+        "reproduced",
+        "contradicted",
+        "in part contradicted",
+    ]
+    number = ablation_index.verdict(claim, known | {"apart": [agree]})[1]
+    assert number == "1 of 2 comparisons; b is better than a by 2.0 [1.5, 2.5] in kid"
+    assert ablation_index.verdict(claim, known | {"marks": 0})[0] == "not run"
+
+
 def test_deviations_have_their_place(tmp_path: Path) -> None:
     from imagen_lit.report.document import Words
 
@@ -212,7 +244,10 @@ def test_the_index_follows_the_reports(tmp_path: Path) -> None:
     assert "reproduced" in text and 'href="text_encoder/index.html"' in text
     assert "needs raters" in text
     markdown = (index.parent / "index.md").read_text()
-    assert "**reproduced** 2 of 2 comparisons; t5\\_nano against t5\\_nano\\_random" in markdown
+    assert (
+        "**reproduced** 2 of 2 comparisons; t5\\_nano is better than t5\\_nano\\_random by"
+        in markdown
+    )
 
 
 def test_the_same_folders_give_the_same_bytes(tmp_path: Path) -> None:
