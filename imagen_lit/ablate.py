@@ -81,8 +81,8 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         print("\n".join(status_table.lines(plan, after)))
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
-                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the same "
-                "with retry."
+                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the "
+                "same with retry."
             )
 
 

@@ -49,7 +49,8 @@ class SavedImages:
             if difference := settings_diff(*map(flatten, kinds)):
                 raise InputError(
                     f"start_from={folder} has images of stage {stage!r} that were drawn otherwise "
-                    f"than each other ({difference}). Choose another start_from=..., or draw them again into one folder."
+                    f"than each other ({difference}). Choose another start_from=..., or draw them "
+                    "again into one folder."
                 )
             first = first or facts
         size = first["cascade"][stage]["size"]
