@@ -105,6 +105,8 @@ def _function(name: str) -> Callable[[DictConfig], Any]:
             from imagen_lit.pretrain_text import main as function
         case "pretrain_clip":
             from imagen_lit.pretrain_clip import main as function
+        case "randomise_text":
+            from imagen_lit.randomise_text import main as function
         case "embed_text":
             from imagen_lit.embed_text import main as function
         case "fetch":

@@ -61,7 +61,7 @@ def read(name: str, node: Any, to: Sequence[str], allowed: Sequence[str], where:
         pairs = [(label(value), {node["setting"]: value}) for value in values]
     else:
         choices = node["choices"] if isinstance(node["choices"], Mapping) else {}
-        pairs = [(label(name), dict(settings or {})) for name, settings in choices.items()]
+        pairs = [(label(name), each) for name, each in choices.items() if each is not None]
     labels = [each for each, _ in pairs]
     if not pairs or len(set(labels)) < len(labels):
         found = f"has {', '.join(labels)}, one of them twice" if pairs else "has no values"

@@ -44,7 +44,7 @@ def folder_name(differences: Mapping[str, Any]) -> str:
     """A name for these settings, the same whatever their order; `usual` where nothing differs."""
     if not differences:
         return "usual"
-    pairs = sorted((_short(key), str(value)) for key, value in differences.items())
+    pairs = sorted((_short(key), _text(value)) for key, value in differences.items())
     parts = [UNSAFE.sub("-", f"{key}-{value}") for key, value in pairs]
     name = "+".join(parts)
     is_exact = not any(UNSAFE.search(key) or UNSAFE.search(value) for key, value in pairs)
@@ -56,5 +56,10 @@ def folder_name(differences: Mapping[str, Any]) -> str:
 
 
 def _short(key: str) -> str:
-    """Without what all keys of a cascade share."""
-    return key.lstrip("+~").removeprefix("cascade.").replace(".recipe.", ".").replace("/", ".")
+    """The place that is set, without what all keys of a cascade share."""
+    place = key.lstrip("+~").rpartition("@")[2]
+    return place.removeprefix("cascade.").replace(".recipe.", ".").replace("/", ".")
+
+
+def _text(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

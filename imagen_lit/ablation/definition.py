@@ -44,16 +44,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Definition:
-    """`stages`: those that take part, in order; `settings`: what trains each; `cascade`: settings
-    of `evaluate` that choose it; `scores`: which metric a figure's word means. `usual`: what the
-    scale alone says for each stage and for `evaluate`, beside which cells are named."""
+    """`stages`: those that take part, in order; `settings`: what trains each; `cascades`: settings
+    of `evaluate` by the last stage that is drawn; `scores`: which metric a figure's word means.
+    `usual`: what the scale alone says for each stage and for `evaluate`, beside which cells are
+    named."""
 
     name: str
     scale: str
     head: Mapping[str, str]
     stages: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]]
-    cascade: Mapping[str, Any]
+    cascades: Mapping[str, Mapping[str, Any]]
     train: Mapping[str, Any]
     evaluate: Mapping[str, Any]
     data: Mapping[str, Any] | None
@@ -93,7 +94,7 @@ def read(
     usual = _merged(shared)
     node = _merged(shared, own, at_scale, changes or {})
     where = f"{file} at scale={scale}"
-    _require(node, ("arms", "stages", "figures", "cascades", "seeds", "scores"), where)
+    _require(node, ("stages", "figures", "cascades", "seeds", "scores"), where)
     stages = tuple(node["stages"])
     trained = list(usual["settings"])
     for stage in (*stages, *node["settings"]):
@@ -103,7 +104,8 @@ def read(
                 f"{did_you_mean(stage, trained)}. Choose from {', '.join(trained)}."
             )
     allowed = (*stages, EVALUATE)
-    arms = tuple(axis.read(n, a, stages, allowed, where) for n, a in node["arms"].items())
+    named = (node.get("arms") or {}).items()
+    arms = tuple(axis.read(n, each, stages, allowed, where) for n, each in named)
     arms = _restricted(arms, only or {}, where)
     return Definition(
         name,
@@ -111,7 +113,7 @@ def read(
         head(file),
         stages,
         {stage: node["settings"][stage] for stage in stages},
-        _cascade(node, stages[-1]),
+        {stage: node["cascades"].get(stage) or {} for stage in stages},
         node.get("train") or {},
         node.get("evaluate") or {},
         node.get("data"),
@@ -121,7 +123,7 @@ def read(
         node["scores"],
         {
             **{s: {**usual["settings"][s], **(usual.get("train") or {})} for s in stages},
-            EVALUATE: {**_cascade(usual, stages[-1]), **(usual.get("evaluate") or {})},
+            EVALUATE: usual.get(EVALUATE) or {},
         },
     )
 
@@ -162,11 +164,6 @@ def _restricted(
         else each
         for each in arms
     )
-
-
-def _cascade(node: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    """What chooses the cascade that ends with a stage."""
-    return dict(node["cascades"].get(stage) or {})
 
 
 def _figure(name: str, node: Any, arms: Sequence[Axis], where: str) -> Figure:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 import imagen_lit
@@ -20,6 +19,8 @@ VERSIONS = "versions"
 
 def texts(facts: Mapping[str, Any], title: str) -> dict[str, str]:
     """The PNG's text chunks: the facts with the versions of imagen_lit and torch, and the title."""
+    import torch  # reading needs none
+
     versions = {"imagen_lit": imagen_lit.__version__, "torch": str(torch.__version__)}
     return {KEY: json.dumps({**facts, VERSIONS: versions}), "Description": title}
 

@@ -66,11 +66,14 @@ def half_width(noise: Noise) -> float:
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, noise.freedom)) * math.sqrt(noise.variance)
 
 
-def smallest_difference(noise: Noise, power: float = POWER) -> float:
-    """The true difference that a test at 5 % finds with this chance."""
+def smallest_difference(noise: Noise, power: float = POWER, comparisons: int = 1) -> float:
+    """The true difference that a test at 5 % finds with this chance; of so many comparisons, with
+    the level that the strictest of them has (evaluation/holm.py)."""
+    whole_number("comparisons", comparisons, 1)
     if not 1 - CONFIDENCE < power < 1:
         raise InputError(f"power={power} is no chance to find something. Set power=0.8.")
-    edge = float(stats.t.ppf(0.5 + CONFIDENCE / 2, noise.freedom))
+    level = (1 - CONFIDENCE) / comparisons
+    edge = float(stats.t.ppf(1 - level / 2, noise.freedom))
 
     def lack(shift: float) -> float:
         """Of power; the square of a noncentral t is a noncentral F."""

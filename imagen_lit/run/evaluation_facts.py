@@ -2,16 +2,22 @@
 torch, and writes nothing.
 """
 
+import json
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imagen_lit.basics import json_file
 from imagen_lit.basics.errors import InputError
 
 FILE = "scores.json"
+VALUES = "image_values.npz"  # imagen_lit/metrics/measured.py
+RESULTS = "results.jsonl"
 SHEET = "sheet.png"
 PROVENANCE = "provenance.json"  # what drew it (imagen_lit/run/provenance.py)
 SCORES = "score/alignment"
@@ -80,6 +86,38 @@ def weights_of(folder: Path) -> dict[str, Any]:
         return {}
     weights = _mapping(_mapping(content.get("provenance")).get("weights"))
     return {stage: _mapping(each).get("digest") for stage, each in weights.items()}
+
+
+def image_values(folder: Path, row: Mapping[str, Any]) -> dict[tuple[str, int], float]:
+    """The value of each image, by its prompt and seed, whose mean a row of scores is; {} where none
+    were kept, or they cannot be read."""
+    try:
+        with np.load(folder / VALUES, allow_pickle=False) as arrays:
+            values = arrays[f"{row['stage']}@{row['protocol']}"].tolist()
+            pairs = zip(arrays["prompts"].tolist(), arrays["seeds"].tolist(), strict=True)
+            found = dict(zip(pairs, map(float, values), strict=True))
+    except (OSError, ValueError, TypeError, EOFError, LookupError, zipfile.BadZipFile):
+        return {}
+    return found if all(map(math.isfinite, found.values())) else {}
+
+
+def images(folder: Path, stage: str) -> dict[tuple[str, int], Path]:
+    """The file of each image of a stage, by its prompt and seed, as far as they are there."""
+    files: dict[tuple[str, int], Path] = {}
+    try:
+        lines = (folder / RESULTS).read_text(errors="replace").splitlines()
+    except OSError:
+        return files
+    for line in lines:
+        try:
+            row = _mapping(json.loads(line))
+            prompt, seed, place = row["prompt"], row["seed"], folder / row["image"]
+            is_own = folder.resolve() in place.resolve().parents and place.is_file()
+        except (ValueError, TypeError, LookupError, RecursionError, OSError):
+            continue
+        if row.get("stage") == stage and type(prompt) is str and type(seed) is int and is_own:
+            files[prompt, seed] = place
+    return files
 
 
 def _list(value: Any) -> list[Any]:
