@@ -79,11 +79,21 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         launcher.launch(cells, work, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
         print("\n".join(status_table.lines(plan, after)))
+        report(plan, runs)
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
                 f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the "
                 "same with retry."
             )
+
+
+def report(plan: Plan, runs: Path) -> None:
+    """Write the report, of what is there, and say where it is."""
+    from imagen_lit.report import ablation_report, deviation_table  # matplotlib takes a second
+
+    entries = ledger.read(plan, runs)
+    page = ablation_report.write(plan, entries, runs, deviations=deviation_table.block)
+    print(f"the report: {page}")
 
 
 def do_cell(cell: Cell) -> None:
@@ -145,7 +155,7 @@ def show_plan(plan: Plan, runs: Path) -> None:
     print("\n".join(cell.line for cell in cells))
 
 
-VERBS = ("run", "retry", "plan", "status")
+VERBS = ("run", "retry", "plan", "status", "report")
 
 
 @command.main("ablate")
@@ -163,6 +173,8 @@ def main(cfg: DictConfig) -> None:
         show_plan(plan, runs)
     elif verb == "status":
         print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
+    elif verb == "report":
+        report(plan, runs)
     else:
         run(cfg, plan, ledger.FAILED if verb == "retry" else ledger.MISSING)
 
