@@ -69,6 +69,7 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         print("\n".join(status_table.lines(plan, entries)))
         if not cells:
             print(_nothing_to_do(entries, state))
+            report(plan, runs)
             return
         launcher = config.build(cfg.launcher)
         _refuse_by_hand(cells)
@@ -79,6 +80,7 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         launcher.launch(cells, ablate.do_cell, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
         print("\n".join(status_table.lines(plan, after)))
+        report(plan, runs)
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
                 f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the same "
@@ -161,7 +163,14 @@ def show_plan(plan: Plan, runs: Path) -> None:
     print("\n".join(cell.line for cell in cells))
 
 
-VERBS = ("run", "retry", "plan", "status")
+def report(plan: Plan, runs: Path) -> None:
+    """Write the report, and say where it is."""
+    from imagen_lit.report import ablation_report  # draws figures: a second
+
+    print(f"the report: {ablation_report.write(plan, ledger.read(plan, runs), runs)}")
+
+
+VERBS = ("run", "retry", "plan", "status", "report")
 
 
 @command.main("ablate")
@@ -177,6 +186,8 @@ def main(cfg: DictConfig) -> None:
     plan = planned(cfg)
     if verb == "plan":
         show_plan(plan, runs)
+    elif verb == "report":
+        report(plan, runs)
     elif verb == "status":
         print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
     else:
