@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.ablation import announcement, changes, definition, ledger, preparation, status_table
+from imagen_lit.ablation import changes, definition, ledger, preparation, status_table
 from imagen_lit.ablation.cell import BY_HAND, Cell
 from imagen_lit.ablation.ledger import Entry
 from imagen_lit.ablation.plan import Plan
@@ -83,8 +83,8 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         report(plan, runs)
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
-                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the same "
-                "with retry."
+                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the "
+                "same with retry."
             )
 
 
@@ -152,6 +152,8 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
 def _announced(
     plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], runs: Path
 ) -> list[str]:
+    from imagen_lit.ablation import announcement  # scipy's distributions take half a second
+
     return announcement.lines(cells, entries, runs, len(plan.definition.seeds))
 
 

@@ -49,5 +49,8 @@ def test_a_name_that_is_too_long_keeps_the_shortest_settings() -> None:
 
 def test_a_line_is_what_a_person_types() -> None:
     cell = Cell("train", {"stage": "demo_base", "data.shards": "my data", "name": "a"}, "a")
-    assert cell.line == "python -m imagen_lit.train stage=demo_base 'data.shards='\"'\"'my data'\"'\"'' name=a"
+    assert (
+        cell.line
+        == "python -m imagen_lit.train stage=demo_base 'data.shards='\"'\"'my data'\"'\"'' name=a"
+    )
     assert Cell(BY_HAND, {"line": "hf download x"}, "encoders/x").line == "hf download x"

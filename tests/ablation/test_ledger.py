@@ -29,7 +29,9 @@ def small_plan(runs: Path) -> Plan:
         cells += [training, Cell("evaluate", settings, f"drawn/{arm}", (arm,))]
         points.append(Point(f"drawn/{arm}", {"arm": arm}, 0, {}))
     figure = Figure("curve", (), (), "x", "y", None)
-    about = Definition("mine", "demo", {}, ("base",), {}, {}, {}, {}, None, (0,), (), (figure,), {}, {})
+    about = Definition(
+        "mine", "demo", {}, ("base",), {}, {}, {}, {}, None, (0,), (), (figure,), {}, {}
+    )
     return Plan(about, {cell.name: cell for cell in cells}, {"curve": tuple(points)})
 
 
@@ -42,7 +44,9 @@ def train(folder: Path, state: str = "finished", images: int = 64, **facts: Any)
     log.end(state, facts.get("error", ""), images=images)
 
 
-def draw(runs: Path, arm: str, state: str = FINISHED, measures: Mapping[str, Any] = MEASURES) -> None:
+def draw(
+    runs: Path, arm: str, state: str = FINISHED, measures: Mapping[str, Any] = MEASURES
+) -> None:
     """What an evaluation leaves."""
     folder = runs / "drawn" / arm
     digest = checkpoint_digest(checkpoint.saved(runs / arm)[-1])
@@ -67,7 +71,9 @@ def states(entries: Mapping[str, Entry]) -> list[str]:
     return [entry.state for name, entry in entries.items() if "encoder" not in name]
 
 
-def test_nothing_is_there_and_looking_writes_nothing(tmp_path: Path, read: Callable[[], Any]) -> None:
+def test_nothing_is_there_and_looking_writes_nothing(
+    tmp_path: Path, read: Callable[[], Any]
+) -> None:
     before = sorted(tmp_path.rglob("*"))
     entries = read()
     assert states(entries) == ["missing"] * 4 and entries[str(tmp_path / "encoder")].is_done

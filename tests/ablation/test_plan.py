@@ -116,9 +116,7 @@ def test_another_place_for_runs_is_in_every_line(tmp_path: Path) -> None:
 
 def test_what_comes_from_elsewhere_is_done_by_hand() -> None:
     found = definition.read("text_encoder", "paper", {}, {"encoder": ["bert_base"]})
-    cells = plan(
-        found, "runs", preparation.differs, preparation.prepare, preparation.setting
-    ).cells
+    cells = plan(found, "runs", preparation.differs, preparation.prepare, preparation.setting).cells
     by_hand = {name: cell.line for name, cell in cells.items() if cell.command == BY_HAND}
     assert "hf download" in by_hand["encoders/bert_base"]
     assert any("gh release download" in line for line in by_hand.values())

@@ -52,7 +52,9 @@ def test_a_line_that_a_kill_has_cut_costs_itself_alone(tmp_path: Path, cut: int)
     assert last.state == FINISHED and last.end["images"] == 1
 
 
-@pytest.mark.parametrize("text", ["", "[1]\n", '{"event": "end"}\n', "\x00\xff\n", '{"event": 7}\n'])
+@pytest.mark.parametrize(
+    "text", ["", "[1]\n", '{"event": "end"}\n', "\x00\xff\n", '{"event": 7}\n']
+)
 def test_what_is_no_record_is_passed_over(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     assert attempt_log.read(tmp_path) == []
