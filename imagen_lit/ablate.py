@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.ablation import announcement, changes, definition, ledger, preparation, status_table
+from imagen_lit.ablation import changes, definition, ledger, preparation, status_table
 from imagen_lit.ablation.cell import BY_HAND, Cell
 from imagen_lit.ablation.ledger import Entry
 from imagen_lit.ablation.plan import Plan
@@ -145,6 +145,8 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
 def _announced(
     plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], runs: Path
 ) -> list[str]:
+    from imagen_lit.ablation import announcement  # scipy's distributions take half a second
+
     return announcement.lines(cells, entries, runs, len(plan.definition.seeds))
 
 

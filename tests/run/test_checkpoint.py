@@ -190,3 +190,10 @@ def test_half_written_files_are_removed_whatever_their_host(tmp_path: Path) -> N
     checkpoint.set_aside_newer(tmp_path, 1)
     assert not leftover.exists() and numbers(tmp_path) == [1]
     assert checkpoint.path(tmp_path, 2).with_suffix(".damaged").exists()
+
+
+def test_the_first_checkpoint_after_each_asked_for_count_stays(tmp_path: Path) -> None:
+    for number in range(10, 110, 10):
+        save(tmp_path, number)
+        checkpoint.prune(tmp_path, 1, None, keep_at=[25, 60, 900])
+    assert numbers(tmp_path) == [30, 60, 100]
