@@ -20,6 +20,7 @@ from imagen_lit.report import category_bars, figure, score_grid
 from imagen_lit.report.trade_off_curve import trade_off
 
 Row = dict[str, Any]
+WIDTH = 100  # of the table in a terminal, in columns
 
 
 def rows_of(systems: Sequence[SystemScores], stage: str | None) -> list[tuple[SystemScores, Row]]:
@@ -163,8 +164,8 @@ def main(cfg: DictConfig) -> None:
     metrics = list(dict.fromkeys(row["metric"] for _, row in rows))
     table = score_grid.grid(chosen, protocols)
     sentences = list(differences(rows)) if cfg.parameter is None else []
-    print(score_grid.markdown(table))
-    print("\n".join([*sentences, *reasons]))
+    print(score_grid.blocks(table, WIDTH))
+    print("\n".join(["", *sentences, *reasons]))
     drawings = {name: category_bars.category_bars(chosen, protocols, name) for name in metrics}
     if cfg.x is not None:
         name = _short(cfg.parameter)

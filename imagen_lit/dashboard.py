@@ -48,6 +48,8 @@ SPEED = {
     "share of what matrix products reach here": ("speed/share_of_peak",),
     "peak memory, GiB": ("speed/memory_gib",),
     "hours left": ("speed/hours_left",),
+    "seconds of training so far": (metrics.SECONDS,),
+    "FLOPs of training so far": (metrics.FLOPS,),
     "share of the time that previews and their scores take": ("speed/preview_share",),
 }
 BEST = ("val/loss", "score/alignment_all")  # the metrics that compare the members of a sweep

@@ -80,7 +80,8 @@ def _check_arguments(cfg: DictConfig) -> None:
     time_budget.check(cfg.minutes, cfg.time_share, len(STAGES))
     arguments.whole_numbers(cfg, scenes=1, prompts=1, documents=0, seed=0)
     chosen_folder.of("datasets", cfg.datasets)
-    chosen_folder.of("text.path", cfg.text.path)
+    if "path" in cfg.text:  # an encoder without files has none
+        chosen_folder.of("text.path", cfg.text.path)
     chosen_folder.require_writable("runs", cfg.runs, chosen_folder.of("runs", cfg.runs))
     weights = OmegaConf.to_container(cfg).get("guidance_weights")  # type: ignore[union-attr]
     guidance_sheet.check(cfg.guidance_prompt, weights)
@@ -88,7 +89,9 @@ def _check_arguments(cfg: DictConfig) -> None:
 
 def _require_text_encoder(cfg: DictConfig) -> None:
     """Refuse an encoder from elsewhere that is not there; ours is made."""
-    if not is_ours(cfg.text.make_command) and (missing := config.build(cfg.text).missing_files()):
+    if not is_ours(cfg.text.get("make_command")) and (
+        missing := config.build(cfg.text).missing_files()
+    ):
         raise FileNotFoundError(missing)
 
 
@@ -102,13 +105,11 @@ def _announce_what_is_fixed(
 ) -> bool:
     """Print how long all but the training will take, from short trials of what is not there yet;
     return whether it leaves too little for the training."""
-    text, world = (
-        config.compose(*command)
-        for command in (demo_commands.pretrain_text(cfg), demo_commands.build_shards(cfg))
-    )
+    world = config.compose(*demo_commands.build_shards(cfg))
     source, target = config.build(world.source), Path(world.folder)
     parts = {"shards": build.seconds_left(source, target, world.per_shard, world.workers)}
-    if is_ours(cfg.text.make_command):
+    if is_ours(cfg.text.get("make_command")):
+        text = config.compose(*demo_commands.pretrain_text(cfg))
         settings = text.documents, text.seed, text.width
         parts = {"text encoder": seconds_left(Path(text.folder), *settings)} | parts
     parts |= {f"drawing {quantity(cfg.prompts, 'prompt')}": drawing}
@@ -119,7 +120,7 @@ def _announce_what_is_fixed(
 
 
 def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
-    if not is_ours(cfg.text.make_command):
+    if not is_ours(cfg.text.get("make_command")):
         return
     text, folder = config.compose(*demo_commands.pretrain_text(cfg)), Path(cfg.text.path)
     step = "text encoder: a tiny T5 reads scenes described in words"

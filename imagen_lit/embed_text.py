@@ -22,16 +22,16 @@ from imagen_lit.cli import command, config
 from imagen_lit.data import lost_captions, sidecar
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.data.shard_files.index_cache import meta_folder
-from imagen_lit.text import cache, cache_cost
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text import cache, cache_cost, empty_caption
 from imagen_lit.text.lost_text import CountingEncoder
+from imagen_lit.text.text_encoder import TextEncoder
 
 ARRAY = "SLURM_ARRAY_TASK_"
 MIN_COSINE, MAX_ERROR = 0.999, 0.015  # of every token, and of ordinary channels, in int8
 
 
 def embed(
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     shards: Path,
     folder: Path,
     storage: str,
@@ -165,6 +165,8 @@ def main(cfg: DictConfig) -> None:
     progress, new = Counter("sidecars"), 0
     for done, new, count in sidecars:
         progress(done, count, made=new)
+    if task == 0:
+        empty_caption.write(folder, encoder)
     print(f"{quantity(new, 'new sidecar')} {'is' if new == 1 else 'are'} in {folder}")
     for line in lost(encoder.name, folder, Collection(shards).paths[task::tasks]):
         print(line)

@@ -2,30 +2,43 @@
 
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder, device, process_share
+from imagen_lit.basics import (
+    arguments,
+    chosen_folder,
+    device,
+    hardware,
+    process_share,
+    rounding,
+)
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.process_share import Share
 from imagen_lit.basics.short_form import quantity
+from imagen_lit.cascade import excerpt
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_progress import DrawingProgress
 from imagen_lit.cascade.evaluation import SHEET, evaluate
+from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
-from imagen_lit.cli import command, config
+from imagen_lit.cli import command, config, user_error
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithImages
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
 from imagen_lit.metrics.image_evaluation import evaluate_images
-from imagen_lit.metrics.measured import SCORES
+from imagen_lit.metrics.measured import NOW, SCORES
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL
 from imagen_lit.run import drawing_folder, run_folder
 from imagen_lit.run import prompts as run_prompts
+from imagen_lit.run.attempt_log import FAILED, FINISHED, STOPPED, AttemptLog
+from imagen_lit.run.evaluation_facts import weights_of
+from imagen_lit.run.measures_digest import measures_digest
 from imagen_lit.text import lost_text
 
 
@@ -34,16 +47,16 @@ def table(scores: dict[str, Any]) -> str:
     lines = []
     if "score/alignment" not in scores:
         count = quantity(scores["provenance"]["n"], "prompt")
-        lines.append(f"{count} drawn; the exact reader does not know them")
+        is_read = any(row["metric"] == "exact" for row in scores[NOW])
+        reason = "" if is_read else "; the exact reader does not know them"
+        lines.append(f"{count} drawn{reason}")
     else:
         lines.append("share of images that show their whole prompt, by kind [95 % interval]:")
     for stage, categories in scores.get("score/alignment", {}).items():
         for category, row in categories.items():
-            low, high = row["interval"]
-            lines.append(
-                f"{stage:5} {category:6} {row['exact']:.3f}  [{low:.3f}, {high:.3f}]  n={row['n']}"
-            )
-    return "\n".join([*lines, *score_lines.lines(scores["scores"])])
+            text = rounding.with_interval(row["exact"], row["interval"])
+            lines.append(f"{stage:5} {category:6} {text}  n={row['n']}")
+    return "\n".join([*lines, *score_lines.lines(scores, scores[NOW])])
 
 
 def build_ruler(cfg: DictConfig, share: Share = ALL) -> Ruler:
@@ -61,17 +74,21 @@ def build_ruler(cfg: DictConfig, share: Share = ALL) -> Ruler:
 
 
 def build_prompts(cfg: DictConfig, cascade: Cascade) -> Prompts:
-    """What the cascade draws. Where it starts from true small images, their captions."""
+    """What the cascade draws. Where it starts from true small images, their captions; where it
+    starts from images that are there, what the whole cascade would draw."""
     first = next(iter(cascade.stages.values()))
     images = OmegaConf.select(cfg, "start")
     if images is None:
-        return run_prompts.build(cfg.prompts, run_folder.build(Path(first.run), "data"))
+        runs = [Path(cfg.cascade[excerpt.stages(cfg.cascade)[0]].run), Path(first.run)]
+        run = next((each for each in runs if run_folder.exists(each)), runs[1])
+        return run_prompts.build(cfg.prompts, run_folder.build(run, "data"))
     if OmegaConf.is_missing(images, "size"):
         images = OmegaConf.merge(images, {"size": first.size})
     prompts = CaptionedImages(config.build(images))
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     factor = first.size // (first.size_in or first.size)
-    cascade.start = Start.of(requests, prompts.true_images(first.size), factor)
+    kernel = getattr(first.condition, "kernel", "box")
+    cascade.start = Start.of(requests, prompts.true_images(first.size), factor, kernel)
     return prompts
 
 
@@ -90,7 +107,8 @@ def warn_of_own_judge(ruler: Ruler, fingerprint: Mapping[str, str]) -> None:
 def request(cfg: DictConfig) -> dict[str, Any]:
     """The settings that determine images and scores."""
     start = OmegaConf.select(cfg, "start")
-    parts = {"cascade": cfg.cascade, "prompts": cfg.prompts if start is None else start}
+    cascade = excerpt.excerpt(cfg)
+    parts = {"cascade": cascade, "prompts": cfg.prompts if start is None else start}
     return {name: OmegaConf.to_container(part, resolve=True) for name, part in parts.items()}
 
 
@@ -108,18 +126,50 @@ def main(cfg: DictConfig) -> None:
     if run_folder.exists(folder):
         raise InputError(f"{folder} is the folder of a run. Set name=... to a name of its own.")
     drawing_folder.refuse_taken(folder, cfg.runs)
-    ruler = build_ruler(cfg, share)
+    with _recorded(folder, cfg, share) as begin:
+        _evaluate(cfg, folder, build_ruler(cfg, share), share, begin)
+
+
+@contextmanager
+def _recorded(folder: Path, cfg: DictConfig, share: Share) -> Iterator[Callable[[], None]]:
+    """Keep attempts.jsonl, in the first of the processes that share the work."""
+    log, state, error = AttemptLog(folder), STOPPED, ""
+    try:
+        yield log.begin if share.rank == 0 else _nothing
+        state = FINISHED
+    except Exception as problem:
+        state, error = FAILED, user_error.sentence(problem, list) or repr(problem)
+        raise
+    finally:
+        if log.has_begun:
+            measures = measures_digest(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
+            name = hardware.name(device.choose(cfg.device))
+            log.end(state, error, device=name, measures=measures, weights=weights_of(folder))
+
+
+def _evaluate(
+    cfg: DictConfig, folder: Path, ruler: Ruler, share: Share, begin: Callable[[], None]
+) -> None:
+    """Draw, measure and print. `begin` is called when nothing is left to refuse."""
     if (images := OmegaConf.select(cfg, "images")) is not None:
+        begin()
         scores = evaluate_images(config.build(images), folder, ruler)
         if not scores:
             print("another process writes the scores")
             return
-        print("\n".join([*score_lines.lines(scores["scores"]), f"scores are in {folder / SCORES}"]))
+        print(
+            "\n".join([*score_lines.lines(scores, scores[NOW]), f"scores are in {folder / SCORES}"])
+        )
         return
-    cascade: Cascade = config.build(cfg.cascade)
+    cascade: Cascade = config.build(excerpt.excerpt(cfg))
     cascade.compiler = cfg.compile
     cascade.require_runs()  # the first thing that a new user lacks
     prompts = build_prompts(cfg, cascade)
+    described = request(cfg)
+    if saved := excerpt.saved(cfg):
+        requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
+        cascade.start = SavedImages.of(*saved, requests)
+        described |= cascade.start.described()
     encoder = config.build(cfg.text)
     lost_text.warn(encoder, prompts.prompts)
     warn_of_own_judge(ruler, encoder.fingerprint())
@@ -130,11 +180,12 @@ def main(cfg: DictConfig) -> None:
         prompts,
         folder,
         cfg.batch,
-        request(cfg),
+        described,
         progress.count,
         progress.step,
         share,
         ruler,
+        begin,
     )
     if not scores:
         print("this process's images are drawn; the last process to end judges and shows them all")
@@ -146,6 +197,10 @@ def main(cfg: DictConfig) -> None:
     else:
         below = ", each above the true one" if isinstance(prompts, PromptsWithImages) else ""
         print(f"the images{below}: {folder / SHEET}\nscores and what drew them: {file}")
+
+
+def _nothing() -> None:
+    """Another process keeps the record."""
 
 
 if __name__ == "__main__":

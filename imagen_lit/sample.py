@@ -16,10 +16,11 @@ from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity, shorten
-from imagen_lit.cascade import image_files
+from imagen_lit.cascade import excerpt, image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress
+from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cli import command, config
 from imagen_lit.report import contact_sheet
 from imagen_lit.run import drawing_folder, provenance
@@ -52,12 +53,16 @@ def main(cfg: DictConfig) -> None:
     if chosen is not None:
         drawing_folder.refuse_taken(chosen, cfg.runs)
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
-    cascade, encoder = config.build(cfg.cascade), config.build(cfg.text)
+    part = excerpt.excerpt(cfg)
+    cascade, encoder = config.build(part), config.build(cfg.text)
     cascade.compiler = cfg.compile
     cascade.require_runs()  # the first thing that a new user lacks
+    described = {"cascade": OmegaConf.to_container(part, resolve=True)}
+    if saved := excerpt.saved(cfg):
+        cascade.start = SavedImages.of(*saved, requests)
+        described |= cascade.start.described()
     cascade.check(encoder.fingerprint())
-    recipes = OmegaConf.to_container(cfg.cascade, resolve=True)
-    source = provenance.describe(cascade.weights, encoder.fingerprint(), {"cascade": recipes})
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), described)
     folder = chosen or _default_folder(cascade, source)
     chosen_folder.require_writable("out", folder, folder)
     lacking = set(image_files.missing(cascade, source, requests, folder))
@@ -73,7 +78,8 @@ def main(cfg: DictConfig) -> None:
             _print_image(cascade, folder, request, "already there: ")
     lost_text.warn(encoder, prompts)
     progress = DrawingProgress()
-    shape = DrawingPass.of(encoder, [prompt for prompt, _ in requests], cfg.batch)
+    captions = [prompt for prompt, _ in requests]
+    shape = DrawingPass.of(encoder, captions, cfg.batch, cascade.templates)
     drawn = image_files.draw(cascade, encoder, source, to_draw, folder, shape, progress.step)
     for number, (prompt, seed, _) in enumerate(drawn):
         if number % shape.width == 0:  # all images of a batch are there with its first

@@ -24,8 +24,9 @@ from imagen_lit.run import lock, preflight, prompts, resume, run_folder, start_w
 from imagen_lit.run.attempt import attempt
 from imagen_lit.run.jsonl_logger import JsonlLogger
 from imagen_lit.run.trainer import build_trainer
+from imagen_lit.stage.null_text import Encoded
 from imagen_lit.stage.training import Stage
-from imagen_lit.text import lost_text
+from imagen_lit.text import empty_caption, lost_text
 from imagen_lit.text.cache_check import check_cache
 
 _print = rank_zero_only(print)
@@ -41,11 +42,14 @@ def train(cfg: DictConfig, note: Callable[[str], None] = _print) -> Path:
         stage, data, trainer = _build(cfg, folder, preflight.require(cfg).flops, note)
         point = resume.find(folder)
         resume.check(point, stage)
+        if not point.images:
+            _give_null_text(stage, data, cfg)
         if not point.images and start is not None:
             start_weights.give(stage, start)
         lock.check(folder)
-        claim(data.encoder)  # only now, so that a start that is refused claims nothing
-        if point.images >= stage.images and not point.validation_pending:
+        is_done = point.images >= stage.images and not point.validation_pending
+        claim(data.encoder, not is_done)  # only now: a start that is refused claims nothing
+        if is_done:
             _print(
                 f"{cfg.name}: already trained on {quantity(point.images, 'image')}; nothing to do"
             )
@@ -85,6 +89,13 @@ def _build(
     trainer.accumulate_grad_batches = data.accumulation_steps(trainer.world_size)
     trainer.val_check_interval *= trainer.accumulate_grad_batches  # batches; the config's updates
     return stage, data, trainer
+
+
+def _give_null_text(stage: Stage, data: Data, cfg: DictConfig) -> None:
+    """Encode the empty caption, where it is the null text; a checkpoint has it."""
+    null_texts = [denoiser.null_text for denoiser in (stage.denoiser, stage.ema)]
+    for null_text in (each for each in null_texts if isinstance(each, Encoded)):
+        null_text.give(empty_caption.find(data.text_folder, config.build(cfg.text), data.encoder))
 
 
 def _check_previews(callbacks: Sequence[Callback], data: Data) -> None:

@@ -136,3 +136,24 @@ def test_damaged_values_are_named(tmp_path: Path) -> None:
     (tmp_path / "first/image_values.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"image_values.npz is damaged\. Remove it"):
         run(tmp_path, "first")
+
+
+def test_the_table_fits_a_terminal_and_says_why_an_interval_is_lacking(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a/rather/long/name_of_an_evaluation", "another/rather/long/name"):
+        leave(tmp_path, name)
+        file = tmp_path / name / "scores.json"
+        content = json.loads(file.read_text())
+        for number in range(6):
+            facts = {"score": f"recall_{number}"}
+            row = {"metric": f"recall_{number}", "value": 0.0, "interval": None, "n": 40}
+            row |= {"method": "no interval: 20 blocks of prompts, all alike"}
+            content["scores"].append({"stage": "sr", **row, "protocol": digest(facts)})
+            content["protocols"][digest(facts)] = facts
+        file.write_text(json.dumps(content))
+    run(tmp_path, "a/rather/long/name_of_an_evaluation,another/rather/long/name")
+    text = capsys.readouterr().out
+    table = text.partition("\n\nexact: ")[0]
+    assert max(map(len, table.splitlines())) <= 100 and "0.000" not in table
+    assert "No interval of recall_0: 20 blocks of prompts, all alike." in " ".join(table.split())

@@ -39,6 +39,8 @@ class Axis:
 
 def read(name: str, node: Any, to: Sequence[str], allowed: Sequence[str], where: str) -> Axis:
     """The axis in a YAML node; `to` is what its settings are for unless it says so itself."""
+    if isinstance(node, Mapping):
+        node = {key: value for key, value in node.items() if value is not None}
     if (
         not isinstance(node, Mapping)
         or set(node) - KEYS
@@ -58,15 +60,15 @@ def read(name: str, node: Any, to: Sequence[str], allowed: Sequence[str], where:
     if "setting" in node:
         values = node.get("values")
         values = values if isinstance(values, list) else []
-        pairs = [(_label(value), {node["setting"]: value}) for value in values]
+        pairs = [(label(value), {node["setting"]: value}) for value in values]
     else:
         choices = node["choices"] if isinstance(node["choices"], Mapping) else {}
-        pairs = [(_label(label), dict(settings or {})) for label, settings in choices.items()]
-    labels = [label for label, _ in pairs]
+        pairs = [(label(name), each) for name, each in choices.items() if each is not None]
+    labels = [each for each, _ in pairs]
     if not pairs or len(set(labels)) < len(labels):
         found = f"has {', '.join(labels)}, one of them twice" if pairs else "has no values"
         raise InputError(f"{where}: the axis {name} {found}. Write each of its values once.")
-    return Axis(name, tuple(Choice(name, label, each, targets) for label, each in pairs))
+    return Axis(name, tuple(Choice(name, text, each, targets) for text, each in pairs))
 
 
 def product(axes: Sequence[Axis]) -> Iterator[tuple[Choice, ...]]:
@@ -84,7 +86,8 @@ def settings(choices: Sequence[Choice], target: str) -> dict[str, Any]:
     }
 
 
-def _label(value: Any) -> str:
+def label(value: Any) -> str:
+    """A value as a figure names it, and as a person types it."""
     if isinstance(value, bool) or value is None:
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagen_lit.ablation import override
+from imagen_lit.cli import override
 
 BY_HAND = "by hand"  # the command of a cell that a person does; its setting `line` is what to type
 LONGEST = 120  # letters of a folder's name; of a longer one, a digest
@@ -44,16 +44,22 @@ def folder_name(differences: Mapping[str, Any]) -> str:
     """A name for these settings, the same whatever their order; `usual` where nothing differs."""
     if not differences:
         return "usual"
-    pairs = sorted((_short(key), str(value)) for key, value in differences.items())
+    pairs = sorted((_short(key), _text(value)) for key, value in differences.items())
     parts = [UNSAFE.sub("-", f"{key}-{value}") for key, value in pairs]
     name = "+".join(parts)
     is_exact = not any(UNSAFE.search(key) or UNSAFE.search(value) for key, value in pairs)
     if is_exact and len(name) <= LONGEST:
         return name
     exact = json.dumps(sorted(differences.items()), sort_keys=True)
-    return f"{name[:LONGEST]}-{hashlib.sha256(exact.encode()).hexdigest()[:6]}"
+    shortest = "+".join(sorted(parts, key=lambda part: (len(part), part)))  # they tell most
+    return f"{shortest[:LONGEST]}-{hashlib.sha256(exact.encode()).hexdigest()[:6]}"
 
 
 def _short(key: str) -> str:
-    """Without what all keys of a cascade share."""
-    return key.lstrip("+~").removeprefix("cascade.").replace(".recipe.", ".").replace("/", ".")
+    """The place that is set, without what all keys of a cascade share."""
+    place = key.lstrip("+~").rpartition("@")[2]
+    return place.removeprefix("cascade.").replace(".recipe.", ".").replace("/", ".")
+
+
+def _text(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,8 +1,8 @@
 """What the file of an ablation says, at one scale.
 
-`sweeps/ablation/<name>.yaml` holds the question, the arms and the figures; `sweeps/scale/<scale>.yaml`
-what all ablations at that scale share. The law: first the scale, over it the ablation's file, over
-that its part `scales.<scale>`, over that the command line.
+`sweeps/ablation/<name>.yaml` holds the question, the arms and the figures, and
+`sweeps/scale/<scale>.yaml` what all ablations at that scale share. The law: first the scale, over
+it the ablation's file, over that its part `scales.<scale>`, over that the command line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,8 @@ from imagen_lit.cli import assets
 
 EVALUATE = "evaluate"
 # Settings of `evaluate` that measure images and do not change them.
-MEASURES = {"metrics", "features", "text_features", "image_set@reference", "reference"}
+MEASURES = {"metrics", "features", "features@text_features", "text_features"}
+MEASURES |= {"image_set@reference", "reference"}
 HEAD = ("Question", "Expected", "Cost", "Command")  # of the comment that a file begins with
 OF_SCALE = ("cascades", "train", "evaluate", "data", "seeds", "scores", "settings")
 OF_ABLATION = ("arms", "stages", "figures", "scales")
@@ -31,7 +32,8 @@ OF_FIGURE = ("paper", "points", "x", "y", "line")
 @dataclass(frozen=True)
 class Figure:
     """`paper`: the figures that it redraws. `points`: the axes along which one cascade is drawn.
-    `x`, `y`: a score, an axis, or images, seconds, flops; `line`: the axis that tells lines apart."""
+    `x`, `y`: a score, an axis, or images, seconds, flops; `line`: the axis that tells lines
+    apart."""
 
     name: str
     paper: tuple[str, ...]
@@ -43,15 +45,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Definition:
-    """`stages`: those that take part, in order; `settings`: what trains each; `cascade`: settings of
-    `evaluate` that choose it; `scores`: which metric a figure's word means."""
+    """`stages`: those that take part, in order; `settings`: what trains each; `cascades`: settings
+    of `evaluate` by the last stage that is drawn; `scores`: which metric a figure's word means.
+    `usual`: what the scale alone says for each stage and for `evaluate`, beside which cells are
+    named."""
 
     name: str
     scale: str
     head: Mapping[str, str]
     stages: tuple[str, ...]
     settings: Mapping[str, Mapping[str, Any]]
-    cascade: Mapping[str, Any]
+    cascades: Mapping[str, Mapping[str, Any]]
     train: Mapping[str, Any]
     evaluate: Mapping[str, Any]
     data: Mapping[str, Any] | None
@@ -59,6 +63,7 @@ class Definition:
     arms: tuple[Axis, ...]
     figures: tuple[Figure, ...]
     scores: Mapping[str, str]
+    usual: Mapping[str, Mapping[str, Any]]
 
 
 def names() -> list[str]:
@@ -71,34 +76,45 @@ def scales() -> list[str]:
     return sorted({file.stem for folder in _folders("scale") for file in folder.glob("*.yaml")})
 
 
-def read(name: str, scale: str, changes: Mapping[str, Any] | None = None) -> Definition:
-    """The ablation `name` at a scale; `changes` are those of the command line, merged last."""
+def read(
+    name: str,
+    scale: str,
+    changes: Mapping[str, Any] | None = None,
+    only: Mapping[str, Sequence[str]] | None = None,
+) -> Definition:
+    """The ablation `name` at a scale; `changes` are those of the command line, merged last. `only`:
+    labels by axis, of the arms to which it is restricted."""
     file, shared_file = _file("ablation", name, names()), _file("scale", scale, scales())
     own, shared = _load(file), _load(shared_file)
-    shared["settings"] = shared.pop("stages", {})  # of a scale: what trains each of its stages
+    # Of a scale: what trains each of its stages.
+    shared["settings"] = {s: each or {} for s, each in (shared.pop("stages", None) or {}).items()}
     _refuse_unknown(shared, (*OF_SCALE,), str(shared_file))
     _refuse_unknown(own, (*OF_ABLATION, *OF_SCALE), str(file))
     at_scale = (own.pop("scales", None) or {}).get(scale) or {}
     _refuse_unknown(at_scale, (*OF_ABLATION, *OF_SCALE), f"{file}, scales.{scale}")
+    usual = _merged(shared)
     node = _merged(shared, own, at_scale, changes or {})
     where = f"{file} at scale={scale}"
-    _require(node, ("arms", "stages", "figures", "cascades", "seeds", "scores"), where)
+    _require(node, ("stages", "figures", "cascades", "seeds", "scores"), where)
     stages = tuple(node["stages"])
-    for stage in stages:
-        if stage not in node["settings"]:
+    trained = list(usual["settings"])
+    for stage in (*stages, *node["settings"]):
+        if stage not in trained:
             raise InputError(
                 f"{where}: the stage {stage} is not one that this scale trains"
-                f"{did_you_mean(stage, node['settings'])}. Choose from {', '.join(node['settings'])}."
+                f"{did_you_mean(stage, trained)}. Choose from {', '.join(trained)}."
             )
     allowed = (*stages, EVALUATE)
-    arms = tuple(axis.read(n, a, stages, allowed, where) for n, a in node["arms"].items())
+    named = (node.get("arms") or {}).items()
+    arms = tuple(axis.read(n, each, stages, allowed, where) for n, each in named)
+    arms = _restricted(arms, only or {}, where)
     return Definition(
         name,
         scale,
         head(file),
         stages,
-        {stage: node["settings"][stage] or {} for stage in stages},
-        node["cascades"].get(stages[-1]) or {},
+        {stage: node["settings"][stage] for stage in stages},
+        {stage: node["cascades"].get(stage) or {} for stage in stages},
         node.get("train") or {},
         node.get("evaluate") or {},
         node.get("data"),
@@ -106,6 +122,10 @@ def read(name: str, scale: str, changes: Mapping[str, Any] | None = None) -> Def
         arms,
         tuple(_figure(n, each, arms, where) for n, each in node["figures"].items()),
         node["scores"],
+        {
+            **{s: {**usual["settings"][s], **(usual.get("train") or {})} for s in stages},
+            EVALUATE: usual.get(EVALUATE) or {},
+        },
     )
 
 
@@ -122,6 +142,29 @@ def head(file: Path) -> dict[str, str]:
         elif key:
             found[key] += f" {line.lstrip('# ').strip()}"
     return found
+
+
+def _restricted(
+    arms: Sequence[Axis], only: Mapping[str, Sequence[str]], where: str
+) -> tuple[Axis, ...]:
+    names = {each.name: [choice.label for choice in each.choices] for each in arms}
+    for name, labels in only.items():
+        if name not in names:
+            raise InputError(
+                f"{where} has no arms by {name}{did_you_mean(name, names)}. "
+                f"Set only.<axis>=[...] for one of {', '.join(names)}."
+            )
+        if unknown := [label for label in labels if label not in names[name]]:
+            raise InputError(
+                f"{where}: {name} has no arm {unknown[0]}{did_you_mean(unknown[0], names[name])}. "
+                f"Choose from {', '.join(names[name])}."
+            )
+    return tuple(
+        Axis(each.name, tuple(c for c in each.choices if c.label in only[each.name]))
+        if each.name in only
+        else each
+        for each in arms
+    )
 
 
 def _figure(name: str, node: Any, arms: Sequence[Axis], where: str) -> Figure:

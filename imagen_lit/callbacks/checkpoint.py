@@ -4,6 +4,7 @@ It is saved between two updates, when everything that belongs to the last one, i
 validation, is done and logged. So a run that resumes from it misses nothing and repeats nothing.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,21 +19,28 @@ from imagen_lit.run import checkpoint
 
 class Checkpoints(Checkpoint):
     """After every `every` images. The `keep_last` newest stay and, optionally, one for every
-    `keep_every` images."""
+    `keep_every` images, and those that are saved as soon as each of `keep_at` images is seen."""
 
     def __init__(
-        self, folder: str, every: int, keep_last: int = 2, keep_every: int | None = None
+        self,
+        folder: str,
+        every: int,
+        keep_last: int = 2,
+        keep_every: int | None = None,
+        keep_at: Sequence[int] = (),
     ) -> None:
         arguments.whole_number("callbacks.checkpoint.every", every, 1)
         if keep_every is not None:
             arguments.whole_number("callbacks.checkpoint.keep_every", keep_every, 1)
+        for images in keep_at:
+            arguments.whole_number("callbacks.checkpoint.keep_at", images, 1)
         if keep_last < 1:
             raise InputError(
                 f"callbacks.checkpoint.keep_last={keep_last} keeps no checkpoint to resume from. "
                 "Set it to 1 or more."
             )
         self.folder, self.every = Path(folder), every
-        self.keep_last, self.keep_every = keep_last, keep_every
+        self.keep_last, self.keep_every, self.keep_at = keep_last, keep_every, tuple(keep_at)
         self._saved_at: int | None = None  # images of the newest checkpoint of this process
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -45,7 +53,9 @@ class Checkpoints(Checkpoint):
         """Save, if it is due."""
         images: int = pl_module.images_seen
         saved_at = cast(int, self._saved_at)
-        if pl_module.between_updates and images // self.every > saved_at // self.every:
+        is_due = images // self.every > saved_at // self.every
+        is_due |= any(saved_at < each <= images for each in self.keep_at)
+        if pl_module.between_updates and is_due:
             self._write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -70,4 +80,4 @@ class Checkpoints(Checkpoint):
             trainer.save_checkpoint(checkpoint.path(self.folder, images))
         self._saved_at = images
         if trainer.is_global_zero:
-            checkpoint.prune(self.folder, self.keep_last, self.keep_every)
+            checkpoint.prune(self.folder, self.keep_last, self.keep_every, self.keep_at)

@@ -1,13 +1,14 @@
 """Trained stages in a row: a caption becomes a small image, and each further stage enlarges it.
 
 A cascade is just an ordered list. A trained stage is a run folder and a recipe. An image depends
-only on its text and its seed.
+only on its text and its seed. What a stage hands on is rounded to whole grey levels, as a file
+would hold it, so that a cascade may stop after any stage and go on from its files.
 
 On an accelerator the weights of one stage at a time are there: those of the others wait in the
 CPU's memory, from which each stage is copied when its turn comes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,21 +17,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
+from imagen_lit.cascade import prompt_template
+from imagen_lit.cascade.prompt_template import PROMPT
+from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
 from imagen_lit.run import checkpoint, run_folder
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.recipe import Recipe
 
+NO_OTHERS: Mapping[str, Condition] = {}
+
 
 @dataclass
 class TrainedStage:
-    """A run and how to draw with it: with its newest checkpoint, or the one after `images`."""
+    """A run and how to draw with it: with its newest checkpoint, or the one after `images`, from
+    the prompt as `prompt` words it."""
 
     run: str
     recipe: Recipe
     images: int | None = None
+    prompt: str = PROMPT
 
     @cached_property
     def denoiser(self) -> Denoiser:
@@ -82,9 +91,10 @@ class TrainedStage:
         """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
         self.place(condition.text.device)
         if lowres is not None:
-            schedule = self.condition.schedule  # type: ignore[union-attr]
+            augmentation = self.condition.augmentation  # type: ignore[union-attr]
+            assert augmentation is not None
             small = lowres.to(condition.text.device)
-            condition = self.recipe.with_lowres(condition, small, schedule, seeds)
+            condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
         return self.recipe.draw(
             self.denoiser, condition, seeds, self.size, each_step, each_estimate
         )
@@ -97,11 +107,12 @@ class Cascade:
         for name, stage in stages.items():
             if not isinstance(stage, TrainedStage):
                 raise InputError(f"cascade.{name} is no stage. Leave it out with ~cascade.{name}.")
+            prompt_template.refuse_unknown(f"cascade.{name}.prompt", stage.prompt)
         if not stages:
             raise InputError("the cascade has no stage left. Leave one in, or set cascade=demo.")
         self.stages = stages
         self.compiler: str | None = None  # of the networks' blocks, from `load` on
-        self.start: Start | None = None  # small images, where the first stage enlarges
+        self.start: Start | SavedImages | None = None  # where the first stage enlarges
 
     @property
     def runs(self) -> dict[str, Path]:
@@ -117,6 +128,11 @@ class Cascade:
         }
 
     @property
+    def templates(self) -> set[str]:
+        """How the stages word the prompts."""
+        return {stage.prompt for stage in self.stages.values()}
+
+    @property
     def plan(self) -> dict[str, int]:
         """How many steps each stage makes."""
         return {name: stage.recipe.steps for name, stage in self.stages.items()}
@@ -128,18 +144,21 @@ class Cascade:
         each_step: Callable[[str, int], None] = lambda stage, number: None,
         each_estimate: Callable[[str, Tensor], None] = lambda stage, x: None,
         start: Tensor | None = None,
+        others: Mapping[str, Condition] = NO_OTHERS,
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest; `each_step`
         is called after each step of each stage, `each_estimate` with each guided clean estimate.
-        `start`: the small images that the first stage enlarges, if it does."""
+        `start`: the small images that the first stage enlarges, if it does; `others`: the
+        conditions of those stages that draw from another text."""
         images = start
         for name, stage in self.stages.items():
             for other in self.stages.values():
                 if other is not stage:
                     other.release()
             observers = partial(each_step, name), partial(each_estimate, name)
-            images = stage.draw(condition, images, seeds, *observers)
+            images = stage.draw(others.get(name, condition), images, seeds, *observers)
             yield name, images
+            images = pixels.to_signed(pixels.to_uint8(images))
 
     def load(self) -> None:
         """Load the weights of every stage, so that one that cannot draw is refused before anything
@@ -178,7 +197,8 @@ class Cascade:
             has_smaller = place > 0 or self.start is not None
             if is_sr != has_smaller:
                 kinds = ("draws from text alone", "enlarges a smaller image")
-                hint = ", or evaluate with image_set@start=shards" if place == 0 and is_sr else ""
+                hint = ", or start from images: start_from=... or image_set@start=shards"
+                hint = hint if place == 0 and is_sr else ""
                 raise InputError(
                     f"stage {name!r} ({stage.run}) {kinds[is_sr]}, but place {place + 1} of the "
                     f"cascade needs one that {kinds[has_smaller]}. Set cascade.{name}.run=... to "
@@ -190,13 +210,24 @@ class Cascade:
                     f"{stage.size_in}, and the stage before it ({before.run}) draws {before.size} "
                     f"x {before.size}. Set cascade.{name}.run=... to a run that fits."
                 )
+            if place == 0 and self.start is not None and stage.size_in != self.start.size:
+                raise InputError(
+                    f"stage {name!r} ({stage.run}) enlarges images of {stage.size_in} x "
+                    f"{stage.size_in}, and those to start from have {self.start.size} x "
+                    f"{self.start.size}. Set start_at=... or start_from=... so that they fit."
+                )
             before = stage
-            highest = stage.condition.max_aug_level if is_sr else 0.0  # type: ignore[union-attr]
+            augmentation = stage.condition.augmentation if is_sr else None  # type: ignore[union-attr]
+            highest = augmentation.max_aug_level if augmentation else 0.0
             if stage.recipe.aug_level > highest:
-                reason = f"was trained up to {highest:g}" if is_sr else "has no smaller image"
+                reason = (
+                    f"was trained up to {highest:g}" if highest else "was trained without noise"
+                )
+                reason = reason if is_sr else "has no smaller image"
                 raise InputError(
                     f"cascade.{name}.recipe.aug_level={stage.recipe.aug_level:g} is too high: "
-                    f"stage {name!r} ({stage.run}) {reason}. Set it to {highest:g} or less."
+                    f"stage {name!r} ({stage.run}) {reason}. Set it to {highest:g}"
+                    f"{' or less' if highest else ''}."
                 )
             difference = run_folder.text_difference(Path(stage.run), fingerprint)
             if difference:
@@ -204,3 +235,5 @@ class Cascade:
                     f"stage {name!r} ({stage.run}) was trained with another text encoder "
                     f"({difference}). Set text=... as it was trained."
                 )
+        if isinstance(self.start, SavedImages):
+            self.start.refuse_other_text(fingerprint)

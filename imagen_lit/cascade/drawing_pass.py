@@ -8,39 +8,60 @@ same bits on any number of processes, interrupted or not. Rows that nobody asked
 one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from imagen_lit.cascade.prompt_template import PROMPT, fill
 from imagen_lit.stage.condition import Condition
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True)
 class DrawingPass:
-    """`width` images, whose texts are `tokens` long."""
+    """`width` images, whose texts are `tokens` long; where a stage words the prompts otherwise,
+    `others` has their length by its template."""
 
     width: int
     tokens: int
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, encoder: HuggingFace, prompts: Sequence[str], batch: int) -> "DrawingPass":
+    def of(
+        cls,
+        encoder: TextEncoder,
+        prompts: Sequence[str],
+        batch: int,
+        templates: Collection[str] = (),
+    ) -> "DrawingPass":
         """For images of these prompts, `batch` at most in a pass: as few passes as that allows,
         all equally wide, so that few rows are left over."""
         widest = max(width for width in (1, 2, batch // 4 * 4) if width <= batch)
         passes = -(-len(prompts) // widest) or 1
         rows = -(-len(prompts) // passes)
         width = rows if rows < 3 else -(-rows // 4) * 4
-        return cls(width, max(encoder.lengths(list(dict.fromkeys(prompts))), default=1))
 
-    def condition(self, encoder: HuggingFace, prompts: Sequence[str]) -> Condition:
-        """What the prompts say, each encoded alone. The empty prompt is the null text, which
-        training showed instead of dropped captions; the encoder would make a token of it that no
-        training image had."""
-        encoded = {prompt: self._encode(encoder, prompt) for prompt in dict.fromkeys(prompts)}
+        def longest(template: str) -> int:
+            texts = [fill(template, prompt) for prompt in dict.fromkeys(prompts)]
+            return max(encoder.lengths(texts), default=1)
+
+        others = {each: longest(each) for each in templates if each != PROMPT}
+        return cls(width, longest(PROMPT), others)
+
+    def condition(
+        self, encoder: TextEncoder, prompts: Sequence[str], template: str = PROMPT
+    ) -> Condition:
+        """What the prompts say, worded by the template, each encoded alone. The empty text is no
+        text at all, for which each stage has its null text; the encoder would make a token of it
+        that no training image had."""
+        tokens, prompts = self.others.get(template, self.tokens), [*prompts]
+        prompts = [fill(template, prompt) for prompt in prompts]
+        encoded = {
+            prompt: self._encode(encoder, prompt, tokens) for prompt in dict.fromkeys(prompts)
+        }
         rows = [encoded[prompt] for prompt in self.fill(prompts)]
         return Condition(*(torch.cat(part) for part in zip(*rows, strict=True)))
 
@@ -48,8 +69,8 @@ class DrawingPass:
         """As many rows as the pass is wide, by repeating the last."""
         return [*rows, *[rows[-1]] * (self.width - len(rows))]
 
-    def _encode(self, encoder: HuggingFace, prompt: str) -> tuple[Tensor, Tensor]:
+    def _encode(self, encoder: TextEncoder, prompt: str, tokens: int) -> tuple[Tensor, Tensor]:
         text, mask = encoder.encode([prompt])
-        missing = self.tokens - text.shape[1]
+        missing = tokens - text.shape[1]
         text, mask = pad(text, (0, 0, 0, missing)), pad(mask, (0, missing))
         return (text, mask) if prompt else (torch.zeros_like(text), torch.zeros_like(mask))

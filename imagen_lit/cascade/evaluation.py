@@ -44,7 +44,7 @@ from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL, Sample
 from imagen_lit.run import evaluation_facts, provenance
 from imagen_lit.run.evaluation_facts import SHEET
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 RESULTS = ("scores.json", "results.jsonl", SHEET, measured.VALUES)
 NO_RULER = Ruler({}, Path())
@@ -55,7 +55,7 @@ SHEET_KEY = "evaluation"  # of what the sheet's file says of itself
 
 def evaluate(
     cascade: Cascade,
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     prompts: Prompts,
     folder: Path,
     batch: int,
@@ -64,12 +64,15 @@ def evaluate(
     each_step: Report = silent,
     share: Share = ALL,
     ruler: Ruler = NO_RULER,
+    begin: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """The scores by stage and category, also written into the folder. Of several processes, which
+    """The scores by stage and category, also written into the folder, and which of them this start
+    measured. Of several processes, which
     draw a share each, the one that finds all images there writes them; the others return {}.
 
     Existing images are reused. Those of other weights stay, and so do their scores, under names
-    with the digest of those weights; a folder that holds another `request` is refused.
+    with the digest of those weights; a folder that holds another `request` is refused. `begin` is
+    called when nothing is left to refuse.
     """
     cascade.check(encoder.fingerprint())
     if not isinstance(prompts, JudgedPrompts):  # their settings do not say which prompts they are
@@ -79,6 +82,7 @@ def evaluate(
     provenance.refuse_other_request(folder, source)
     provenance.refuse_other_files(folder, RESULTS)
     png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")
+    begin()
     drawer = provenance.digest(source)
     images = folder / "images" / drawer
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
@@ -96,7 +100,7 @@ def evaluate(
     def step(each: Step) -> None:
         each_step(each._replace(done=before + each.done, total=len(own)))
 
-    shape = DrawingPass.of(encoder, prompts.prompts, batch)
+    shape = DrawingPass.of(encoder, prompts.prompts, batch, cascade.templates)
     drawing = image_files.draw(cascade, encoder, source, to_draw, images, shape, step)
     for drawn, _ in enumerate(drawing, 1):
         if drawn % shape.width == 0 or drawn == len(to_draw):  # those of a pass appear together
@@ -141,10 +145,11 @@ def _results(
     }
     scores: dict[str, Any] = {"provenance": source | {"n": len(prompts.prompts)}}
     if isinstance(prompts, JudgedPrompts):
-        scores["provenance"]["interval"] = "Wilson, 95 %"
+        scores["provenance"]["interval"] = "95 %"
         scores[evaluation_facts.SCORES] = {s: prompts.score(r) for s, r in results.items()}
     categories = prompts.categories if isinstance(prompts, CategorisedPrompts) else None
-    exact = judged_scores.rows(stages, scores.get(evaluation_facts.SCORES, {}), results)
+    is_read_anyway = "exact" in ruler.metrics
+    exact = judged_scores.rows({} if is_read_anyway else stages, results, categories)
     seen = ruler.measure(stages, categories, start)
     outside = measured.of(_outside(prompts, folder / JUDGE, stages, ruler.folder, categories))
     whole = measured.together(exact, seen, outside)
@@ -162,7 +167,7 @@ def _results(
     write_text(folder / "results.jsonl", "".join(f"{line}\n" for line in lines))
     measured.write_values(folder, whole, prompts.prompts, prompts.seeds, bool(earlier))
     write_json(folder / "scores.json", scores)
-    return scores
+    return scores | {measured.NOW: whole.rows}
 
 
 def _outside(
@@ -179,8 +184,8 @@ def _outside(
     known = list(zip(categories or [None] * count, questions, metadata, strict=True))
     scores = []
     for stage, drawn in stages.items():
-        asked = zip(drawn.files, drawn.prompts, drawn.seeds, known, strict=True)
-        rows = [JudgeRow(file, text, seed, *rest) for file, text, seed, rest in asked]
+        images = zip(drawn.files, drawn.prompts, drawn.seeds, known, strict=True)
+        rows = [JudgeRow(file, text, seed, *rest) for file, text, seed, rest in images]
         sample = Sample(drawn, features, categories)
         scores += [(stage, score) for score in judged(folder / stage, rows, sample)]
     return scores

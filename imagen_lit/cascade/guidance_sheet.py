@@ -15,7 +15,7 @@ from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cli import config
 from imagen_lit.run import provenance
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLDS = ("static", "dynamic")
 
@@ -48,7 +48,7 @@ def points(
     weights: Sequence[float],
     words: Sequence[str],
     folder: Path,
-    encoder: HuggingFace,
+    encoder: TextEncoder,
 ) -> dict[str, list[Point]]:
     """A row for each threshold, a point for each weight. The name of each folder ends with the
     digest of the weights and the recipe that draw into it."""
@@ -70,7 +70,7 @@ def points(
 
 
 def draw(
-    prompt: str, rows: Mapping[str, Sequence[Point]], encoder: HuggingFace, report: Report = silent
+    prompt: str, rows: Mapping[str, Sequence[Point]], encoder: TextEncoder, report: Report = silent
 ) -> tuple[dict[str, list[Path]], int]:
     """The files of each row, and how many of them were newly drawn."""
     total = sum(map(len, rows.values()))

@@ -19,8 +19,11 @@ from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
+from imagen_lit.cascade.prompt_template import PROMPT
+from imagen_lit.run import provenance
+from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
@@ -36,17 +39,19 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
             **source["weights"][name],
             "size": cascade.stages[name].size,
             "recipe": source["cascade"][name]["recipe"],
+            **provenance.wording(source["cascade"][name]),
         }
         for name in names[: names.index(stage) + 1]
     }
     prompt, seed = request
+    start = cascade.start
     return {
         "prompt": prompt,
         "seed": seed,
         "stage": stage,
-        "cascade": stages,
+        "cascade": {**(start.cascade if start else {}), **stages},
         "text": source["text"],
-    } | ({"start": cascade.start.digest(request)} if cascade.start else {})
+    } | (start.facts(request) if start else {})
 
 
 def missing(
@@ -66,7 +71,7 @@ def missing(
 
 def draw(
     cascade: Cascade,
-    encoder: HuggingFace,
+    encoder: TextEncoder,
     source: Provenance,
     requests: Sequence[Request],
     folder: Path,
@@ -86,6 +91,7 @@ def draw(
 
         each_step(next(iter(cascade.stages)), 0)
         condition = shape.condition(encoder, prompts)
+        others = _others(cascade, shape, encoder, prompts)
         hits: defaultdict[str, ThresholdHits] = defaultdict(ThresholdHits)
 
         def each_estimate(
@@ -93,9 +99,9 @@ def draw(
         ) -> None:
             hits[stage](x)
 
-        drawing = cascade.draw(
-            condition, shape.fill(seeds), each_step, each_estimate, _start(cascade, shape, current)
-        )
+        small = cascade.start.batch(shape.fill(current)) if cascade.start else None
+        observers = each_step, each_estimate
+        drawing = cascade.draw(condition, shape.fill(seeds), *observers, small, others)
         for stage, images in drawing:
             shares = hits[stage].by_image()
             for image, share, request in zip(
@@ -111,8 +117,18 @@ def draw(
             yield prompt, seed, paths(cascade, folder, prompt, seed)
 
 
-def _start(cascade: Cascade, shape: DrawingPass, requests: Sequence[Request]) -> Tensor | None:
-    return cascade.start.batch(shape.fill(requests)) if cascade.start else None
+def _others(
+    cascade: Cascade, shape: DrawingPass, encoder: TextEncoder, prompts: Sequence[str]
+) -> dict[str, Condition]:
+    """The conditions of the stages that word the prompts otherwise."""
+    templates = {name: each.prompt for name, each in cascade.stages.items()}
+    conditions = {
+        template: shape.condition(encoder, prompts, template)
+        for template in {*templates.values()} - {PROMPT}
+    }
+    return {
+        name: conditions[template] for name, template in templates.items() if template != PROMPT
+    }
 
 
 def threshold_hits(files: Sequence[Path]) -> list[list[float]]:

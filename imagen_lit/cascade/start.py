@@ -1,22 +1,23 @@
 """Small images from which a cascade starts, where its first stage enlarges: true ones, so that a
 super-resolution is judged by itself and not by the errors of the stage before it.
 
-They are made as training makes them: the area mean of the image at the size that the stage draws
-(imagen_lit/stage/condition.py).
+They are made as training makes them: by the stage's own kernel, from the image at the size that
+the stage draws (imagen_lit/stage/condition.py).
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.image_set.in_memory import InMemory
+from imagen_lit.stage.condition import small_image
 
 Request = tuple[str, int]  # prompt and seed
 
@@ -28,10 +29,16 @@ class Start:
     images: Mapping[Request, Tensor]
 
     @classmethod
-    def of(cls, requests: Sequence[Request], true_images: np.ndarray, factor: int) -> "Start":
+    def of(
+        cls,
+        requests: Sequence[Request],
+        true_images: np.ndarray,
+        factor: int,
+        kernel: str = "box",
+    ) -> "Start":
         """`true_images`, uint8 [N, H, W, 3], at the size that the first stage draws."""
         large = pixels.to_signed(torch.from_numpy(true_images).movedim(-1, -3))
-        small = F.interpolate(large, scale_factor=1 / factor, mode="area")
+        small = small_image(large, factor, kernel)
         return cls(dict(zip(requests, small, strict=True)))
 
     def batch(self, requests: Sequence[Request]) -> Tensor:
@@ -48,6 +55,20 @@ class Start:
         """Those of the requests, in whole grey levels, to be measured."""
         images = pixels.to_array(self.batch(requests))
         return InMemory(images, [prompt for prompt, _ in requests])
+
+    @property
+    def cascade(self) -> dict[str, Any]:
+        """No stage has drawn them."""
+        return {}
+
+    @property
+    def size(self) -> int:
+        """Their edge."""
+        return int(next(iter(self.images.values())).shape[-1])
+
+    def facts(self, request: Request) -> dict[str, Any]:
+        """What the file of an image says that was drawn from one of them."""
+        return {"start": self.digest(request)}
 
     def digest(self, request: Request) -> str:
         """What an image drawn from it records."""

@@ -5,6 +5,7 @@ They are next to the package in a checkout and inside it, under `_assets/`, in a
 directory. A config writes `${asset:slurm/early}`; the other resolvers for configs are here too.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,15 @@ def register_sweeps() -> None:
     for folder in (root() / "sweeps", Path.cwd() / "sweeps"):
         for path in sorted(folder.glob("*.yaml")):
             ConfigStore.instance().store(
-                group="sweep", name=path.stem, node=_read(path), package="_global_"
+                group="sweep",
+                name=path.stem,
+                node=_read(path, path.stat().st_mtime_ns),
+                package="_global_",
             )
 
 
-def _read(path: Path) -> DictConfig:
+@cache  # a command composes dozens of configs, and registers the sweeps for each
+def _read(path: Path, changed: int) -> DictConfig:
     try:
         sweep = OmegaConf.load(path)
     except YAMLError as error:

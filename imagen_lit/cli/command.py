@@ -27,7 +27,16 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.progress_line import ProgressLine, keep_lines_whole
-from imagen_lit.cli import assets, config, flags, help_text, interrupt, sweep_traces, user_error
+from imagen_lit.cli import (
+    assets,
+    bare_words,
+    config,
+    flags,
+    help_text,
+    interrupt,
+    sweep_traces,
+    user_error,
+)
 
 Task = Callable[[DictConfig], Any]
 
@@ -56,7 +65,7 @@ def _run(task: Task, config_name: str) -> None:
         with _environment(FULL_ERROR, full_error):
             try:
                 keep_lines_whole()
-                _silence_hints()
+                silence_hints()
                 job = HydraConfig.get()
                 name: Any = job.job.config_name  # a command always names one
                 refuse_unknown_additions(name, job.overrides.task, job.runtime.choices)
@@ -78,6 +87,7 @@ def _run(task: Task, config_name: str) -> None:
                     sweep_traces.remove_member(HydraConfig.get())
 
     with errors_in_words(config_name):
+        sys.argv[1:] = bare_words.expand(config_name, sys.argv[1:])
         typed = flags.parse(sys.argv[1:])
         if typed.help:
             print(help_text.render(config_name, typed.overrides))
@@ -126,7 +136,7 @@ def _in_words(error: BaseException, keys: user_error.Keys) -> str | None:
     return None if os.environ.get(FULL_ERROR) == "1" else user_error.sentence(error, keys)
 
 
-def _silence_hints() -> None:
+def silence_hints() -> None:
     """Show warnings, ours as a plain sentence, but not Lightning's hints about the machine."""
     warnings.formatwarning = _format_warning
     for name in ("lightning.pytorch", "lightning.fabric"):

@@ -26,7 +26,7 @@ from yaml import YAMLError
 from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import UserError
-from imagen_lit.cli import config
+from imagen_lit.cli import assets, config
 
 Keys = Callable[[], list[str]]  # every key and group of the config; called if one is unknown
 
@@ -162,6 +162,8 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
         key, cause = unknown[1].partition("@")[0], error.__cause__
         if isinstance(cause, OmegaConfBaseException) and cause.full_key != key and key in keys():
             return f"there is no key {cause.full_key!r} here. Type --cfg job for all of them"
+        if lack := _option_not_chosen(key):
+            return lack
         near = did_you_mean(key, keys())
         add = f"; +{key}=... adds it" if "." in key and not near else ""
         return (
@@ -178,6 +180,20 @@ def _composition(error: ConfigCompositionException, keys: Keys) -> str:
     return _one_line(f"{text}: {cause}" if isinstance(cause, OmegaConfBaseException) else text)
 
 
+def _option_not_chosen(key: str) -> str:
+    """Why a setting of an option that is one of a list, such as metrics.kid, is not there."""
+    group, _, rest = key.partition(".")
+    option = rest.partition(".")[0]
+    file = Path(assets.conf()) / group / f"{option}.yaml"
+    head = f"# @package {group}.{option}\n"
+    if not (option and file.is_file() and file.read_text().startswith(head)):
+        return ""
+    return (
+        f"{key} is a setting of {option}, which is not among the {group}. Add it to them: "
+        f"{group}=[{option}], for example."
+    )
+
+
 def _refusal_of_another_library(error: InstantiationException) -> str | None:
     """What Lightning, torch or transformers says of settings that it does not take; an exception
     from our own code is a bug."""
@@ -190,7 +206,7 @@ def _refusal_of_another_library(error: InstantiationException) -> str | None:
 
 def _with_location(text: str, error: InstantiationException, keys: Keys) -> str:
     """With each key as the command has it, because a part of the config knows neither its place nor
-    its name there; or else with that place beside it."""
+    its name there. A sentence that names no key is about a file, and needs none."""
     place = re.search(r"full_key: (\S+)", str(error))
     if not place:
         return text
@@ -201,8 +217,7 @@ def _with_location(text: str, error: InstantiationException, keys: Keys) -> str:
         candidates = [word[0], *(f"{key}.{word[0]}" for key in above)]
         return next((key for key in candidates if key in known), word[0])
 
-    line = re.sub(KEY, full, text)
-    return line if line != text else f"{text} (while building {place[1]})"
+    return re.sub(KEY, full, text)
 
 
 def _message(error: BaseException) -> str:

@@ -27,10 +27,14 @@ class TextTower(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Normalised states; those of padding are zero."""
-        x = self.words(ids) + self.places.weight[: ids.shape[1]]
+        return self.states(ids, mask)[-1].masked_fill(~mask[..., None], 0)
+
+    def states(self, ids: Tensor, mask: Tensor) -> list[Tensor]:
+        """The embedding, then what each layer makes of it; the last is normalised."""
+        states = [self.words(ids) + self.places.weight[: ids.shape[1]]]
         for layer in self.layers:
-            x = layer(x, mask)
-        return self.norm(x).masked_fill(~mask[..., None], 0)
+            states.append(layer(states[-1], mask))
+        return [*states[:-1], self.norm(states[-1])]
 
 
 class Layer(nn.Module):

@@ -15,7 +15,7 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, reduction
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import loader_worker, sidecar, transform
 from imagen_lit.data.batch_sampler import BatchSlices, count_accumulation_steps, images_per_rank
@@ -37,12 +37,12 @@ Batch = dict[str, Any]
 class Data(LightningDataModule):
     """`text` is an encoder's name (its sidecars are in `<shards>.text/<name>`) or a folder of them.
 
-    Images are resized to `size`; then a random square of `crop` is taken, or, without it, the
-    square in the middle. `batch_size` counts the images of one update, over all ranks;
-    `micro_batch_size` those of one rank's forward pass: the update is the same. `mixed_with` adds
-    folders, each {shards, weight} and, optionally, its own text and filter. `validation` is a
-    fraction or a number of samples of the first folder that are held back, also where the same
-    folder is mixed in again. Images are cached only if they are not cropped.
+    Images are resized to `size` by `kernel` (imagen_lit/basics/reduction.py); then a random square
+    of `crop` is taken, or, without it, the one in the middle. `batch_size` counts the images of one
+    update, over all ranks; `micro_batch_size` those of one rank's forward pass: the update is the
+    same. `mixed_with` adds folders, each {shards, weight} and, optionally, its own text and filter.
+    `validation` is a fraction or a number of samples of the first folder that are held back, also
+    where the same folder is mixed in again. Images are cached only if they are not cropped.
     `horizontal_flip` is off because captions speak of left and right.
     """
 
@@ -64,6 +64,7 @@ class Data(LightningDataModule):
         filter: Filter | None = None,
         weight: float = 1.0,
         mixed_with: Sequence[Mapping[str, Any]] = (),
+        kernel: str = "bicubic",
     ) -> None:
         super().__init__()
         transform.refuse_size(size)
@@ -75,6 +76,8 @@ class Data(LightningDataModule):
         arguments.number("data.decoded_cache_mib", decoded_cache_mib, 0)
         arguments.fraction("data.max_bad_fraction", max_bad_fraction)
         transform.refuse_crop(crop, size)
+        reduction.refuse_unknown("data.kernel", kernel)
+        self.kernel = kernel
         self.size, self.crop, self.horizontal_flip = size, crop, horizontal_flip
         self.batch_size, self.micro_batch_size = batch_size, micro_batch_size
         self.specs = [
@@ -118,6 +121,11 @@ class Data(LightningDataModule):
             DecodedCache(samples, self.size, self.decoded_cache_mib) if is_cached else None
         )
         self._shard_sets = shard_sets
+
+    @property
+    def text_folder(self) -> Path | None:
+        """The first folder of sidecars, after `setup`."""
+        return self._shard_sets[0].text
 
     def _text(self, shards: Collection, name: str) -> tuple[Path | None, Sequence[str]]:
         """The folder of sidecars, checked, and what was lost of the captions, in words."""
@@ -171,7 +179,8 @@ class Data(LightningDataModule):
         self, shard_sets: list[ShardSet], horizontal_flip: bool, seed: int, tally: Tally
     ) -> Reader:
         images = self.size, self.crop, horizontal_flip, seed
-        return Reader(shard_sets, *images, cache=self._cache, tally=tally, window=self.window)
+        memory = self._cache, tally, self.window
+        return Reader(shard_sets, *images, *memory, self.kernel)
 
     def _validation_batch_size(self, world: int) -> int:
         """Images of all ranks. Two if training takes one, so that captions can be swapped; without

@@ -87,10 +87,11 @@ class Reader(Dataset):
         cache: DecodedCache | None,
         tally: Tally,
         window: int,
+        kernel: str,
     ) -> None:
         self.shard_sets = list(shard_sets)
         self.size, self.crop, self.horizontal_flip, self.seed = size, crop, horizontal_flip, seed
-        self.cache, self.tally = cache, tally
+        self.cache, self.tally, self.kernel = cache, tally, kernel
         self._ends = [np.cumsum(each.counts) for each in shard_sets]  # of selected rows, by shard
         counts = [count for each in shard_sets for count in each.shards.counts]
         self._starts = [0, *accumulate(counts)]  # of all rows, by shard of all sets
@@ -143,7 +144,7 @@ class Reader(Dataset):
         if self.cache is not None and (image := self.cache.get(number)) is not None:
             return image
         image = transform.decode(shard.image(row), self.size, shard.orientation(row))
-        image = transform.resize(image, self.size)
+        image = transform.resize(image, self.size, self.kernel)
         if self.crop is None:
             image = transform.centre(image, self.size)
         if self.cache is not None:

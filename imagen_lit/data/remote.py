@@ -26,6 +26,7 @@ import webdataset
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from imagen_lit.basics import reduction
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.data import loader_worker, lost_captions, sidecar, transform
@@ -64,9 +65,12 @@ class Remote(LightningDataModule):
         max_bad_fraction: float = 0.01,
         validation_shards: str | None = None,
         filter: Filter | None = None,
+        kernel: str = "bicubic",
     ) -> None:
         super().__init__()
         transform.refuse_crop(crop, size)
+        reduction.refuse_unknown("data.kernel", kernel)
+        self.kernel = kernel
         if filter is not None and filter.distinct_captions:
             raise InputError(
                 "data.filter.distinct_captions=true needs all captions at once, and a stream never "
@@ -85,11 +89,13 @@ class Remote(LightningDataModule):
                 workers,
                 validation=0,
                 filter=filter,
+                kernel=kernel,
             )
         self.urls = list(webdataset.shardlists.expand_urls(shards))
         for url in self.urls:
             _check(url)
         self.text, self.size, self.crop = Path(text), size, crop
+        self.text_folder = self.text
         self.batch_size, self.micro_batch_size = batch_size, micro_batch_size
         self.workers, self.seed = workers, seed
         self.tally = Tally(max_bad_fraction)
@@ -229,7 +235,7 @@ class Remote(LightningDataModule):
                 continue
             try:
                 image = transform.decode(sample["image"], self.size, sample["orientation"])
-                image = transform.resize(image, self.size)
+                image = transform.resize(image, self.size, self.kernel)
             except transform.Unusable as error:
                 self.tally.count_replacement(
                     f"{sample['shard']} holds {sample['key']!r}, but {error}"

@@ -8,9 +8,9 @@ import io
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, reduction
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data import exif
 
@@ -67,6 +67,8 @@ def _open(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=tuple(MAX_PIXELS))
     except MemoryError:
         raise
+    except UnidentifiedImageError as error:  # its words are the address of the bytes in memory
+        raise Unusable("it cannot be decoded as PNG, JPEG or WebP") from error
     except Exception as error:
         raise Unusable(f"it cannot be decoded: {error}") from error
     (width, height), limit = image.size, MAX_PIXELS[image.format]  # type: ignore[index]
@@ -97,18 +99,20 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def resize(image: torch.Tensor, edge: int) -> torch.Tensor:
-    """The whole image, its shorter side `edge` long: bicubic, antialiased.
+def resize(image: torch.Tensor, edge: int, kernel: str = "bicubic") -> torch.Tensor:
+    """The whole image, its shorter side `edge` long.
 
-    Of the methods measured (area, bilinear, bicubic; torch and Pillow) this is as good as the best
-    and costs least.
+    Of the methods measured (area, bilinear, bicubic; torch and Pillow) antialiased bicubic is as
+    good as the best and costs least.
     """
     _, height, width = image.shape
     shorter = min(height, width)
     if shorter == edge:
         return image
     size = (round(height * edge / shorter), round(width * edge / shorter))
-    return F.interpolate(image[None], size, mode="bicubic", antialias=True)[0]
+    if edge > shorter:  # only the true images beside a preview: nothing is trained on them
+        return F.interpolate(image[None], size, mode="bicubic", antialias=True)[0]
+    return reduction.reduce(image[None], size, kernel)[0]
 
 
 def centre(image: torch.Tensor, edge: int) -> torch.Tensor:

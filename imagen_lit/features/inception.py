@@ -2,28 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from imagen_lit.basics.arguments import whole_number
-from imagen_lit.basics.device import choose
 from imagen_lit.features import batches, weights_file
 from imagen_lit.features.inception_network import InceptionV3
-from imagen_lit.features.resize import way_of
+from imagen_lit.features.weights_extractor import WeightsExtractor
 
 # Of pt_inception-2015-12-05-6726825d.pth, which pytorch-fid and torch-fidelity share.
 KNOWN = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 SIZE = 299
 SOURCE = (
     "Fetch pt_inception-2015-12-05-6726825d.pth from the release fid_weights of "
-    "mseitzer/pytorch-fid, and set path=... to it."
+    "mseitzer/pytorch-fid, and set features.path=... to it."
 )
 
 
-class Inception:
+class Inception(WeightsExtractor):
     """pool3 of Inception-v3. `resize` names one of `features/resize.py`: tf1_bilinear is the FID's
     own, pil_bicubic_antialias that of clean-fid; their numbers are not comparable."""
 
@@ -36,17 +33,16 @@ class Inception:
         resize: str = "tf1_bilinear",
         batch: int = 8,
         device: str = "auto",
+        make_command: str | None = None,
     ) -> None:
-        self.path, self.sha256 = Path(path), sha256
-        self.resize = way_of(resize)
-        self.batch = whole_number("batch", batch, 1)
-        self.device = choose(device)
+        super().__init__(path, sha256, resize, batch, device, make_command)
 
     @cached_property
     def network(self) -> InceptionV3:
         """Loaded once."""
         network = InceptionV3()
-        state = weights_file.read("Inception-v3", self.path, self.sha256, SOURCE)
+        source = f"{SOURCE} Or type {self.make_command}." if self.make_command else SOURCE
+        state = weights_file.read("Inception-v3", self.path, self.sha256, source)
         weights_file.fill(network, state, ignore=("fc.", "AuxLogits."))
         return network.float().eval().requires_grad_(False).to(self.device)
 

@@ -14,7 +14,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.data.prompts.file import TextFile
 from imagen_lit.data.source.folder import SUFFIXES, files_below
 from imagen_lit.image_set import file_prompts, image_file
-from imagen_lit.image_set.file_prompts import Asked
+from imagen_lit.image_set.file_prompts import ImagePrompt
 from imagen_lit.image_set.image_file import Header
 from imagen_lit.image_set.natural_order import natural_order
 
@@ -41,14 +41,14 @@ class Folder:
                 "folder of them."
             )
         self.headers: list[Header] = [image_file.header(self.root / name) for name in self.files]
-        asked = self._ask(prompts)
+        requests = self._requests(prompts)
         self.prompts: Sequence[str] | None = None
         self.seeds: Sequence[int] | None = None
         self.categories: Sequence[str] | None = None
-        if asked is not None:
-            self.prompts = [each.prompt for each in asked]
-            self.seeds = _known([each.seed for each in asked])
-            self.categories = _known([each.category for each in asked])
+        if requests is not None:
+            self.prompts = [each.prompt for each in requests]
+            self.seeds = _known([each.seed for each in requests])
+            self.categories = _known([each.category for each in requests])
 
     def __len__(self) -> int:
         return len(self.files)
@@ -89,7 +89,7 @@ class Folder:
             if kind in SUFFIXES:
                 yield path.as_posix()
 
-    def _ask(self, prompts: str | None) -> list[Asked] | None:
+    def _requests(self, prompts: str | None) -> list[ImagePrompt] | None:
         if prompts is not None:
             return file_prompts.in_order(Path(prompts), TextFile(prompts).prompts, self.files)
         return file_prompts.of(self.root, self.files, self.headers)

@@ -43,4 +43,4 @@ def made_condition(
         return condition
     edge = size // stage.condition.factor
     lowres = batch["image"][..., :edge, :edge]
-    return recipe.with_lowres(condition, lowres, stage.condition.schedule, [*range(images)])
+    return recipe.with_lowres(condition, lowres, stage.condition.augmentation, [*range(images)])

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from imagen_lit.basics import arguments
-from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
-from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics.cosine import unit
+from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.mean_scores import influence_score
 from imagen_lit.metrics.neighbours import chunks, squared_distances
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
 
 
@@ -38,12 +37,10 @@ def cmmd(x: np.ndarray, y: np.ndarray, sigma: float, scale: float) -> tuple[floa
 
 
 @dataclass(frozen=True)
-class CMMD:
+class CMMD(FeatureDistance):
     """Smaller is better."""
 
     name = "cmmd"
-    against = "reference"
-    extractor: Extractor
     sigma: float = 10.0
     scale: float = 1000.0
 
@@ -56,17 +53,9 @@ class CMMD:
         form = {"sigma": self.sigma, "scale": self.scale, "estimate": "V-statistic, biased"}
         return {"name": self.name, **form, "extractor": dict(self.extractor.facts())}
 
-    def check(self, sample: Sample, reference: Sample | None) -> None:
-        """Raise if these images could get no score."""
-        require_reference(self.name, reference)
-
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """Features of the images."""
-        return sample.extract(self.extractor, share, report)
-
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
         """One."""
         real = require_reference(self.name, reference)
-        x, y = (np.asarray(each.features(self.extractor)) for each in (sample, real))
+        x, y = self.vectors(sample, real)
         value, influence = cmmd(x, y, self.sigma, self.scale)
         return [influence_score(self, self.name, value, influence, sample, real)]

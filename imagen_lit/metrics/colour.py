@@ -12,10 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from imagen_lit.basics.process_share import Share
-from imagen_lit.evaluation.score import Score
-from imagen_lit.metrics.mean_scores import mean_scores
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.pixel_measure import PixelMeasure
 
 
 def chroma(image: np.ndarray) -> float:
@@ -32,13 +29,11 @@ def colourfulness(image: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Colour:
-    """Neither large nor small is good: compare with real images of the prompts. An extractor of its
-    own, so that the processes share the work."""
+class Colour(PixelMeasure):
+    """Neither large nor small is good: compare with real images of the prompts."""
 
     name = "colour"
-    against = "nothing"
-    width = 2
+    numbers = ("chroma", "colourfulness")
 
     def facts(self) -> dict[str, Any]:
         """Nothing can be set."""
@@ -48,17 +43,3 @@ class Colour:
         """The two numbers of each image."""
         rows = [(chroma(image), colourfulness(image)) for image in images]
         return np.array(rows, np.float32)
-
-    def check(self, sample: Sample, reference: Sample | None = None) -> None:
-        """Raise if these images could get no score."""
-        return
-
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """The two numbers of each image."""
-        return sample.extract(self, share, report)
-
-    def scores(self, sample: Sample, reference: Sample | None = None) -> list[Score]:
-        """`chroma` and `colourfulness`; with categories, also for each."""
-        columns = np.asarray(sample.features(self)).astype(np.float64).T
-        pairs = zip(("chroma", "colourfulness"), columns, strict=True)
-        return [score for pair in pairs for score in mean_scores(self, *pair, sample)]

@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 
 from imagen_lit.basics import arguments
-from imagen_lit.basics.process_share import Share
-from imagen_lit.evaluation.score import Score
-from imagen_lit.metrics.mean_scores import mean_scores
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.pixel_measure import PixelMeasure
 
 LUMA = np.array([0.2126, 0.7152, 0.0722]) / 255
 
@@ -29,13 +26,11 @@ def contrast(image: np.ndarray, near: float, tail: float) -> tuple[float, float,
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """Neither large nor small is good: compare with real images of the prompts. An extractor of its
-    own, so that the processes share the work."""
+class Contrast(PixelMeasure):
+    """Neither large nor small is good: compare with real images of the prompts."""
 
     name = "contrast"
-    against = "nothing"
-    width = 3
+    numbers = ("near_black", "near_white", "luminance_range")
     near: float = 0.05
     tail: float = 0.01
 
@@ -51,18 +46,3 @@ class Contrast:
         """The three numbers of each image."""
         rows = [contrast(image, self.near, self.tail) for image in images]
         return np.array(rows, np.float32)
-
-    def check(self, sample: Sample, reference: Sample | None = None) -> None:
-        """Raise if these images could get no score."""
-        return
-
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """The three numbers of each image."""
-        return sample.extract(self, share, report)
-
-    def scores(self, sample: Sample, reference: Sample | None = None) -> list[Score]:
-        """`near_black`, `near_white` and `luminance_range`; with categories, also for each."""
-        columns = np.asarray(sample.features(self)).astype(np.float64).T
-        names = ("near_black", "near_white", "luminance_range")
-        pairs = zip(names, columns, strict=True)
-        return [score for pair in pairs for score in mean_scores(self, *pair, sample)]

@@ -8,13 +8,13 @@ to the protocol. The interval is for that expectation, against this reference.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics import frechet
+from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.mean_scores import influence_score
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import Reference, require_reference
 
 
@@ -26,12 +26,10 @@ class GaussianReference(Reference, Protocol):
 
 
 @dataclass(frozen=True)
-class FD:
+class FD(FeatureDistance):
     """Smaller is better."""
 
     name = "fd"
-    against = "reference"
-    extractor: Extractor
 
     def facts(self) -> dict[str, Any]:
         """The covariances are unbiased: divided by n - 1."""
@@ -43,10 +41,6 @@ class FD:
         for images in (sample, real):
             if isinstance(images, Sample):
                 frechet.refuse_few(len(images), self.extractor.width)
-
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """Features of the images."""
-        return sample.extract(self.extractor, share, report)
 
     def scores(self, sample: Sample, reference: GaussianReference | None) -> list[Score]:
         """One."""

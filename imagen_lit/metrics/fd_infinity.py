@@ -11,13 +11,12 @@ import numpy as np
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
-from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics import frechet
+from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.mean_scores import influence_score
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
 
 
@@ -44,12 +43,10 @@ def extrapolate(
 
 
 @dataclass(frozen=True)
-class FDInfinity:
+class FDInfinity(FeatureDistance):
     """Smaller is better; may fall below 0 where FD is within its own noise of 0."""
 
     name = "fd_infinity"
-    against = "reference"
-    extractor: Extractor
     smallest: int = 5000
     points: int = 15
     seed: int = 0
@@ -72,10 +69,6 @@ class FDInfinity:
                 "at most half of all, or there is no line to follow. Set smallest between them, or "
                 "give more images."
             )
-
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """Features of the images."""
-        return sample.extract(self.extractor, share, report)
 
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
         """One."""

@@ -25,8 +25,9 @@ NAME = "images"  # in the place of a stage's
 def evaluate_images(
     images: ImageSet, folder: Path, ruler: Ruler, report: Report = silent
 ) -> dict[str, Any]:
-    """The scores, also written into the folder; {} where another process writes them. Scores of
-    other metrics for the same images stay; those of other images are refused."""
+    """The scores, also written into the folder, and which of them this start measured; {} where
+    another process writes them. Scores of other metrics for the same images stay; those of other
+    images are refused."""
     file = folder / SCORES
     provenance: dict[str, Any] = {"images": dict(images.facts()), "n": len(images)}
     earlier = json_file.read(file, "Remove it, or set another name=...") if file.exists() else {}
@@ -62,4 +63,4 @@ def evaluate_images(
         seeds = getattr(images, "seeds", None)
         measured.write_values(folder, whole, images.prompts, seeds, bool(earlier))
         write_json(file, scores)
-    return scores
+    return scores | {measured.NOW: whole.rows}

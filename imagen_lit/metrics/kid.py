@@ -12,11 +12,10 @@ import numpy as np
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
-from imagen_lit.features.extractor import Extractor
+from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.mean_scores import influence_score
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
 
 
@@ -49,12 +48,10 @@ def kid(
 
 
 @dataclass(frozen=True)
-class KID:
+class KID(FeatureDistance):
     """Smaller is better; may fall below 0 where the images are like the reference."""
 
     name = "kid"
-    against = "reference"
-    extractor: Extractor
     subsets: int = 100
     subset_size: int = 1000
     seed: int = 0
@@ -78,13 +75,9 @@ class KID:
                 f"{min(len(sample), len(real))} or less, or give more images."
             )
 
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """Features of the images."""
-        return sample.extract(self.extractor, share, report)
-
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
         """One."""
         real = require_reference(self.name, reference)
-        x, y = (np.asarray(each.features(self.extractor)) for each in (sample, real))
+        x, y = self.vectors(sample, real)
         value, influence = kid(x, y, self.subsets, self.subset_size, self.seed)
         return [influence_score(self, self.name, value, influence, sample, real)]

@@ -1,8 +1,9 @@
 """Low-resolution consistency: a super-resolved image, reduced again, should be its input (Saharia
 et al. 2021, SR3).
 
-The reduction is the area mean, by which the stages learn (stage/condition.py). PSNR in dB, of each
-image; one that agrees with its input to the grey level has that of rounding alone, 58.9 dB.
+The reduction is the area mean, whatever kernel a stage learned with (stage/condition.py). PSNR in
+dB, of each image; one that agrees with its input to the grey level has that of rounding alone, 58.9
+dB.
 """
 
 from dataclasses import dataclass

@@ -19,6 +19,7 @@ from imagen_lit.evaluation.score import Score
 
 SCORES, VALUES = "scores.json", "image_values.npz"
 PROMPTS, SEEDS = "prompts", "seeds"  # of the images, in VALUES
+NOW = "now"  # beside what is in SCORES, where it is returned: the rows of this start
 UNKNOWN = -1  # the seed of an image that does not say it
 
 

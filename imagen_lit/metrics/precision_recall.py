@@ -6,18 +6,15 @@ reference images inside the images' manifold. Recall grows with the number of im
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from imagen_lit.basics import arguments
-from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
-from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics.block_share import any_by_block, block_score, blocks
+from imagen_lit.metrics.feature_distance import NeighbourDistance
 from imagen_lit.metrics.mean_scores import mean_scores
-from imagen_lit.metrics.neighbours import chunks, refuse_few, squared_distances, squared_radii
-from imagen_lit.metrics.sample import ALL, Report, Sample, silent
+from imagen_lit.metrics.neighbours import chunks, squared_distances, squared_radii
+from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
 
 
@@ -44,34 +41,16 @@ def is_inside_by_block(
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
+class PrecisionRecall(NeighbourDistance):
     """Both larger is better: precision for quality, recall for diversity."""
 
     name = "precision_recall"
-    against = "reference"
-    extractor: Extractor
     k: int = 3
-
-    def __post_init__(self) -> None:
-        arguments.whole_number("k", self.k, 1)
-
-    def facts(self) -> dict[str, Any]:
-        """With k."""
-        return {"name": self.name, "k": self.k, "extractor": dict(self.extractor.facts())}
-
-    def check(self, sample: Sample, reference: Sample | None) -> None:
-        """Raise if these images could get no score."""
-        for images in (sample, require_reference(self.name, reference)):
-            refuse_few(len(images), self.k)
-
-    def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
-        """Features of the images."""
-        return sample.extract(self.extractor, share, report)
 
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
         """`precision`, per image, and `recall`."""
         real = require_reference(self.name, reference)
-        x, y = (np.asarray(each.features(self.extractor)) for each in (sample, real))
+        x, y = self.vectors(sample, real)
         precision = is_inside(x, y, self.k).astype(np.float64)
         by_block = is_inside_by_block(y, x, self.k, blocks(sample))
         recall = block_score(self, "recall", by_block, sample, real)

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.basics import json_file
+from imagen_lit.basics import json_file, rounding
 from imagen_lit.basics.errors import InputError
-from imagen_lit.report import document, page, paper_claim, rounding
+from imagen_lit.report import document, page, paper_claim
 from imagen_lit.report.document import Block, Points, Raw, Words, plain
 from imagen_lit.report.paper_claim import Claim
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.basics import rounding
 from imagen_lit.evaluation import smallest_difference
 from imagen_lit.evaluation.difference import Difference
 from imagen_lit.evaluation.training_seeds import training_spread
-from imagen_lit.report import ablation_comparison, ablation_figure, rounding
+from imagen_lit.report import ablation_comparison, ablation_figure
 from imagen_lit.report.ablation_comparison import Comparison
 from imagen_lit.report.ablation_marks import Marks
 from imagen_lit.report.document import Block, Sheet, Table, Words

@@ -15,6 +15,7 @@ Row = Mapping[str, Any]
 Rows = Sequence[Row]
 Protocols = Mapping[str, Protocol]
 
+NO_INTERVAL = "no interval: "  # before the reason, where a method gave none
 FIELDS = ("metric", "value", "interval", "n", "method", "protocol")  # of a Score; others are labels
 
 
@@ -35,7 +36,12 @@ def facts(rows: Rows) -> str:
     methods = dict.fromkeys(str(row["method"]) for row in rows if row["interval"])
     hashes = dict.fromkeys(f"{row['metric']} {row['protocol']}" for row in rows)
     how = f"95 % intervals: {'; '.join(methods)}" if methods else "No interval is known"
-    return f"{how}. Protocols: {', '.join(hashes)}."
+    reasons = dict.fromkeys(
+        f" No interval of {row['metric']}: {str(row['method']).removeprefix(NO_INTERVAL)}."
+        for row in rows
+        if not row["interval"]
+    )
+    return f"{how}.{''.join(reasons)} Protocols: {', '.join(hashes)}."
 
 
 def metrics(rows: Rows) -> list[str]:

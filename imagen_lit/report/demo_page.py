@@ -98,7 +98,8 @@ def _measured(scores: Mapping[str, Any]) -> str:
     words = (
         "Contrast and colour of the images of each stage; docs/evaluation.md has what else can be."
     )
-    table = measured_table.html(scores.get("scores", []), scores.get("protocols", {}))
+    rows, protocols = scores.get("scores", []), scores.get("protocols", {})
+    table = measured_table.html(rows, protocols, scores.get("score/alignment", {}))
     return page.section("What was measured", table, words) if table else ""
 
 

@@ -111,7 +111,7 @@ def _group(group: str, runs: Sequence[RunFacts], listing: Listing, file: Path, r
 def _evaluation(evaluation: EvaluationFacts, folder: Path) -> str:
     """The scores, and what was drawn: to be opened where there are scores."""
     html = f"<h3>{escape(evaluation.name)}</h3>"
-    measured = measured_table.html(evaluation.rows, evaluation.protocols)
+    measured = measured_table.html(evaluation.rows, evaluation.protocols, evaluation.scores)
     if evaluation.scores:
         html += score_table.html(evaluation.scores)
     elif not measured:

@@ -5,11 +5,13 @@ its protocol; two protocols never share a column. As Markdown, CSV and LaTeX.
 import csv
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imagen_lit.basics import rounding
 from imagen_lit.basics.errors import InputError
-from imagen_lit.report import comparable_rows, rounding
+from imagen_lit.report import comparable_rows
 from imagen_lit.report.comparable_rows import Protocols, Row, Rows
 
 MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#])")
@@ -108,6 +110,21 @@ def latex(table: ScoreGrid) -> str:
             "",
         ]
     )
+
+
+def blocks(table: ScoreGrid, width: int) -> str:
+    """For a terminal of this width: a block for each metric, with a line for each row."""
+    names = [" ".join(filter(None, name)) or "all" for name in table.names]
+    facts = table.caption.partition(" Protocols: ")[0]  # whose hashes stand beside the metrics
+    widest = max(map(len, names))
+    parts = []
+    for number, (metric, digest) in enumerate(table.metrics):
+        lines = [
+            f"  {name:{widest}}  {_text(cells[number], '–')}"
+            for name, cells in zip(names, table.cells, strict=True)
+        ]
+        parts.append("\n".join([f"{metric}  {digest}", *lines]))
+    return "\n\n".join([*parts, textwrap.fill(facts, width)])
 
 
 def _name(row: Row, labels: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from imagen_lit.report import comparable_rows, figure, page, rounding, score_grid
+from imagen_lit.basics import rounding
+from imagen_lit.report import comparable_rows, figure, page, score_grid
 from imagen_lit.report.category_bars import category_bars
 from imagen_lit.report.comparable_rows import Protocols, Row, Rows
 from imagen_lit.report.parameter_curve import parameter_curve

@@ -2,21 +2,30 @@
 
 While the block runs, the folder is locked, status.json is up to date, and the preemption signals of
 a SLURM job are recorded until the training can act on them. Until the block claims the folder it
-may be refused: then, outside SLURM, a new run leaves nothing, and an earlier one is as it was.
+may be refused: then, outside SLURM, a new run leaves nothing, and an earlier one is as it was. One
+that claims the folder and has something to learn is recorded in attempts.jsonl.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from imagen_lit.basics import device, hardware
 from imagen_lit.cli import user_error
-from imagen_lit.run import lock, run_folder, slurm, status
+from imagen_lit.run import attempt_log, checkpoint, lock, run_folder, slurm, status
+from imagen_lit.run.attempt_log import AttemptLog
 
-Claim = Callable[[Mapping[str, str]], None]  # takes the fingerprint of the text encoder
+
+class Claim(Protocol):
+    """Takes the fingerprint of the text encoder, and whether anything is left to learn."""
+
+    def __call__(self, encoder: Mapping[str, str], learns: bool = True) -> None:
+        """Claim the folder."""
 
 
 @contextmanager
@@ -28,11 +37,20 @@ def attempt(folder: Path, cfg: DictConfig) -> Iterator[Claim]:
     traces = {name: _Trace(folder / name) for name in run_folder.TRACES}
     earlier = [_Trace(folder / name) for name in run_folder.CLAIM]
     is_claimed = False
+    log, images = AttemptLog(folder), _images(folder)
 
-    def claim(encoder: Mapping[str, str]) -> None:
+    def claim(encoder: Mapping[str, str], learns: bool = True) -> None:
         nonlocal is_claimed
         run_folder.claim(folder, cfg, encoder)
         is_claimed = True
+        if learns:
+            rank_zero_only(log.begin)()
+
+    def end(error: str = "") -> None:
+        if not log.has_begun:
+            return
+        state = status.read(folder).get("state", attempt_log.FAILED)
+        log.end(state, error, images=_images(folder), from_images=images, device=_device(cfg))
 
     lock.take(folder)
     with slurm.record_signals(), lock.exclusive(folder):
@@ -41,7 +59,9 @@ def attempt(folder: Path, cfg: DictConfig) -> Iterator[Claim]:
         try:
             with status.tracked(folder, _in_words):
                 yield claim
+            end()
         except BaseException as error:
+            end(_in_words(error) if isinstance(error, Exception) else "")
             if not is_claimed:  # of another start's claim, nothing is touched
                 _restore([each for each in earlier if each.is_gone])
             # In a job the status may be all that a person gets to see.
@@ -79,6 +99,16 @@ class _Trace:
 def _restore(traces: Sequence[_Trace]) -> None:
     for trace in traces:
         trace.restore()
+
+
+def _images(folder: Path) -> int:
+    """That its newest checkpoint has seen, by its name."""
+    return max(map(checkpoint.images, checkpoint.saved(folder)), default=0)
+
+
+def _device(cfg: DictConfig) -> str:
+    on_cpu = cfg.trainer.get("accelerator") == "cpu"
+    return hardware.name(device.choose("cpu" if on_cpu else cfg.device))
 
 
 def _in_words(error: Exception) -> str:

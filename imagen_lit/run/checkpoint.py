@@ -6,7 +6,6 @@ few are kept, and one for every so many images.
 """
 
 import errno
-import hashlib
 import shutil
 import warnings
 import zipfile
@@ -94,13 +93,6 @@ def set_aside_newer(run: Path, after: int) -> None:
             file.replace(file.with_suffix(".damaged"))
 
 
-def digest(file: Path) -> str:
-    """Identifies a checkpoint, by the checksums of its parts that the file stores."""
-    with zipfile.ZipFile(file) as archive:
-        parts = sorted((part.filename, part.CRC) for part in archive.infolist())
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
 def damage(file: Path) -> str | None:
     """What is wrong with a file; None if it opens and every part is as it was written."""
     try:
@@ -167,13 +159,16 @@ def write(content: dict[str, Any], file: Path) -> None:
         raise
 
 
-def prune(run: Path, keep_last: int, keep_every: int | None) -> None:
-    """Remove all but the `keep_last` newest and the first of every `keep_every` images."""
+def prune(run: Path, keep_last: int, keep_every: int | None, keep_at: Sequence[int] = ()) -> None:
+    """Remove all but the `keep_last` newest, the first of every `keep_every` images, and the first
+    after each of `keep_at` images."""
     files = saved(run)
     keep = set(files[-keep_last:])
     if keep_every is not None:
         first = {images(file) // keep_every: file for file in reversed(files)}
         keep |= {file for number, file in first.items() if number > 0}
+    for count in keep_at:
+        keep |= set([file for file in files if images(file) >= count][:1])
     for file in files:
         if file not in keep:
             file.unlink(missing_ok=True)

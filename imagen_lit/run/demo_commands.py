@@ -8,7 +8,9 @@ from omegaconf import DictConfig
 
 def shared(cfg: DictConfig) -> list[str]:
     """What chooses the encoder and the device; of what is usual, no word."""
-    path = [] if cfg.text.path == f"encoders/{cfg.text.name}" else [f"text.path={cfg.text.path}"]
+    own = f"encoders/{cfg.text.name}"
+    folder = cfg.text.get("path", own)  # an encoder without files has none
+    path = [] if folder == own else [f"text.path={folder}"]
     device = [] if cfg.device == "auto" else [f"device={cfg.device}"]
     return [f"text={cfg.text.name}", *path, *device]
 

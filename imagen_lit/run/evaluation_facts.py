@@ -78,6 +78,19 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
     )
 
 
+def weights_of(folder: Path) -> dict[str, Any]:
+    """The digest of the weights of each stage that drew what its scores are of, smaller images that
+    were there included; {} where there are none."""
+    try:
+        content = json_file.read(folder / FILE, "")
+    except (OSError, InputError):
+        return {}
+    provenance = _mapping(content.get("provenance"))
+    lower = _mapping(_mapping(provenance.get("start_from")).get("cascade"))
+    weights = lower | _mapping(provenance.get("weights"))
+    return {stage: _mapping(each).get("digest") for stage, each in weights.items()}
+
+
 def image_values(folder: Path, row: Mapping[str, Any]) -> dict[tuple[str, int], float]:
     """The value of each image, by its prompt and seed, whose mean a row of scores is; {} where none
     were kept, or they cannot be read."""

@@ -81,11 +81,12 @@ def draws_previews(cfg: DictConfig) -> bool:
 def missing_for(cfg: DictConfig, previews: bool = False) -> list[str]:
     """`missing` for a command's config."""
     shards = None if OmegaConf.is_missing(cfg.data, "shards") else str(cfg.data.shards)
+    folder = cfg.text.get("path", "")  # an encoder without files has none
     return missing(
         shards,
         str(cfg.data.text),
-        cfg.text.path,
-        encoder_command.elsewhere(cfg.text.make_command, cfg.text.name, cfg.text.path),
+        folder,
+        encoder_command.elsewhere(cfg.text.get("make_command"), cfg.text.name, folder),
         cfg.trainer.accelerator,
         previews,
     )
@@ -124,8 +125,9 @@ def _missing_data(
         what = "no shards are named" if shards is None else f"there are no shards in {folder}"
         then = ", then add data.shards=<folder>" if shards is None else ""
         yield (
-            f"{what}. Make them of your own images (docs/own_images.md){then}. Type python -m "
-            f"imagen_lit.build_shards folder={folder} for the demo's."
+            f"{what}. Make them of your own images (docs/own_images.md) or of emoji "
+            f"(docs/emoji.md){then}. Type python -m imagen_lit.build_shards folder={folder} for "
+            "the demo's."
         )
     cache = sidecar.find_folder(folder, text)
     is_cached = any(cache.glob("*.safetensors"))

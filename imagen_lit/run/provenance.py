@@ -19,6 +19,8 @@ from imagen_lit.run import evaluation_facts
 
 FILE = evaluation_facts.PROVENANCE
 WEIGHTS = "weights"
+START = "start_from"  # images that were there, and what drew them (imagen_lit/cascade)
+AS_IT_IS = "{prompt}"  # the wording of a prompt (imagen_lit/cascade/prompt_template.py)
 ADVICE = "Restore it from a copy, remove the folder, or choose another."
 
 
@@ -30,12 +32,17 @@ def describe(
     return {**request, "text": dict(text), WEIGHTS: dict(weights)}
 
 
+def wording(stage: Mapping[str, Any]) -> dict[str, str]:
+    """How a stage words its prompts, where it does not take them as they are."""
+    return {} if stage.get("prompt", AS_IT_IS) == AS_IT_IS else {"prompt": stage["prompt"]}
+
+
 def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
     """Raise if the folder holds images of another request; a record alone claims nothing."""
-    recorded = _read(folder)
-    if recorded is None or _has_only_records(folder):
+    there = recorded(folder)
+    if there is None or _has_only_records(folder):
         return
-    if difference := settings_diff(_request(recorded), _request(provenance)):
+    if difference := settings_diff(_request(there), _request(provenance)):
         raise InputError(
             f"{folder} holds images that were drawn with other settings ({difference}). Set those, "
             "choose another folder (name=... for evaluate, runs=... for demo), or remove this one."
@@ -55,9 +62,12 @@ def refuse_other_files(folder: Path, results: Sequence[str]) -> None:
 def digest(provenance: Mapping[str, Any]) -> str:
     """A short name for all that decides an image but its prompt and seed: weights, settings and
     recipe of every stage, and the text encoder."""
+    drawing = {
+        name: provenance["cascade"][name] | weights for name, weights in provenance[WEIGHTS].items()
+    }
     stages = [
-        (name, weights["digest"], weights.get("settings"), provenance["cascade"][name]["recipe"])
-        for name, weights in provenance[WEIGHTS].items()
+        (name, each["digest"], each.get("settings"), each["recipe"], *wording(each).values())
+        for name, each in (_lower(provenance) | drawing).items()
     ]
     facts = json.dumps(_with_whole_numbers([stages, provenance["text"]]), sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
@@ -70,10 +80,10 @@ def claim(folder: Path, provenance: dict[str, Any], results: Sequence[str]) -> l
     record is renamed last, so that after a kill in between the next start finishes the work.
     Returns the results that were renamed.
     """
-    recorded = _read(folder)
+    before = recorded(folder)
     earlier = []
-    if recorded is not None and recorded != provenance and not _has_only_records(folder):
-        old = digest(recorded)
+    if before is not None and before != provenance and not _has_only_records(folder):
+        old = digest(before)
         there = [folder / name for name in results if (folder / name).exists()]
         earlier = [file.rename(file.with_stem(f"{file.stem}_{old}")) for file in there]
         record = folder / FILE
@@ -99,23 +109,38 @@ def _has_only_records(folder: Path) -> bool:
     return all(name.startswith(stem) and name.endswith(".json") for name in drawn)
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
+def recorded(folder: Path) -> dict[str, Any] | None:
+    """What a folder says that drew its images; None if it does not."""
     file = folder / FILE
     try:
-        recorded = json_file.read(file, ADVICE)
+        record = json_file.read(file, ADVICE)
     except FileNotFoundError:  # also where another process is just setting it aside
         return None
     try:
-        digest(recorded)
+        digest(record)
     except (LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{file} is damaged: it does not say what drew these images. {ADVICE}"
         ) from error
-    return recorded
+    prompts = record.get("prompts", {})
+    if isinstance(prompts, dict) and str(prompts.get("_target_")).endswith(".HeldOutPrompts"):
+        prompts.setdefault("seeds_per_prompt", 1)  # what the records before this key mean
+    return record
 
 
 def _request(provenance: dict[str, Any]) -> dict[str, Any]:
-    """Without the weights, nor the number of images by which they were chosen."""
+    """Without the weights, nor the number of images by which they were chosen, without a
+    wording of prompts that changes nothing, and without the address of a run that drew what was
+    there."""
     settings = flatten({k: v for k, v in provenance.items() if k != WEIGHTS})
-    chosen = {f"cascade.{stage}.images" for stage in provenance[WEIGHTS]}
-    return {key: value for key, value in settings.items() if key not in chosen}
+    left_out = {f"cascade.{stage}.images" for stage in provenance[WEIGHTS]}
+    for stage in provenance[WEIGHTS]:
+        if not wording(provenance["cascade"][stage]):
+            left_out.add(f"cascade.{stage}.prompt")
+    left_out |= {f"{START}.cascade.{stage}.run" for stage in _lower(provenance)}
+    return {key: value for key, value in settings.items() if key not in left_out}
+
+
+def _lower(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The stages whose images were there."""
+    return dict(provenance.get(START, {}).get("cascade", {}))

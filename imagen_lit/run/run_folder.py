@@ -27,7 +27,8 @@ from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, evaluation_facts, lock, status
+from imagen_lit.run import checkpoint, earlier_settings, evaluation_facts, lock, status
+from imagen_lit.run.checkpoint_digest import checkpoint_digest
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
@@ -36,6 +37,7 @@ from imagen_lit.stage.training import Stage
 # changes what is learnt.
 CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
 CHANGEABLE += ("device", "tf32", "text.device")
+CHANGEABLE += ("text.dtype",)  # which every start compares in the text cache's own header
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")
 CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts", "metrics", "features")
@@ -119,7 +121,8 @@ def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
         )
     if _claims_nothing(folder) or not file.exists():
         return
-    there, here = flatten(plain(read_config(folder))), flatten(plain(cfg))
+    there = earlier_settings.as_now(flatten(plain(read_config(folder))))
+    here = flatten(plain(cfg))
     keys = [k for k in differing_keys(there, here) if k in FIXED or not _is_changeable(k)]
     if not keys:
         return
@@ -229,7 +232,7 @@ def weights(folder: Path, images: int | None = None) -> dict[str, Any]:
         return {"images_seen": 0, "digest": None, "settings": None}
     return {
         "images_seen": checkpoint.images(file),
-        "digest": checkpoint.digest(file),
+        "digest": checkpoint_digest(file),
         "settings": _drawing_digest(folder),
     }
 
@@ -252,6 +255,7 @@ def load_ema(folder: Path, images: int | None = None) -> Denoiser:
     """The denoiser to draw with, the newest or that after so many images: the EMA alone, without
     the weights that it follows."""
     file, denoiser = _checkpoint(folder, images), build(folder, "stage.denoiser")
+    denoiser.null_text = build(folder, "stage.condition").null_text
     weights = checkpoint.weights(file, denoiser, EMA)
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise InputError(

@@ -57,11 +57,11 @@ def current(folder: Path) -> State:
     return State(word, None if job is None else printable(str(job)), why, cluster)
 
 
-def is_locked(folder: Path) -> bool:
+def is_locked(folder: Path, name: str = LOCK) -> bool:
     """Whether another process holds the folder's file lock: asked, which takes nothing. Also true
     where the disk has no locks, because then nobody can know."""
     try:
-        file = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK)
+        file = os.open(folder / name, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:

@@ -5,24 +5,27 @@ what `batch["image"]` is conditioned on during training, a function of (seed, po
 image. `TextOnly` serves the base, `TextAndLowRes` the super-resolution stages.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from imagen_lit.basics import arguments
+from imagen_lit.basics import arguments, reduction
 from imagen_lit.diffusion import noise
-from imagen_lit.diffusion.schedule import Schedule
-from imagen_lit.stage.augmentation import augment
+from imagen_lit.diffusion.schedule import Cosine, Schedule
+from imagen_lit.stage.augmentation import Augmentation, GaussianNoise
+from imagen_lit.stage.null_text import MaskedZeros, NullText
 
 Batch = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """text [B, L, D], mask [B, L]; for super-resolution lowres [B, C, h, w] and its log-SNR [B]."""
+    """text [B, L, D], mask [B, L]; for super-resolution lowres [B, C, h, w] and its log-SNR [B].
+
+    An image whose mask is empty has no text; the denoiser reads its null text there
+    (imagen_lit/stage/null_text.py)."""
 
     text: Tensor
     mask: Tensor
@@ -30,10 +33,9 @@ class Condition:
     lowres_logsnr: Tensor | None = None
 
     def without_text(self) -> "Condition":
-        """The reference of guidance: the text zeroed and masked (Imagen § 4.1), the rest as it
-        is."""
-        null_text = torch.zeros_like(self.text), torch.zeros_like(self.mask)
-        return Condition(*null_text, self.lowres, self.lowres_logsnr)
+        """The reference of guidance: no text (Imagen § 4.1), the rest as it is."""
+        no_text = torch.zeros_like(self.text), torch.zeros_like(self.mask)
+        return Condition(*no_text, self.lowres, self.lowres_logsnr)
 
     def concat(self, other: "Condition") -> "Condition":
         """Both conditions in one batch, this one first."""
@@ -53,9 +55,10 @@ class Condition:
 @dataclass(frozen=True)
 class TextOnly:
     """The text, dropped from a share of the images so that guidance has a reference (Imagen §
-    4.1)."""
+    4.1); `null_text` is what the network reads instead."""
 
     drop: float = 0.1
+    null_text: NullText = field(default_factory=MaskedZeros)
 
     def __post_init__(self) -> None:
         arguments.fraction("stage.condition.drop", self.drop)
@@ -67,32 +70,42 @@ class TextOnly:
 
 @dataclass(frozen=True)
 class TextAndLowRes:
-    """Text, and a smaller image made from the large one with noise of a random level in it.
+    """Text, and an augmented smaller image made from the large one.
 
-    `factor` is how many times smaller. The small image is an area mean, while a base learns from
-    bicubically reduced images: noise of level 0.05 hides the difference, level 0 does not. The
-    paper draws augmentation levels from 0 to 1; `max_aug_level` restricts a short run to those that
-    sampling uses.
+    `factor` is how many times smaller, `kernel` how it is made smaller: with a base's own
+    (`data.kernel`) it is what the base learns to draw. Noise of level 0.05 hides the difference,
+    level 0 does not. `schedule` and `max_aug_level` are how runs of earlier versions name the
+    levels of their GaussianNoise.
     """
 
-    schedule: Schedule
+    schedule: Schedule | None = None
     factor: int = 4
     drop: float = 0.1
     max_aug_level: float = 1.0
+    augmentation: Augmentation | None = None
+    kernel: str = "box"
+    null_text: NullText = field(default_factory=MaskedZeros)
 
     def __post_init__(self) -> None:
         arguments.whole_number("stage.condition.factor", self.factor, 1)
         arguments.fraction("stage.condition.drop", self.drop)
-        arguments.fraction("stage.condition.max_aug_level", self.max_aug_level)
+        reduction.refuse_unknown("stage.condition.kernel", self.kernel)
+        if self.augmentation is None:
+            noise_alone = GaussianNoise(self.schedule or Cosine(), self.max_aug_level)
+            object.__setattr__(self, "augmentation", noise_alone)
 
     def for_training(self, batch: Batch, seed: int) -> Condition:
-        """The text, the noisy low-resolution image and its log-SNR."""
-        lowres = F.interpolate(batch["image"], scale_factor=1 / self.factor, mode="area")
-        position = batch["position"]
-        aug_level = self.max_aug_level * noise.uniform(seed, position, "level")
-        eps = noise.normal(seed, position, "augmentation", lowres.shape[1:])
-        noisy, logsnr = augment(lowres, aug_level, eps, self.schedule)
-        return Condition(*_drop_text(batch, seed, self.drop), noisy, logsnr)
+        """The text, the augmented low-resolution image and its log-SNR."""
+        lowres = small_image(batch["image"], self.factor, self.kernel)
+        assert self.augmentation is not None
+        augmented, logsnr = self.augmentation.for_training(lowres, seed, batch["position"])
+        return Condition(*_drop_text(batch, seed, self.drop), augmented, logsnr)
+
+
+def small_image(images: Tensor, factor: int, kernel: str) -> Tensor:
+    """[B, C, H, W] in [-1, 1] -> as many times smaller, in [-1, 1]."""
+    height, width = images.shape[-2:]
+    return reduction.reduce(images, (height // factor, width // factor), kernel).clamp(-1, 1)
 
 
 def _drop_text(batch: Batch, seed: int, share: float) -> tuple[Tensor, Tensor]:

@@ -14,26 +14,30 @@ from imagen_lit.diffusion.prediction import Prediction
 from imagen_lit.diffusion.schedule import Schedule
 from imagen_lit.stage import compilation
 from imagen_lit.stage.condition import Condition
+from imagen_lit.stage.null_text import MaskedZeros
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Denoiser(nn.Module):
-    """(z, t, condition) -> clean estimate."""
+    """(z, t, condition) -> clean estimate. Its `null_text` is its condition's
+    (imagen_lit/stage/training.py)."""
 
     def __init__(self, network: nn.Module, schedule: Schedule, prediction: Prediction) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule, self.prediction = schedule, prediction
+        self.null_text: nn.Module = MaskedZeros()
 
     def predict(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:
         """The network's raw output, in its own space."""
+        text, mask = self.null_text(condition.text, condition.mask)
         inputs = (
             z.contiguous(memory_format=torch.channels_last),
             logsnr,
-            condition.text,
-            condition.mask,
+            text,
+            mask,
             condition.lowres,
             condition.lowres_logsnr,
         )

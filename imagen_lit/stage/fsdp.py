@@ -56,6 +56,12 @@ def shard_network(network: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
     fully_shard(network, mesh=mesh, mp_policy=EXACT, reshard_after_forward=True)
 
 
+def shard_alone(part: nn.Module, mesh: DeviceMesh) -> None:
+    """Shard what weights a part beside the network has, as one unit that is never rounded."""
+    if next(part.parameters(), None) is not None:
+        fully_shard(part, mesh=mesh, mp_policy=EXACT, reshard_after_forward=True)
+
+
 def units(network: nn.Module) -> Iterator[nn.Module]:
     """A network's parts, and the parts in its lists and dictionaries, that have weights."""
     for child in network.children():

@@ -17,9 +17,8 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.guidance import Guidance
 from imagen_lit.diffusion.sampler import Sampler, trajectory
-from imagen_lit.diffusion.schedule import Schedule
 from imagen_lit.diffusion.spacing import Spacing, Time
-from imagen_lit.stage.augmentation import augment
+from imagen_lit.stage.augmentation import Augmentation
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
 
@@ -107,15 +106,15 @@ class Recipe:
         return images.clamp(-1, 1)
 
     def with_lowres(
-        self, condition: Condition, lowres: Tensor, schedule: Schedule, seeds: Sequence[int]
+        self, condition: Condition, lowres: Tensor, augmentation: Augmentation, seeds: Sequence[int]
     ) -> Condition:
         """The text together with a smaller image, augmented once to this recipe's level (fig. A.32
         b)."""
         positions = torch.tensor(seeds, device=lowres.device)
         eps = noise.normal(0, positions, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
         aug_level = torch.full((len(lowres),), self.aug_level, device=lowres.device)
-        noisy, logsnr = augment(lowres, aug_level, eps, schedule)
-        return Condition(condition.text, condition.mask, noisy, logsnr)
+        augmented, logsnr = augmentation.for_drawing(lowres, aug_level, eps)
+        return Condition(condition.text, condition.mask, augmented, logsnr)
 
 
 def _as_it_is(device: str, dtype: torch.dtype) -> AbstractContextManager[None]:

@@ -24,6 +24,7 @@ from imagen_lit.stage import ema, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.learning_rate import LearningRate
+from imagen_lit.stage.null_text import NullText
 from imagen_lit.stage.optimizer import MakeOptimizer, build_optimizer, match_memory_formats
 from imagen_lit.stage.skip_record import SkipRecord
 from imagen_lit.stage.time_bins import TIME_BINS
@@ -31,6 +32,10 @@ from imagen_lit.stage.time_bins import TIME_BINS
 
 class ConditionMaker(Protocol):
     """What training needs from a condition maker. For the reader; nothing inherits from it."""
+
+    @property
+    def null_text(self) -> NullText:
+        """What the network reads where there is no text."""
 
     def for_training(self, batch: Batch, seed: int) -> Condition:
         """The condition of `batch["image"]`, a function of (seed, position) of each image."""
@@ -58,6 +63,7 @@ class Stage(LightningModule):
     ) -> None:
         super().__init__()
         self.denoiser = denoiser
+        denoiser.null_text = condition.null_text
         self.ema = copy.deepcopy(denoiser).requires_grad_(False)
         self.condition, self.weighting, self.optimizer = condition, weighting, optimizer
         self.images, self.learning_rate = images, LearningRate(images, warmup, cooldown)
@@ -124,6 +130,7 @@ class Stage(LightningModule):
             bf16 = self.trainer.precision == "bf16-mixed"
             for denoiser in (self.denoiser, self.ema):
                 fsdp.shard_network(denoiser.network, self.device_mesh["data_parallel"], bf16)
+                fsdp.shard_alone(denoiser.null_text, self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
         """Only the denoiser is trained; the EMA is frozen."""

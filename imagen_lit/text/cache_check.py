@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import settings_diff
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 
 def check_cache(
-    text: str, cache: Mapping[str, str], encoder: HuggingFace, hash_files: bool
+    text: str, cache: Mapping[str, str], encoder: TextEncoder, hash_files: bool
 ) -> None:
     """Raise unless the fingerprint `cache` is the encoder's.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imagen_lit.data import sidecar
 from imagen_lit.text.cache import batches
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class CacheCost(Disk):
 
     def hours(self, peak: float) -> float:
         """Hours for all captions, on a device of this peak, at the share reached here."""
+        if not self.parameters:  # no products for it to be faster at
+            return self.captions * self.distinct / self.rate / 3600
         flops = self.captions * self.distinct * self.flops_per_caption
         return flops / (peak * self.share) / 3600
 
@@ -85,7 +87,7 @@ class CacheCost(Disk):
 
 
 def without_weights(
-    encoder: HuggingFace, captions: list[str], count: int, storage: str
+    encoder: TextEncoder, captions: list[str], count: int, storage: str
 ) -> Iterator[str]:
     """Disk, from the encoder's tokenizer if it is there; otherwise bounds, from the word count."""
 
@@ -107,7 +109,7 @@ def without_weights(
 
 
 def probe(
-    encoder: HuggingFace, captions: list[str], count: int, storage: str, peak: float, seconds: float
+    encoder: TextEncoder, captions: list[str], count: int, storage: str, peak: float, seconds: float
 ) -> CacheCost:
     """Encode some captions of `count` for a while, and extrapolate; `peak` is this device's."""
     lengths = encoder.lengths(captions)

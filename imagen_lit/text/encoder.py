@@ -17,11 +17,9 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from imagen_lit.basics import encoder_command, fingerprint
+from imagen_lit.basics import encoder_command, encoder_precision, fingerprint
 from imagen_lit.basics.device import choose
 from imagen_lit.basics.errors import InputError
-
-DTYPES = ("float32", "bfloat16")
 
 
 class HuggingFace:
@@ -41,11 +39,7 @@ class HuggingFace:
         dtype: str = "float32",
         make_command: str | None = None,
     ) -> None:
-        if dtype not in DTYPES:
-            raise InputError(
-                f"text encoder {name!r}: text.dtype={dtype} is not one of {', '.join(DTYPES)} "
-                "(float16 overflows in T5). Set text.dtype=float32, for example."
-            )
+        encoder_precision.require(name, dtype)
         if max_length < 1:
             raise InputError(
                 f"text encoder {name!r}: text.max_length={max_length} is less than 1. "
@@ -106,9 +100,17 @@ class HuggingFace:
         with self._loading("tokenizer"):
             return AutoTokenizer.from_pretrained(self.path)
 
+    @property
+    def unknown_token(self) -> str | None:
+        """The tokenizer's own; a vocabulary of bytes has none."""
+        return self.tokenizer.unk_token
+
     @contextmanager
     def _loading(self, part: str) -> Iterator[None]:
-        """Each format fails in its own way on a broken file; all become the same error."""
+        """Each format fails in its own way on a broken file; all become the same error. Weights
+        that are not needed, as of a pooling layer, are not worth a report."""
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()
         try:
             yield
         except Exception as error:
@@ -118,6 +120,8 @@ class HuggingFace:
                 f"text encoder {self.name!r}: its {part} in {self.path} cannot be read ({reason}). "
                 f"Delete a file that was cut short, then fetch it again {source}"
             ) from error
+        finally:
+            logging.set_verbosity(verbosity)
 
     def lengths(self, captions: list[str]) -> list[int]:
         """Tokens of each caption, as `encode` counts them."""

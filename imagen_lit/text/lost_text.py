@@ -14,30 +14,30 @@ from torch import Tensor
 
 from imagen_lit.basics.short_form import shorten
 from imagen_lit.data import lost_captions
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MOST = 5  # prompts that are named
 
 
-def words_beyond(encoder: HuggingFace, text: str) -> str:
+def words_beyond(encoder: TextEncoder, text: str) -> str:
     """The end of a text, from the first word that the encoder does not read completely."""
     ends = [0, *(word.end() for word in re.finditer(r"\S+", text))]
     count = bisect_right(ends, encoder.max_length, key=lambda end: _length(encoder, text[:end]))
     return text[ends[max(0, count - 1)] :].strip()
 
 
-def _length(encoder: HuggingFace, text: str) -> int:
+def _length(encoder: TextEncoder, text: str) -> int:
     return len(encoder.token_ids([text])[0])
 
 
-def unknown_words(encoder: HuggingFace, texts: Iterable[str]) -> set[str]:
+def unknown_words(encoder: TextEncoder, texts: Iterable[str]) -> set[str]:
     """The words of these texts that the encoder does not know; each is looked up once."""
     words = sorted({word for text in texts for word in WORD.findall(text)})
     if not words:
         return set()
     tokens = encoder.pieces(words)
-    unknown = encoder.tokenizer.unk_token
+    unknown = encoder.unknown_token
     return {
         word
         for word, pieces in zip(words, tokens, strict=True)
@@ -55,7 +55,7 @@ class CountingEncoder:
     """An encoder that counts what it loses while it measures captions, which are then tokenised no
     second time."""
 
-    def __init__(self, encoder: HuggingFace) -> None:
+    def __init__(self, encoder: TextEncoder) -> None:
         self.encoder, self.name = encoder, encoder.name
         self._lengths: dict[str, int] = {}
 
@@ -82,7 +82,7 @@ class CountingEncoder:
         return lost_captions.fields(len(captions), len(cut), example, words)
 
 
-def warn(encoder: HuggingFace, prompts: Iterable[str]) -> None:
+def warn(encoder: TextEncoder, prompts: Iterable[str]) -> None:
     """Say what is lost of prompts that are about to be drawn."""
     distinct = list(dict.fromkeys(prompts))
     lengths = encoder.token_ids(distinct) if distinct else []

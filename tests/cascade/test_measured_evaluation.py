@@ -111,8 +111,10 @@ def test_scores_of_other_images_are_never_mixed(tmp_path: Path) -> None:
 
 
 def test_super_resolution_is_measured_by_itself_on_true_small_images(runs: Path) -> None:
-    words = ["~cascade.base", "image_set@start=shapes_held_out", "start.count=4", OTHERS]
-    scores = run(runs, "alone", *(word for word in words))
+    chosen = "metrics=[exact,low_res_consistency,channel_drift]"
+    words = ["~cascade.base", "image_set@start=shapes_held_out", "start.count=4", chosen]
+    scores = run(runs, "alone", *words)
+    assert {r["stage"] for r in scores["scores"] if r["metric"] == "exact"} == {"sr"}
     assert scores["provenance"]["n"] == 4 and "alignment" not in scores
     (row,) = (r for r in scores["scores"] if r["metric"] == "low_res_consistency")
     assert row["value"] > 5 and row["n"] == 4

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra.errors import InstantiationException, OverrideParseException
+from hydra.errors import ConfigCompositionException, InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError, RunError, UserError
@@ -289,7 +289,7 @@ def test_an_input_error_reads_the_same_from_a_loader_worker_or_a_constructor() -
     build = InstantiationException("Error in call to target\nfull_key: data.source")
     build.__cause__ = error
     sentence = user_error.sentence(build, list)
-    assert sentence == "00000.tar is truncated. Write it again. (while building data.source)"
+    assert sentence == "00000.tar is truncated. Write it again."
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_an_input_error_reads_the_same_from_a_loader_worker_or_a_constructor() -
         ("cascade.sr.recipe", "level=3 is high. Set level=1.",
          "cascade.sr.recipe.level=3 is high. Set cascade.sr.recipe.level=1."),
         ("stage.optimizer", "optimizer.lr=-1 is negative. Set optimizer=adamw.",
-         "optimizer.lr=-1 is negative. Set optimizer=adamw. (while building stage.optimizer)"),
+         "optimizer.lr=-1 is negative. Set optimizer=adamw."),
     ],
 )  # fmt: skip
 def test_a_refused_key_is_named_as_the_command_has_it(place: str, text: str, shown: str) -> None:
@@ -311,6 +311,15 @@ def test_a_refused_key_is_named_as_the_command_has_it(place: str, text: str, sho
     build = InstantiationException(f"Error in call to target\nfull_key: {place}")
     build.__cause__ = InputError(text)
     assert user_error.sentence(build, lambda: keys) == shown
+
+
+def test_a_setting_of_a_metric_that_is_not_chosen_says_so() -> None:
+    with pytest.raises(ConfigCompositionException) as refused:
+        config.compose("evaluate", ["metrics.kid.subset_size=8"])
+    assert user_error.sentence(refused.value, list) == (
+        "metrics.kid.subset_size is a setting of kid, which is not among the metrics. Add it to "
+        "them: metrics=[kid], for example."
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_what_is_in_the_way() -> None:

@@ -116,6 +116,20 @@ def test_the_shapes_world_is_known_by_its_samples(folder: Path, tmp_path: Path) 
             prompts.of(other)
 
 
+def test_held_out_prompts_are_drawn_from_several_seeds_as_those_of_a_file() -> None:
+    once, twice = HeldOutPrompts(4, 3), HeldOutPrompts(4, 3, seeds_per_prompt=2)
+    assert twice.prompts[::2] == twice.prompts[1::2] == once.prompts
+    assert twice.categories[::2] == once.categories
+    assert twice.seeds[::2] == once.seeds == [3, 4, 5, 6], "more draws change no image"
+    assert len(set(twice.seeds)) == 8
+    results = [
+        {**r, "matches": {"exact": number // 2 % 2 == 0}}
+        for number, r in enumerate({"prompt": p, "category": "one"} for p in twice.prompts)
+    ]
+    low, high = twice.score(results)["all"]["interval"]
+    assert low < 0.15 and high > 0.85, "as of four prompts, and not of eight"
+
+
 def test_a_text_file_has_a_prompt_on_every_line_that_is_not_blank(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes("\ufeffa cat\r\n\n  \nкошка на крыше \na cat".encode())

@@ -4,7 +4,7 @@ from math import comb, sqrt
 
 import pytest
 
-from imagen_lit.evaluation.confidence_interval import summary, wilson
+from imagen_lit.evaluation.confidence_interval import share_interval, summary, wilson
 
 
 @pytest.mark.parametrize(("right", "n"), [(1, 10), (5, 10), (37, 40), (128, 320)])
@@ -44,7 +44,7 @@ def test_rows_count_only_what_the_prompts_mention() -> None:
     yes = {"colour": True, "relation": None, "exact": True}
     no = {"colour": True, "relation": None, "exact": False}
     pair = {"colour": False, "relation": True, "exact": False}
-    rows = summary([("one", yes), ("one", no), ("two", pair)])
+    rows = summary([("one", "a", yes), ("one", "b", no), ("two", "c", pair)])
     assert list(rows) == ["one", "two", "all"]
     assert rows["one"] == {
         "n": 2,
@@ -57,6 +57,17 @@ def test_rows_count_only_what_the_prompts_mention() -> None:
     assert rows["all"]["n"] == 3
     assert rows["all"]["colour"] == pytest.approx(2 / 3)
     assert rows["all"]["relation"] == 1.0
+
+
+def test_images_of_one_prompt_count_as_fewer_than_those_of_many() -> None:
+    right = [number % 5 < 3 for number in range(40)]
+    alone = share_interval(right, range(40))
+    assert alone == (wilson(24, 40), "Wilson over 40 images")
+    together = [is_right for is_right in right[:10] for _ in range(4)]  # alike, four by four
+    ends, method = share_interval(together, [number // 4 for number in range(40)])
+    assert method == "bootstrap over 10 prompts" and ends[1] - ends[0] > 1.5 * 0.29
+    same = share_interval([True] * 8, [0, 0, 0, 0, 1, 1, 1, 1])
+    assert same == (wilson(2, 2), "Wilson over 2 prompts")
 
 
 def test_no_results_make_no_rows() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.features import inception
 from imagen_lit.features.inception import Inception
 from imagen_lit.features.inception_network import InceptionV3, average, maximum
@@ -27,6 +28,11 @@ def test_the_public_weights_fill_it_and_nothing_is_left() -> None:
         if not name.startswith("fc.")
     }
     assert own == public
+
+
+def test_weights_that_are_not_there_are_asked_for_by_the_key_of_the_command() -> None:
+    with pytest.raises(InputError, match=r"Inception-v3 are not there.* and set features\.path="):
+        Inception("nowhere.pth").network  # noqa: B018
 
 
 def test_it_has_as_many_parameters_as_are_published() -> None:

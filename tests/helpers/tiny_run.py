@@ -3,7 +3,6 @@ needs no files."""
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -25,9 +24,7 @@ class Encoder:
 
     name, max_length = "made_up", 9
 
-    @property
-    def tokenizer(self) -> SimpleNamespace:
-        return SimpleNamespace(unk_token="?")
+    unknown_token = "?"
 
     def token_ids(self, captions: list[str]) -> list[list[int]]:
         return [[ord(letter) for letter in caption[:9]] for caption in captions]

@@ -33,6 +33,7 @@ STUDIES = sorted([*CONF.glob("experiment/*.yaml"), *SWEEPS.glob("*.yaml")])
 OTHERS = {"trainer", "optimizer", "logger", "callbacks"}  # slots for parts of Lightning and torch
 CHOICES_OF_CHOICES = {"stage", "scale", "experiment"}
 LISTS = {"metrics": "evaluate"}  # groups of which a command takes several options at once
+SLOTS = {"stage/augmentation": ["stage=demo_sr"]}  # what only some trainings choose
 HEAVY = {"text"}  # needs weights on disk: its keys are checked, nothing is built
 
 
@@ -70,9 +71,9 @@ def blueprints(node: Any) -> Iterator[DictConfig]:
 
 
 @functools.cache
-def chosen(root: str) -> dict[str, str]:
+def chosen(root: str, *words: str) -> dict[str, str]:
     """The groups that a root config chooses from, each with the key an override names it by."""
-    choices = config.compose(root, [], with_hydra=True).hydra.runtime.choices
+    choices = config.compose(root, [*words], with_hydra=True).hydra.runtime.choices
     return {key.partition("@")[0]: key for key in choices if not key.startswith("hydra/")}
 
 
@@ -148,14 +149,17 @@ def test_only_stages_and_experiments_are_choices_of_choices(option: Path) -> Non
 @pytest.mark.parametrize("option", [o for o in OPTIONS if group_of(o) != "experiment"], ids=str)
 def test_an_option_composes_and_builds(option: Path, compose: Any) -> None:
     group, package = group_of(option), package_of(option)
+    words = SLOTS.get(group, [])
     root = next((root for root in ROOTS if group in chosen(root)), LISTS.get(group))
+    root = "train" if words else root
     if root is None:  # no command chooses from it yet: it has to stand alone
         cfg = OmegaConf.create({"node": OmegaConf.create(text_of(option))})
         config.check(OmegaConf.to_container(cfg, resolve=True))
         node = cfg.node
     else:
-        key = chosen(root).get(group, group)
-        cfg = compose(root, f"{key}=[{option.name}]" if group in LISTS else f"{key}={option.name}")
+        key = chosen(root, *words).get(group, group)
+        choice = f"{key}=[{option.name}]" if group in LISTS else f"{key}={option.name}"
+        cfg = compose(root, *words, choice)
         config.check(OmegaConf.to_container(cfg, resolve=True))
         package = key.partition("@")[2] or package
         node = cfg if package == "_global_" else OmegaConf.select(cfg, package)
@@ -202,6 +206,8 @@ def test_the_sweep_of_thresholds_sets_those_of_any_cascades_first_stage(
         (["data=shards"], "captions.Captions"),
         (["data=remote"], "file.TextFile"),
         (["stage=small64"], "captions.Captions"),
+        (["stage=emoji_base"], "captions.ShardCaptions"),
+        (["scale=emoji_gpu"], "captions.ShardCaptions"),
         (["stage=small64", "data=demo"], "shapes.HeldOutPrompts"),
         (["stage=base64", "callbacks=preview", "data/prompts=file"], "file.TextFile"),
     ],

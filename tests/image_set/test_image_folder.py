@@ -182,9 +182,13 @@ ROW = {"file": "1.png", "prompt": "cat"}
         ([ROW], r"prompts\.jsonl says what 1 images .*, but not what 2\.png does\. Add that"),
         ([ROW, ROW | {"file": "3.png"}], r"names 3\.png, which is not there .* Restore it"),
         ([ROW, ROW], r"names 1\.png twice\. Remove one"),
-        ([ROW, {"file": "2.png"}], r"row 2 of .* no object with a file and a prompt\. Correct"),
-        ([ROW, "{"], r"row 2 of .* no object with a file and a prompt"),
-        ([ROW | {"seed": "3"}], r"row 1 .* a seed that is no whole number"),
+        (
+            [ROW, {"file": "2.png", "caption": "b"}],
+            r"line 2 of .*prompts\.jsonl lacks prompt: its keys are "
+            r"file, caption\. Give file and prompt, and seed and category where",
+        ),
+        ([ROW, "", "{"], r"line 3 of .*prompts\.jsonl is no JSON object\. Write"),
+        ([ROW | {"seed": "3"}], r"line 1 .* a seed that is no whole number"),
         (
             [ROW | {"seed": 0}, ROW | {"file": "2.png"}],
             r"the seed of some .* not of 2\.png\. Add it",
@@ -225,8 +229,9 @@ def spoil(folder: Path, kind: str) -> None:
 def test_an_image_that_is_none_is_refused_at_once_by_name(tmp_path: Path, kind: str) -> None:
     fill(tmp_path, "1.png", "2.png")
     spoil(tmp_path, kind)
-    with pytest.raises(ValueError, match=r"2\.png cannot be measured: .*Make it again, or remove"):
+    with pytest.raises(ValueError, match=r"2\.png cannot be measured: .*Make it again, or") as told:
         Folder(str(tmp_path))
+    assert "0x" not in str(told.value), "an address in memory tells nobody anything"
 
 
 def test_an_image_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:

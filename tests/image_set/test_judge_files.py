@@ -64,6 +64,19 @@ def test_the_judge_of_the_document_works_as_it_is_written(
     assert names["scores"].facts == {"name": "brightness", "version": "1", "weights": "none"}
 
 
+def test_a_folder_that_does_not_say_what_it_shows_ends_it_in_one_sentence(
+    images: Path, tmp_path: Path
+) -> None:
+    for file in images.glob("*.txt"):
+        file.unlink()
+    script = re.split(r"# python .*\n", OURS)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert re.match("error: .*my_images does not say what its images show", done.stderr)
+
+
 def test_the_document_shows_the_keys_that_we_write(judge: Path) -> None:
     shown = json.loads(re.search(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL)[1])
     row = json.loads((judge / "prompts.jsonl").read_text().splitlines()[0])

@@ -2,6 +2,7 @@
 not whom, and a number of processes, or a reference that is missing, changes no number in silence.
 """
 
+import string
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,10 @@ def metric(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def toy(folder: Path, seed: int = 0, system: str = "ours") -> Sample:
-    prompts = [f"prompt {number // 3}" for number in range(COUNT)]
+    letters = string.ascii_lowercase  # captions of the shapes world, so that `exact` takes them
+    prompts = [f'the word "bu{letters[number // 3]}"' for number in range(COUNT)]
     categories = ["even" if number % 2 else "odd" for number in range(COUNT)]
-    return Sample(ToyImages(noise_images(COUNT, seed), prompts, system), folder, categories)
+    return Sample(ToyImages(noise_images(COUNT, seed, 16), prompts, system), folder, categories)
 
 
 def measure(metric: Metric, sample: Sample, reference: Sample) -> list[Score]:

@@ -31,7 +31,8 @@ def test_a_score_stands_beside_its_interval_and_what_its_hash_means(tmp_path: Pa
 def test_totals_are_shown_and_the_judges_table_is_another(tmp_path: Path) -> None:
     others = [ROW | {"metric": "chroma/one"}, ROW | {"metric": "exact"}]
     read = facts(tmp_path, others)
-    assert len(read.rows) == 2 and measured_table.html(read.rows, read.protocols) == ""
+    assert len(read.rows) == 2 and measured_table.html(read.rows, read.protocols, {"sr"}) == ""
+    assert "exact" in measured_table.html(read.rows, read.protocols), "where it has no other"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_damaged_row_is_left_out(tmp_path: Path, row: Any) -> None:
 
 def test_a_score_without_a_known_interval_says_so(tmp_path: Path) -> None:
     read = facts(tmp_path, [ROW | {"interval": None}])
-    assert "not known" in measured_table.html(read.rows, read.protocols)
+    assert "not known (made up)" in measured_table.html(read.rows, read.protocols)
 
 
 def test_scores_of_previews_are_curves_of_their_run(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_lines_that_are_no_rows_are_passed_over(tmp_path: Path) -> None:
 def test_a_run_of_another_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     cfg = config.compose("train", ["stage=demo_sr"])
     OmegaConf.set_struct(cfg, False)
-    cfg.stage.condition.up_to = cfg.stage.condition.pop("max_aug_level")
+    cfg.stage.condition.up_to = 0.3
     OmegaConf.save(cfg, tmp_path / "config.yaml")
     with pytest.raises(InputError, match=r"up_to is not a parameter.*Train the run again"):
         run_folder.build(tmp_path, "stage.condition")

@@ -1,7 +1,7 @@
 """The demo's encoder is a real one: made from text, the same every time, loaded like T5-XXL."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,7 +94,10 @@ def test_pretraining_lowers_the_loss() -> None:
     assert sum(losses[-10:]) < 0.85 * sum(losses[:10])
 
 
-def test_the_role_probe_measures_a_known_share(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("measure", [role_probe.share, role_probe.share_within_words])
+def test_the_role_probe_measures_a_known_share(
+    monkeypatch: pytest.MonkeyPatch, measure: Callable[..., float]
+) -> None:
     """Of vectors that are the role and noise of known size, the share is known; of noise, none."""
     colours = [("red", "blue"), ("pink", "green")] * 500
     tokenizer = nano_t5.make_tokenizer()
@@ -120,8 +123,11 @@ def test_the_role_probe_measures_a_known_share(monkeypatch: pytest.MonkeyPatch) 
                 vectors[row, 2] += amplitude * axes[second]
             return vectors, ids > 0
 
-        encoder = SimpleNamespace(encode=encode, tokenizer=tokenizer)
-        return role_probe.share(encoder, captions=1000)
+        def token_ids(captions: list[str]) -> list[list[int]]:
+            return tokenizer(captions)["input_ids"]
+
+        encoder = SimpleNamespace(encode=encode, token_ids=token_ids)
+        return measure(encoder, captions=1000)
 
     monkeypatch.setattr(role_probe.caption, "phrase", lambda _, each: " above ".join(next(pairs)))
     monkeypatch.setattr(role_probe.caption, "expectation", expectation)

@@ -18,7 +18,7 @@ from imagen_lit.diffusion import (
 )
 from imagen_lit.network.unet import UNet
 from imagen_lit.stage import ema
-from imagen_lit.stage.augmentation import augment
+from imagen_lit.stage.augmentation import GaussianNoise, augment
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.recipe import Recipe
@@ -110,7 +110,7 @@ def test_a_level_outside_of_0_to_1_says_what_to_set(level: float) -> None:
         InputError, match=rf"^aug_level={level} is .*Set aug_level=0\.2, for example"
     ):
         Recipe(sampler.DDIM(), guidance.ClassifierFree(1.0), threshold.static, 4, level)
-    key = r"stage\.condition\.max_aug_level"
+    key = r"stage\.condition\.augmentation\.max_aug_level"
     with pytest.raises(InputError, match=rf"^{key}={level} is .*Set {key}=0\.1, for example"):
         TextAndLowRes(schedule.Cosine(), max_aug_level=level)
     key = r"stage\.condition\.drop"
@@ -151,12 +151,13 @@ def test_a_sample_depends_on_its_seed_and_text_only(kind: sampler.Sampler) -> No
     model, data = denoiser(lowres=3), batch(5)
     nn.init.normal_(model.network.last.weight, std=0.1)
     recipe = Recipe(kind, guidance.ClassifierFree(3.0), threshold.dynamic, 6, aug_level=0.2)
-    cosine, seeds, low = schedule.Cosine(), [3, 1, 4, 1, 5], data["image"][:, :, :2, :2]
+    augmentation = GaussianNoise(schedule.Cosine())
+    seeds, low = [3, 1, 4, 1, 5], data["image"][:, :, :2, :2]
 
     def draw(rows: list[int]) -> Tensor:
         text = Condition(data["text"][rows], data["mask"][rows])
         own = [seeds[i] for i in rows]
-        return recipe.draw(model, recipe.with_lowres(text, low[rows], cosine, own), own, EDGE)
+        return recipe.draw(model, recipe.with_lowres(text, low[rows], augmentation, own), own, EDGE)
 
     torch.testing.assert_close(draw([0, 1, 2, 3, 4])[2:4], draw([2, 3]), atol=1e-4, rtol=1e-3)
     assert (draw([1, 3])[0] - draw([1, 3])[1]).abs().max() > 1e-3, "another text, another image"

@@ -195,7 +195,7 @@ def test_an_error_starts_on_a_line_of_its_own(
     [
         ("text.max_length=24", "max_length is '48' there, '24' here"),
         ("+text.layer=-2", "layer is '-1' there, '-2' here"),
-        ("+text.dtype=bfloat16", "compute_dtype is 'float32' there, 'bfloat16' here"),
+        ("text.dtype=bfloat16", "compute_dtype is 'float32' there, 'bfloat16' here"),
         ("text.load._target_=transformers.MT5EncoderModel.from_pretrained", "class is 'T5Encoder"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every encoder of conf/text, loaded by the same code, with a tiny model in its exact format."""
+"""Every Hugging Face encoder of conf/text, loaded by the same code, tiny, in its exact format."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,8 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets, config
 from imagen_lit.text.encoder import HuggingFace
 
-OPTIONS = sorted(path.stem for path in (Path(assets.conf()) / "text").glob("*.yaml"))
+FILES = sorted((Path(assets.conf()) / "text").glob("*.yaml"))
+OPTIONS = [path.stem for path in FILES if "encoder.HuggingFace" in path.read_text()]
 WORDS = ["<pad>", "</s>", "<unk>", *"a red blue circle square above of the on".split()]
 CAPTIONS = ["a red circle above the blue square", "a square", ""]
 
@@ -108,6 +109,21 @@ def test_a_layer_that_the_encoder_lacks_is_refused(tmp_path: Path, layer: int) -
     encoder.layer = layer
     with pytest.raises(InputError, match=r"has 3 hidden states.*Set text\.layer to -3 … 2\."):
         encoder.encode(CAPTIONS)
+
+
+@pytest.mark.parametrize("option", [path.stem for path in FILES])
+def test_every_option_says_what_it_computes_in(option: str) -> None:
+    """An ablation sets one precision for all arms, and the cache is that of one."""
+    cfg = config.compose("embed_text", [f"text={option}", "text.dtype=bfloat16", "device=cpu"])
+    assert config.build(cfg.text).settings()["compute_dtype"] == "bfloat16"
+
+
+def test_a_part_that_is_not_needed_is_passed_over_in_silence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """BERT's folder has a head for masked words, which no vector comes from."""
+    make("bert_base", tmp_path).encode(CAPTIONS)
+    assert "UNEXPECTED" not in "".join(capfd.readouterr())
 
 
 def test_float16_is_refused(tmp_path: Path) -> None:

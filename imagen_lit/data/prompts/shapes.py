@@ -10,21 +10,24 @@ from lightning import LightningDataModule
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.loader import Data
+from imagen_lit.data.prompts import prompt_list
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.evaluation.confidence_interval import summary
 from imagen_lit.shapes import prompts, reader, world
 
 
 class HeldOutPrompts:
-    """`count` held-out prompts, balanced over the categories; the same ones for the same seed."""
+    """`count` held-out prompts, balanced over the categories; the same ones for the same seed. Each
+    is drawn from `seeds_per_prompt` seeds, as those of a file are (`prompt_list`)."""
 
-    def __init__(self, count: int, seed: int = 0) -> None:
+    def __init__(self, count: int, seed: int = 0, seeds_per_prompt: int = 1) -> None:
         arguments.whole_number("prompts.count", count, 1)
         arguments.whole_number("prompts.seed", seed, 0)  # within 64 bits, as noise needs it
-        self.questions = prompts.held_out_prompts(count, seed)
+        draws = arguments.whole_number("prompts.seeds_per_prompt", seeds_per_prompt, 1)
+        self.questions = prompt_list.repeat(prompts.held_out_prompts(count, seed), draws)
         self.prompts: list[str] = [question["prompt"] for question in self.questions]
         self.categories: list[str] = [question["category"] for question in self.questions]
-        self.seeds = list(range(seed, seed + count))
+        self.seeds = prompt_list.seeds(count, seed, draws)
 
     def of(self, data: LightningDataModule) -> "HeldOutPrompts":
         """Refused beside other data than the shapes world: no image of theirs could be right.
@@ -52,7 +55,7 @@ class HeldOutPrompts:
 
     def score(self, results: list[dict[str, Any]]) -> dict[str, Any]:
         """Results gathered by category, with intervals."""
-        rows = summary((result["category"], result["matches"]) for result in results)
+        rows = summary((r["category"], r["prompt"], r["matches"]) for r in results)
         return {category: rows[category] for category in (*prompts.MIX, "all") if category in rows}
 
 

@@ -1,4 +1,4 @@
-"""A setting as a word of a command line, as Hydra reads it: `key=value`, or `~key` to remove one."""
+"""A setting as a word of a command line, as Hydra reads it: `key=value`; `~key` removes one."""
 
 import re
 from collections.abc import Mapping

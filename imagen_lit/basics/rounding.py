@@ -1,6 +1,7 @@
 """Numbers with as many digits as their interval supports, by the rule of the Particle Data Group
 (Workman et al. 2022, section 5.3): the reach of the interval keeps two digits if it begins with 10
-to 35, and one if it begins with 36 to 94; the value is cut at the same place.
+to 35, and one if it begins with 36 to 94; the value is cut at the same place. What would be cut to
+nothing, and is something, keeps its first digit.
 """
 
 import math
@@ -42,9 +43,11 @@ def _places_of(value: float, interval: Sequence[float] | None) -> int:
     reach = 0.0 if interval is None else (interval[1] - interval[0]) / 2
     if reach > 0:
         return places(reach)
-    return UNKNOWN - 1 - math.floor(math.log10(abs(value))) if value else UNKNOWN
+    return UNKNOWN - 1 - math.floor(math.log10(abs(value))) if value else 0
 
 
 def _with(number: float, decimals: int) -> str:
     text = f"{round(number, decimals):.{max(0, decimals)}f}"
-    return text.removeprefix("-") if not text.strip("-0.") else text  # no -0.0
+    if text.strip("-0."):
+        return text
+    return f"{number:.1g}" if number and decimals > 0 else text.removeprefix("-")  # no -0.0

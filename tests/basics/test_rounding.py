@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from imagen_lit.report import rounding
+from imagen_lit.basics import rounding
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,11 @@ from imagen_lit.report import rounding
         (0.25431, 0.2522, 0.2564, "0.2543 [0.2522, 0.2564]"),
         (123456.0, 121000.0, 125900.0, "123500 [121000, 125900]"),
         (10.0, 10.0 - 0.0996, 10.0 + 0.0996, "10.00 [9.90, 10.10]"),
-        (-0.001, -0.3, 0.3, "0.00 [-0.30, 0.30]"),
+        (-0.001, -0.3, 0.3, "-0.001 [-0.30, 0.30]"),
+        (0.0004, 0.0, 0.031, "0.0004 [0.000, 0.031]"),  # not nothing, whatever the interval
+        (0.01, 0.00002, 0.031, "0.010 [2e-05, 0.031]"),
+        (0.0, 0.0, 0.031, "0.000 [0.000, 0.031]"),
+        (3.0, -400.0, 406.0, "0 [-400, 400]"),
         (1e-9, 0.9e-9, 1.1e-9, "0.00000000100 [0.00000000090, 0.00000000110]"),
     ],
 )
@@ -26,7 +30,9 @@ def test_a_value_is_cut_where_its_interval_is(
     assert rounding.with_interval(value, (low, high)) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(12.3456, "12.3"), (0.0, "0.000"), (2345.6, "2350")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(12.3456, "12.3"), (0.0, "0"), (0.00001234, "0.0000123"), (2345.6, "2350")]
+)
 def test_without_an_interval_three_digits_are_left(value: float, text: str) -> None:
     assert rounding.with_interval(value, None) == text
 

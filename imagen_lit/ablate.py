@@ -1,0 +1,184 @@
+"""Repeat an ablation: plan its cells, say what has become of each, and do what is missing.
+
+A cell is one command of this package with its settings, and its folder says whether it is done. So
+the same line goes on after any end, and another ablation uses the same cells. The commands are
+imported where they are needed: a status takes a second.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from imagen_lit.ablation import announcement, changes, definition, ledger, preparation, status_table
+from imagen_lit.ablation.cell import BY_HAND, Cell
+from imagen_lit.ablation.ledger import Entry
+from imagen_lit.ablation.plan import Plan
+from imagen_lit.ablation.plan import plan as make_plan
+from imagen_lit.basics import chosen_folder, file_lock
+from imagen_lit.basics.did_you_mean import did_you_mean
+from imagen_lit.basics.errors import InputError, RunError
+from imagen_lit.basics.short_form import quantity
+from imagen_lit.cli import command, config, console
+
+LOCK = "ablation/driver.lock"
+
+
+def planned(cfg: DictConfig) -> Plan:
+    """The plan that the settings of this command ask for."""
+    if cfg.ablation is None:
+        raise InputError(
+            f"no ablation is named. Type python -m imagen_lit.ablate <name>, with one of "
+            f"{', '.join(definition.names())}."
+        )
+    typed: Any = OmegaConf.to_container(cfg)
+    changed = changes.read(typed["changes"], typed["seeds"])
+    chosen = definition.read(str(cfg.ablation), str(cfg.at_scale), changed.definition, changed.only)
+    return make_plan(
+        chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
+    )
+
+
+def to_do(entries: Mapping[str, Entry], state: str) -> list[Cell]:
+    """The cells in this state, and those missing that wait for nothing but them; each after those
+    that it needs."""
+    chosen: dict[str, Cell] = {}
+    for name, entry in entries.items():
+        waits = [need for need in entry.cell.needs if not entries[need].is_done]
+        is_free = all(need in chosen for need in waits)
+        is_asked = entry.state == state or (
+            entry.state == ledger.MISSING and any(need in chosen for need in waits)
+        )
+        if is_asked and is_free:
+            chosen[name] = entry.cell
+    return list(chosen.values())
+
+
+def run(cfg: DictConfig, plan: Plan, state: str) -> None:
+    """Do the cells in this state."""
+    runs = Path(str(cfg.runs))
+    with file_lock.exclusive(
+        runs / LOCK,
+        f"doing an ablation in {runs}",
+        "Let it finish, or end it first; or set runs=... to another folder.",
+    ):
+        entries = ledger.read(plan, runs)
+        cells = to_do(entries, state)
+        print("\n".join(status_table.lines(plan, entries)))
+        if not cells:
+            print(_nothing_to_do(entries, state))
+            report(plan, runs)
+            return
+        launcher = config.build(cfg.launcher)
+        _refuse_by_hand(cells)
+        _refuse_wrong(cells)
+        print("\n".join(_announced(plan, entries, cells, runs)), flush=True)
+        work = import_module("imagen_lit.ablate").do_cell  # by this name, a worker finds it too
+        launcher.launch(cells, work, str(cfg.runs), plan.definition.name)
+        after = ledger.read(plan, runs)
+        print("\n".join(status_table.lines(plan, after)))
+        report(plan, runs)
+        if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
+            raise RunError(
+                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the "
+                "same with retry."
+            )
+
+
+def report(plan: Plan, runs: Path) -> None:
+    """Write the report, of what is there, and say where it is."""
+    from imagen_lit.report import ablation_report, deviation_table  # matplotlib takes a second
+
+    entries = ledger.read(plan, runs)
+    page = ablation_report.write(plan, entries, runs, deviations=deviation_table.block)
+    print(f"the report: {page}")
+
+
+def do_cell(cell: Cell) -> None:
+    """Do a cell in this process, as if its line had been typed."""
+    sys.argv = [f"imagen_lit.{cell.command}", *cell.words]
+    _function(cell.command)(config.compose(cell.command, cell.words))
+
+
+def _function(name: str) -> Callable[[DictConfig], Any]:
+    """The command of this name, imported now."""
+    if name not in console.commands():
+        raise InputError(f"{name} is no command that an ablation does. Type it by hand.")
+    function: Callable[[DictConfig], Any] = import_module(f"imagen_lit.{name}").main
+    return function
+
+
+def _nothing_to_do(entries: Mapping[str, Entry], state: str) -> str:
+    states = [each.state for each in entries.values()]
+    if state == ledger.FAILED:
+        return "nothing has failed"
+    if failed := states.count(ledger.FAILED):
+        return (
+            f"{quantity(failed, 'cell')} failed: type the same with retry, once the reason is gone"
+        )
+    return "nothing to do"
+
+
+def _refuse_by_hand(cells: Sequence[Cell]) -> None:
+    lines = [cell.line for cell in cells if cell.command == BY_HAND]
+    if lines:
+        raise InputError(
+            f"the ablation needs files from elsewhere. Type first: {'; '.join(lines)}."
+        )
+
+
+def _refuse_wrong(cells: Sequence[Cell]) -> None:
+    """Compose what is to do, until every setting has been seen once."""
+    seen: set[tuple[str, str, str]] = set()
+    for cell in cells:
+        words = {(cell.command, key, str(value)) for key, value in cell.settings.items()}
+        own = {each for each in words if each[1] not in ("name", "seed")}
+        own = {each for each in own if not each[1].endswith(".run")}
+        if own - seen:
+            preparation.compose(cell.command, cell.settings)
+            seen |= own
+
+
+def _announced(
+    plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], runs: Path
+) -> list[str]:
+    return announcement.lines(cells, entries, runs, len(plan.definition.seeds))
+
+
+def show_plan(plan: Plan, runs: Path) -> None:
+    """Print what is to do, and the lines that a person may type for it."""
+    entries = ledger.read(plan, runs)
+    cells = [each.cell for each in entries.values() if not each.is_done]
+    print("\n".join(f"# {line}" for line in _announced(plan, entries, cells, runs)))
+    print("\n".join(cell.line for cell in cells))
+
+
+VERBS = ("run", "retry", "plan", "status", "report")
+
+
+@command.main("ablate")
+def main(cfg: DictConfig) -> None:
+    """Do what the second word says."""
+    verb = str(cfg.do)
+    if verb not in VERBS:
+        raise InputError(
+            f"do={verb} is nothing that ablate does{did_you_mean(verb, VERBS)}. "
+            f"Choose from {', '.join(VERBS)}."
+        )
+    runs = chosen_folder.of("runs", cfg.runs)
+    plan = planned(cfg)
+    if verb == "plan":
+        show_plan(plan, runs)
+    elif verb == "status":
+        print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
+    elif verb == "report":
+        report(plan, runs)
+    else:
+        run(cfg, plan, ledger.FAILED if verb == "retry" else ledger.MISSING)
+
+
+if __name__ == "__main__":
+    main()

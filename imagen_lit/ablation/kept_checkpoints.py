@@ -1,0 +1,66 @@
+"""The checkpoints that figures draw with: a training keeps them, and a drawing names them by the
+images that they have really seen, which is a whole number of batches.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from imagen_lit.ablation.cell import Cell
+from imagen_lit.ablation.definition import Definition
+from imagen_lit.basics.errors import InputError
+
+KEY = "callbacks.checkpoint.keep_at"
+# The value of a key of a command, beside settings.
+Setting = Callable[[str, Mapping[str, Any], str], Any]
+
+
+def settings(
+    definition: Definition, stage: str, training: Mapping[str, Any], setting: Setting
+) -> dict[str, list[int]]:
+    """What the training of a stage needs so that it keeps every checkpoint that a figure draws."""
+    ages: dict[int, str] = {}
+    for figure in definition.figures:
+        for choice in (choice for axis in figure.points for choice in axis.choices):
+            if (age := choice.settings.get(_key(stage))) is not None:
+                ages[int(age)] = figure.name
+    if not ages:
+        return {}
+    last = _of_training(training, setting, "stage.images")
+    oldest = max(ages)
+    if oldest > last:
+        raise InputError(
+            f"the figure {ages[oldest]} draws after {oldest:,} images, and the stage {stage} sees "
+            f"{last:,} of them. Set settings.{stage}.stage.images={oldest} or more, or other "
+            f"values of its axis, figures.{ages[oldest]}.points.<axis>.values=[...]."
+        )
+    return {KEY: sorted(ages)}
+
+
+def of_drawing(
+    own: Mapping[str, Any], trained: Mapping[str, Cell], setting: Setting
+) -> dict[str, Any]:
+    """The settings of a drawing, which name each checkpoint by the images that it has seen; the
+    last one of a training is that of a drawing that names none."""
+    exact = dict(own)
+    for stage, training in trained.items():
+        if (age := own.get(_key(stage))) is None:
+            continue
+        batch = _of_training(training.settings, setting, "data.batch_size")
+        if int(age) == _of_training(training.settings, setting, "stage.images"):
+            del exact[_key(stage)]
+        else:
+            exact[_key(stage)] = -(-int(age) // batch) * batch
+    return exact
+
+
+def _key(stage: str) -> str:
+    return f"cascade.{stage}.images"
+
+
+def _of_training(training: Mapping[str, Any], setting: Setting, key: str) -> int:
+    if key in training:
+        return int(training[key])
+    # What neither seed, place nor encoder changes is composed once.
+    usual = {k: v for k, v in training.items() if k.partition(".")[0] not in ("seed", "text")}
+    others = {k: v for k, v in usual.items() if k not in ("name", "runs", KEY)}
+    return int(setting("train", others, key))
