@@ -48,7 +48,8 @@ def arms(plan: Plan, stage: str) -> dict[str, dict[int, Cell]]:
             own, seed = labels.get(cell.name, set()), cell.settings.get("seed", 0)
             parts = cell.name.removeprefix(prefix).split("+")
             folder = "+".join(part for part in parts if not part.startswith("seed-")) or "usual"
-            groups.setdefault(own.pop() if len(own) == 1 else folder, {})[int(seed)] = cell
+            label = own.pop() if len(own) == 1 else ""
+            groups.setdefault(label or folder, {})[int(seed)] = cell
     return groups
 
 

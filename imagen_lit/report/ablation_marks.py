@@ -113,9 +113,9 @@ def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> 
         tuple(missing),
         tuple(refused),
         {
-            _arm(definition, figure, parameter, p): p.arm[figure.x]
+            _arm(definition, figure, parameter, p): {**p.arm, **p.at}[figure.x]
             for p in points
-            if figure.x in p.arm
+            if figure.x != parameter and figure.x in {**p.arm, **p.at}
         },
     )
 
@@ -171,7 +171,19 @@ def _parameter(definition: Definition, figure: Figure) -> str:
     if figure.y.startswith(CURVES):
         return figure.x if figure.x in CLOCKS else "images"
     inner = [each.name for each in figure.points if each.name != figure.line]
+    if figure.line is None and _is_in_words(figure):
+        inner.remove(figure.x)  # what is compared stands along x
     return figure.x if figure.x in inner else inner[0] if inner else ""
+
+
+def _is_in_words(figure: Figure) -> bool:
+    """Whether x is an axis of the points whose labels are no numbers."""
+    labels = [c.label for each in figure.points if each.name == figure.x for c in each.choices]
+    try:
+        [float(label) for label in labels]
+    except ValueError:
+        return True
+    return False
 
 
 def _is_time(figure: Figure, parameter: str) -> bool:

@@ -210,6 +210,17 @@ def test_arms_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> Non
     assert "quality (kid) against encoder" in page.read_text()
 
 
+def test_words_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> None:
+    words = left_ablation.axis("words", "cascade.sr.prompt", ["same", "blue"])
+    content = left_ablation.Figure("content", (), (words,), "words", "alignment", None)
+    made = plan(["one"], figures=[content])
+    entries = leave(tmp_path, made, lambda m, arm, at, seed: (at == "same") + 0.01 * seed)
+    page = ablation_report.write(made, entries, tmp_path)
+    (known,) = facts(page)["figures"]
+    assert known["arms"] == ["same", "blue"]
+    assert [each["better"] for each in known["apart"]] == ["same"]
+
+
 def test_the_index_says_what_was_found_of_a_claim(tmp_path: Path) -> None:
     claim, *_ = paper_claim.of(["4a"])
     row = {"metric": "kid", "better": "b", "worse": "a", "value": -2.0, "interval": [-2.5, -1.5]}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from imagen_lit.ablation import definition
 from imagen_lit.report import paper_claim
 
 
@@ -37,3 +38,20 @@ def test_numbers_stand_only_where_the_paper_prints_some() -> None:
 )
 def test_what_a_claim_expects_of_two_arms(one: str, two: str, better: str | None) -> None:
     assert paper_claim.expected_better(paper_claim.of(["4a"]), one, two) == better
+
+
+@pytest.mark.parametrize("scale", definition.scales())
+def test_every_order_names_arms_of_our_ablations(scale: str) -> None:
+    """Of each claim that scores decide, an ablation that redraws it has two of its arms."""
+    pairs: dict[str, bool] = {}
+    for name in definition.names():
+        read = definition.read(name, scale)
+        for figure in read.figures:
+            axes = (*read.arms, *figure.points)
+            labels = [choice.label for each in axes for choice in each.choices]
+            for claim in paper_claim.of(figure.paper):
+                known = [[one for one in order if one in labels] for order in claim.orders]
+                has_pair = any(len(order) > 1 for order in known)
+                pairs[claim.names] = pairs.get(claim.names, False) or has_pair
+    decided = {claim.names for claim in paper_claim.claims() if claim.orders}
+    assert decided & pairs.keys() and [n for n in decided & pairs.keys() if not pairs[n]] == []
