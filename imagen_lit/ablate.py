@@ -70,6 +70,7 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         print("\n".join(status_table.lines(plan, entries)))
         if not cells:
             print(_nothing_to_do(entries, state))
+            report(plan, runs)
             return
         launcher = config.build(cfg.launcher)
         _refuse_by_hand(cells)

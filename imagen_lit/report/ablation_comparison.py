@@ -33,6 +33,11 @@ class Comparison:
     over: str = ""
 
     @property
+    def is_tested(self) -> bool:
+        """Whether chance could be told from a difference here."""
+        return self.verdict is not None and self.verdict.chance is not None
+
+    @property
     def is_apart(self) -> bool:
         """Whether the two arms can be told apart."""
         return self.verdict is not None and self.verdict.is_apart

@@ -82,12 +82,13 @@ def points(marks: Marks, runs: Path) -> list[Block]:
         for row in sheet
     ]
     table = Table((*heads, f"minus {first} [95 %]"), texts)
-    return [table, Sheet(POINTS, sheet, f"{marks.figure.name}_points")]
+    shown_table = [table] if marks.parameter else []
+    return [*shown_table, Sheet(POINTS, sheet, f"{marks.figure.name}_points")]
 
 
 def shown(marks: Marks, comparisons: Sequence[Comparison]) -> Iterator[str]:
     """For each score, the smallest difference that this plan finds with 80 % chance."""
-    tests = sum(each.verdict is not None for each in comparisons)
+    tests = sum(each.is_tested for each in comparisons)
     for name in marks.scores:
         places = marks.places[-1:] if marks.in_time else marks.places
         spread = ablation_comparison.spread(marks, name, places)
@@ -109,14 +110,19 @@ def shown(marks: Marks, comparisons: Sequence[Comparison]) -> Iterator[str]:
 def _what(marks: Marks, comparisons: Sequence[Comparison]) -> str:
     place = "the last place" if marks.in_time else "the mean over the places"
     what = f"{place} of its line that both arms have" if marks.parameter else "its one mark"
-    tests = sum(each.verdict is not None for each in comparisons)
-    return (
+    tests = sum(each.is_tested for each in comparisons)
+    has_seeds = marks.planned_seeds > 1
+    words = (
         f"Of each training, {what} counts. Two arms are told apart where the interval of their "
-        "difference over trainings leaves out zero and chance, after Holm's correction for all "
-        f"comparisons of this report ({tests:,} of them in this figure), is below 5 %. “Over "
-        "prompts”: the difference of these very trainings, prompt by prompt with the same seeds; "
-        "it says nothing about other trainings."
+        f"difference over {'trainings' if has_seeds else 'prompts'} leaves out zero and chance, "
+        f"after Holm's correction for all comparisons of this report ({tests:,} of them in this "
+        "figure), is below 5 %."
     )
+    also = (
+        " “Over prompts”: the difference of these very trainings, prompt by prompt with the same "
+        "seeds; it says nothing about other trainings."
+    )
+    return words + (also if has_seeds else "")
 
 
 def _of_first(
@@ -139,7 +145,7 @@ def _arm(marks: Marks, name: str, arm: str, comparisons: Sequence[Comparison]) -
     verdict = None if own is None else own.verdict
     tested: tuple[Any, ...] = (None, None, "", "")
     if own is not None and verdict is not None:
-        apart = "yes" if own.is_apart else "no"
+        apart = ("yes" if own.is_apart else "no") if own.is_tested else "untested"
         tested = verdict.difference.p_value, verdict.chance, apart, own.over
     found = None if verdict is None else verdict.difference
     counts = len(values), marks.planned_seeds, " ".join(places)
@@ -150,10 +156,15 @@ def _arm(marks: Marks, name: str, arm: str, comparisons: Sequence[Comparison]) -
 def _texts(marks: Marks, row: tuple[Any, ...]) -> tuple[str, ...]:
     """A row of SHEET for people."""
     cells = dict(zip(SHEET, row, strict=True))
-    verdict = {"yes": "can be told apart", "no": "cannot be told apart"}
+    verdict = {
+        "yes": "can be told apart",
+        "no": "cannot be told apart",
+        "untested": "no interval is known",
+    }
     count, of_all = len(cells["places"].split()), 1 if marks.in_time else len(marks.places)
     some = f", at {count} of {of_all} places" if count < of_all and marks.parameter else ""
-    among = ", over prompts" if cells["over"] == "prompts" else ""
+    is_among = cells["over"] == "prompts" and cells["told_apart"] != "untested"
+    among = ", over prompts" if is_among else ""
     is_first = cells["arm"] == cells["first"]
     minus = cells["minus_first"], cells["minus_low"], cells["minus_high"]
     return (

@@ -22,7 +22,7 @@ def test_a_list_of_values_sets_one_key() -> None:
 
 
 def test_choices_set_several_keys_for_whom_they_say() -> None:
-    node = {"to": ["evaluate"], "choices": {"none": None, "both": {"a": 1, "b": 2}}}
+    node = {"to": ["evaluate"], "choices": {"none": {}, "both": {"a": 1, "b": 2}, "gone": None}}
     none, both = read(node).choices
     assert none.settings == {} and both.settings == {"a": 1, "b": 2}
     assert axis.settings([both], "evaluate") == {"a": 1, "b": 2}

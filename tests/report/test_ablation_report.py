@@ -11,13 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import browser
 import left_ablation
 import numpy as np
 import pytest
 from left_ablation import learning, leave, plan, trade_off
 from test_runs_page import Parsed, check_laws
 
-from imagen_lit.report import ablation_index, ablation_report, figure, paper_claim
+from imagen_lit.report import (
+    ablation_figure,
+    ablation_index,
+    ablation_marks,
+    ablation_report,
+    figure,
+    paper_claim,
+)
 from imagen_lit.report.ablation_answer import AGAINST, AGREE
 
 Value = Callable[[str, str, str, int], float]
@@ -104,6 +112,7 @@ def test_a_single_seed_has_intervals_over_prompts_and_a_sentence_about_it(tmp_pa
     assert "Training seeds were not varied" in text and "over prompts of single trainings" in text
     assert "over training seeds (t)" not in text
     # Kid has no value of each image, so that nothing can be said of a single training.
+    assert "By quality (kid) nothing can be told" in text and "no interval is known" in text
     found = {each["metric"] for each in facts(page)["figures"][0]["apart"]}
     assert found <= {"exact"}
 
@@ -264,3 +273,30 @@ def test_a_report_needs_no_torch() -> None:
     words = "import sys, imagen_lit.report.ablation_report; print('torch' in sys.modules)"
     run = [sys.executable, "-c", words]
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_published_numbers_stand_behind_a_figure_of_their_metric_alone(tmp_path: Path) -> None:
+    table = left_ablation.Figure("table", ("Table 1",), (), "encoder", "quality", None)
+    made = plan(figures=[table])
+    entries = leave(tmp_path, made, apart())
+    page = ablation_report.write(made, entries, tmp_path)
+    assert "The paper's numbers are of fd, and not shown" in page.read_text().replace("&#x27;", "'")
+    marks = ablation_marks.read(made, table, entries, tmp_path)
+    rows = [{"metric": name, "name": "Imagen", "value": 7.27} for name in ("kid", "fd")]
+    texts = []
+    for row in rows:
+        drawing = ablation_figure.draw(marks, [row])
+        assert drawing is not None
+        texts.append(figure.svg(drawing))
+    assert "Imagen 7.27" in texts[0] and "Imagen 7.27" not in texts[1]
+
+
+@pytest.mark.skipif(browser.MISSING, reason="needs chromium and chromedriver")
+def test_no_page_is_wider_than_a_phone(tmp_path: Path) -> None:
+    made = plan()
+    page = ablation_report.write(made, leave(tmp_path, made, apart(), with_images=True), tmp_path)
+    with browser.browser(tmp_path / "browser", 390, 844, is_phone=True) as window:
+        for file in (page, page.parents[1] / "index.html"):
+            window.open(file.as_uri())
+            window.script("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert window.script("return document.documentElement.scrollWidth") <= 390
