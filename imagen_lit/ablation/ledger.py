@@ -93,7 +93,7 @@ def _entry(cell: Cell, runs: Path, needs: Sequence[Entry]) -> Entry:
 
 def _training(cell: Cell, folder: Path) -> Entry:
     attempts = attempt_log.read(folder)
-    images, wanted = max(_saved(folder), default=0), _wanted_images(cell, folder)
+    images, wanted = run_facts.newest_checkpoint(folder), _wanted_images(cell, folder)
     entry = Entry(cell, MISSING, "", attempts, _cost(attempts, images))
     now = state.current(folder)
     extent = f"{images:,} of {wanted:,} images" if wanted else f"{images:,} images"
@@ -156,7 +156,8 @@ def _current_weights(cell: Cell, needs: Sequence[Entry]) -> dict[str, Any] | Non
         if key.startswith("cascade.") and key.endswith(".run"):
             stage = key.split(".")[1]
             folder = Path(str(run))
-            images = cell.settings.get(f"cascade.{stage}.images") or max(_saved(folder), default=0)
+            newest = run_facts.newest_checkpoint(folder)
+            images = cell.settings.get(f"cascade.{stage}.images") or newest
             file = folder / "checkpoints" / f"{int(images):012d}.ckpt"
             if not file.is_file():
                 raise InputError(
@@ -171,11 +172,6 @@ def _wanted_images(cell: Cell, folder: Path) -> int | None:
     if (images := cell.settings.get("stage.images")) is not None:
         return int(images)
     return run_facts.read_total(folder)
-
-
-def _saved(folder: Path) -> list[int]:
-    files = (folder / "checkpoints").glob("*.ckpt")
-    return [int(file.stem) for file in files if file.stem.isdecimal()]
 
 
 def _cost(attempts: Sequence[Attempt], images: int) -> Cost:

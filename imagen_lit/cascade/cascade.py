@@ -92,7 +92,6 @@ class TrainedStage:
         self.place(condition.text.device)
         if lowres is not None:
             augmentation = self.condition.augmentation  # type: ignore[union-attr]
-            assert augmentation is not None
             small = lowres.to(condition.text.device)
             condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
         return self.recipe.draw(

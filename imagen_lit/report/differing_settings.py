@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from imagen_lit.paper import flat_settings
+from imagen_lit.paper.flat_settings import Class
 from imagen_lit.run.run_facts import RunFacts
 
 OWN = ("name", "runs", "notice", "dry_run")  # say nothing about the training
@@ -76,11 +78,7 @@ def _is_copy(column: Sequence[str], other: Sequence[str], missing: str) -> bool:
 
 
 def _is_class(flat: Mapping[str, str], key: str) -> bool:
-    return isinstance(flat.get(key), _Class)
-
-
-class _Class(str):
-    """The short name of what a part is built from."""
+    return isinstance(flat.get(key), Class)
 
 
 def _flat(node: Any, run: RunFacts, key: str = "") -> Iterator[tuple[str, str]]:
@@ -93,7 +91,7 @@ def _flat(node: Any, run: RunFacts, key: str = "") -> Iterator[tuple[str, str]]:
     for name, part in parts.items():
         path = f"{key}.{name}".lstrip(".")
         if name == "_target_" and key and isinstance(part, str):
-            yield key, _Class(_short(part))
+            yield key, Class(flat_settings.short(part))
         elif path not in OWN and not (key == "trainer" and _is_repeated(name, part, run)):
             yield from _flat(part, run, path)
     if not parts:
@@ -103,13 +101,6 @@ def _flat(node: Any, run: RunFacts, key: str = "") -> Iterator[tuple[str, str]]:
 def _is_repeated(name: object, part: Any, run: RunFacts) -> bool:
     own = run.settings.get(name) if name in COPIES else None
     return own is not None and part in (own, list(own.values()) if isinstance(own, dict) else None)
-
-
-def _short(target: str) -> str:
-    """`Muon` of a class, `snr_plus_one` of a function, `T5Model.from_pretrained` of a method."""
-    words = target.split(".")
-    first = next((n for n, word in enumerate(words) if word[:1].isupper()), -1)
-    return ".".join(words[first:])
 
 
 def _text(word: str, value: Any, run: RunFacts) -> str:

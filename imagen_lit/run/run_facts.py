@@ -89,13 +89,13 @@ def read(folder: Path, name: str) -> RunFacts:
                 series.setdefault(key, []).append((images, *value))
         if isinstance(sheet := row.get("preview"), str) and _is_sheet(folder, sheet):
             previews[images] = folder / sheet
-    seen = [int(row["images"]) for row in rows] + _checkpoints(folder)
+    seen = [int(row["images"]) for row in rows] + [newest_checkpoint(folder)]
     return RunFacts(
         folder,
         name,
         settings,
         state.current(folder),
-        max(seen, default=0),
+        max(seen),
         latest,
         lowest,
         series,
@@ -109,6 +109,12 @@ def read_total(folder: Path) -> int | None:
     """How many images the run in a folder shall see; None where its settings do not say."""
     total = _settings(folder, []).get("stage", {}).get("images")
     return total if type(total) is int else None
+
+
+def newest_checkpoint(folder: Path) -> int:
+    """After how many images the newest checkpoint of a run was saved; 0 where there is none."""
+    files = (folder / "checkpoints").glob("*.ckpt")
+    return max((int(file.stem) for file in files if file.stem.isdecimal()), default=0)
 
 
 def _settings(folder: Path, notes: list[str]) -> dict[str, Any]:
@@ -178,11 +184,6 @@ def _is_sheet(folder: Path, name: str) -> bool:
         return os.path.basename(name) == name and (folder / name).is_file()
     except (OSError, ValueError):  # a name that no file can have
         return False
-
-
-def _checkpoints(folder: Path) -> list[int]:
-    files = (folder / "checkpoints").glob("*.ckpt")
-    return [int(file.stem) for file in files if file.stem.isdecimal()]
 
 
 def _changed(folder: Path) -> float:

@@ -82,7 +82,7 @@ class TextAndLowRes:
     factor: int = 4
     drop: float = 0.1
     max_aug_level: float = 1.0
-    augmentation: Augmentation | None = None
+    augmentation: Augmentation = None  # type: ignore[assignment]  # None: the noise of these levels
     kernel: str = "box"
     null_text: NullText = field(default_factory=MaskedZeros)
 
@@ -97,7 +97,6 @@ class TextAndLowRes:
     def for_training(self, batch: Batch, seed: int) -> Condition:
         """The text, the augmented low-resolution image and its log-SNR."""
         lowres = small_image(batch["image"], self.factor, self.kernel)
-        assert self.augmentation is not None
         augmented, logsnr = self.augmentation.for_training(lowres, seed, batch["position"])
         return Condition(*_drop_text(batch, seed, self.drop), augmented, logsnr)
 
