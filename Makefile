@@ -6,13 +6,23 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo rate test lint format rooms clean
+.PHONY: help setup demo ablation rate test lint format rooms clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## train the laptop cascade and show its images (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
+
+# Three questions of the paper, three trainings an arm; the base's trainings are shared. Fewer points than the files have.
+ABLATE := $(BIN)/python -m imagen_lit.ablate
+
+ablation: $(READY) ## three of the paper's ablations on a laptop, with their reports
+	$(ABLATE) text_encoder 'only.encoder=[t5_nano_random,t5_nano]' \
+	  'figures.trade_off.points.weight.values=[1,3,8]' 'figures.learning.points.age.values=[8_000,16_000]'
+	$(ABLATE) thresholding 'figures.trade_off.points.weight.values=[1,4,16]' \
+	  'figures.saturation.points.weight.values=[1,4,16]'
+	$(ABLATE) augmentation 'only.augmentation=[none,truncated_noise]'
 
 # Held-out prompts, eight images each, by the demo's first checkpoint that is still there and by its last.
 RATED := ["a picture of a pink diamond under a large pink triangle","a small cyan triangle","one yellow square", \
