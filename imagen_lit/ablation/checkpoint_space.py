@@ -30,10 +30,9 @@ def _bytes_of_one(cfg: DictConfig) -> int:
     import torch  # seconds, which a status need not wait for
 
     from imagen_lit.run import estimate
-    from imagen_lit.stage.training import Stage
 
     with torch.device("meta"):
-        stage: Stage = config.build(cfg.stage)
+        stage = config.build(cfg.stage)
         stage.configure_optimizers()
     edge: Any = OmegaConf.select(cfg, "data.crop") or cfg.data.size
     size = estimate.estimate(stage, cfg.data.batch_size, edge, cfg.text.width)
