@@ -116,6 +116,6 @@ def _disk(needed: int, runs: Path) -> str:
     if needed > free:
         raise InputError(
             f"the checkpoints take {needed / GB:,.1f} GB, and the disk of {runs} has "
-            f"{free / GB:,.1f} GB free. Make room on it, or set runs=... to a larger disk."
+            f"{free / GB:,.1f} GB free. Set runs=... to a larger disk, or free some space."
         )
     return f"{needed / GB:,.2f} GB of checkpoints; {free / GB:,.0f} GB are free"

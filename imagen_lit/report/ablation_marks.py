@@ -89,7 +89,7 @@ def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> 
         arm, along = _arm(definition, figure, parameter, point), _along(point, parameter)
         if figure.y.startswith(CURVES):
             found = list(_curve(plan, figure, point, arm, runs))
-            why = "" if found else f"its training has no {figure.y} yet"
+            why = "" if found else _no_curve(plan, figure, point, runs)
         else:
             mark, why = _mark(plan, figure, point, entries, runs, protocols, scores)
             found = [] if mark is None else [replace(mark, arm=arm, along=along)]
@@ -237,6 +237,14 @@ def _curve(plan: Plan, figure: Figure, point: Point, arm: str, runs: Path) -> It
         row = {"value": value, "interval": ends or None, "protocol": ""}
         if figure.x in ("images", *clock):
             yield Mark(arm, f"{images:g}", point.seed, name, {figure.y: row}, clock)
+
+
+def _no_curve(plan: Plan, figure: Figure, point: Point, runs: Path) -> str:
+    """Why the curve of a training is empty."""
+    name = training(plan, point)
+    if run_facts.read(runs / name, name).series.get(figure.y):
+        return f"the {figure.x} of its training are not known"
+    return f"its training has no {figure.y} yet"
 
 
 def _of_one_protocol(

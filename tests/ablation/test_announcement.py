@@ -65,7 +65,7 @@ def test_a_probe_of_bench_gives_the_hours_of_its_training(tmp_path: Path) -> Non
 def test_too_little_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(announcement.shutil, "disk_usage", lambda place: usage(10, 9, 1))
-    with pytest.raises(InputError, match=r"GB free\. Make room on it, or set runs="):
+    with pytest.raises(InputError, match=r"GB free\. Set runs=\.\.\. to a larger disk"):
         said(tmp_path, done=0)
 
 

@@ -193,11 +193,16 @@ def test_a_clock_as_axis(tmp_path: Path, x: str) -> None:
 
 
 def test_a_loss_as_score_is_read_from_the_trainings(tmp_path: Path) -> None:
-    loss = left_ablation.Figure("loss", (), (), "images", "val/loss", "encoder")
-    made = plan(figures=[loss])
+    losses = [
+        left_ablation.Figure(x, (), (), x, "val/loss", "encoder") for x in ("images", "flops")
+    ]
+    made = plan(figures=losses)
     page = ablation_report.write(made, leave(tmp_path, made, alike(0)), tmp_path)
-    (found,) = facts(page)["figures"]
-    assert found["marks"] == 2 * 3 * 10 and found["compared"] == 1 and found["apart"] == []
+    known, by_work = facts(page)["figures"]
+    assert known["marks"] == 2 * 3 * 10 and known["compared"] == 1 and known["apart"] == []
+    assert by_work["marks"] == 0 and by_work["missing"] == 6
+    assert "the flops of its training are not known" in page.read_text()
+    assert "has no val/loss yet" in ablation_report.write(made, {}, tmp_path / "none").read_text()
 
 
 def test_arms_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> None:
