@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.ablation import (
+    announcement,
     changes,
     definition,
     ledger,
@@ -26,7 +27,7 @@ from imagen_lit.ablation.plan import Plan
 from imagen_lit.ablation.plan import plan as make_plan
 from imagen_lit.basics import chosen_folder, file_lock
 from imagen_lit.basics.did_you_mean import did_you_mean
-from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
 from imagen_lit.launcher.launcher import Queue
@@ -88,10 +89,17 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
             return
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
+        print("\n".join(_announced(plan, entries, cells, runs)), flush=True)
         from imagen_lit import ablate  # by this name, a worker finds it too
 
         launcher.launch(cells, ablate.do_cell, str(cfg.runs), plan.definition.name)
-        print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
+        after = ledger.read(plan, runs)
+        print("\n".join(status_table.lines(plan, after)))
+        if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
+            raise RunError(
+                f"{quantity(failed, 'cell')} failed. Mend what is named above, and type the same "
+                "with retry."
+            )
 
 
 def do_cell(cell: Cell) -> None:
@@ -155,10 +163,18 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
             seen |= own
 
 
-def show_plan(plan: Plan, entries: Mapping[str, Entry]) -> list[str]:
-    """What is to do, as lines that a person may type."""
-    open_cells = [each for each in entries.values() if not each.is_done]
-    return [each.cell.line for each in open_cells]
+def _announced(
+    plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], runs: Path
+) -> list[str]:
+    return announcement.lines(cells, entries, runs, len(plan.definition.seeds))
+
+
+def show_plan(plan: Plan, runs: Path) -> None:
+    """Print what is to do, and the lines that a person may type for it."""
+    entries = ledger.read(plan, runs)
+    cells = [each.cell for each in entries.values() if not each.is_done]
+    print("\n".join(f"# {line}" for line in _announced(plan, entries, cells, runs)))
+    print("\n".join(cell.line for cell in cells))
 
 
 VERBS = ("run", "retry", "plan", "status")
@@ -176,7 +192,7 @@ def main(cfg: DictConfig) -> None:
     runs = chosen_folder.of("runs", cfg.runs)
     plan = planned(cfg)
     if verb == "plan":
-        print("\n".join(show_plan(plan, ledger.read(plan, runs))))
+        show_plan(plan, runs)
     elif verb == "status":
         print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
         if submitted_jobs.is_silent(runs):

@@ -1,11 +1,12 @@
 """Turn images with captions into a collection of WebDataset shards that training can open.
 
-From a folder, a table or the shapes world, shards are written; shards that img2dataset made are
-indexed where they are. How many samples a filter would leave is counted either way. With
+From a folder, a table, the shapes world or emoji, shards are written; shards that img2dataset made
+are indexed where they are. How many samples a filter would leave is counted either way. With
 `--dry-run` no shard is written; for shards that already exist, only their indexes are.
 """
 
 from collections import Counter as Counts
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from imagen_lit.data.hash_set import HashSet
 from imagen_lit.data.selection import select
 from imagen_lit.data.shard_files import statistics
 from imagen_lit.data.shard_files.collection import Collection, read_manifest
+from imagen_lit.data.source.emoji import Emoji
 from imagen_lit.data.source.shapes import Shapes
 from imagen_lit.data.source.shards import Shards
 
@@ -38,16 +40,41 @@ def main(cfg: DictConfig) -> None:
                 f"folder={cfg.folder} is set, but shards stay where they are, in {source.path}. "
                 "Leave folder= out."
             )
-        folder = source.path
+        folders = [source.path]
     elif is_dry:
-        print(_counts(*_preview(source, chosen)))
+        for name, part in _parts(source).items():
+            heading = [f"{name}:"] if name else []
+            print("\n".join([*heading, _counts(*_preview(part, chosen))]))
         return
     else:
-        folder = _target(cfg.folder, source)
-        identity = OmegaConf.to_container(cfg.source, resolve=True)
-        shards = build.build(source, identity, folder, cfg.per_shard, cfg.workers)
+        folders = _write(cfg, source)
+    for folder in folders:
+        _survey(folder, chosen, cfg.workers)
+
+
+def _parts(source: Any) -> Mapping[str, build.Source]:
+    """The sources that become a folder each, by its name; most sources are one."""
+    return source.parts() if isinstance(source, Emoji) else {"": source}
+
+
+def _write(cfg: DictConfig, source: Any) -> list[Path]:
+    """Write the missing shards; return the folders of them."""
+    folder = _target(cfg.folder, source)
+    identity = OmegaConf.to_container(cfg.source, resolve=True)
+    folders = []
+    for name, part in _parts(source).items():
+        folders.append(folder / name)
+        own = {"part": name, "source": identity} if name else identity
+        shards = build.build(part, own, folders[-1], cfg.per_shard, cfg.workers)
         progress_line.count("shards written", shards)
-    progress_line.count("shards indexed", build.survey(folder, cfg.workers))
+    if isinstance(source, Emoji):
+        source.credits(folder)
+    return folders
+
+
+def _survey(folder: Path, chosen: Filter, workers: int) -> None:
+    """Index a folder of shards, and say what it holds, and what a filter would leave of it."""
+    progress_line.count("shards indexed", build.survey(folder, workers))
     print(f"{folder}: {_summary(folder)}")
     if chosen.is_active:
         collection = Collection(folder)
@@ -57,9 +84,10 @@ def main(cfg: DictConfig) -> None:
 
 
 def _target(folder: Any, source: Any) -> Path:
-    if folder is None and not isinstance(source, Shapes):
+    own = {Shapes: "datasets/demo", Emoji: "datasets/emoji"}.get(type(source))
+    if folder is None and own is None:
         raise InputError("no folder for the shards is named. Set folder=datasets/<name>.")
-    return chosen_folder.of("folder", "datasets/demo" if folder is None else folder)
+    return chosen_folder.of("folder", own if folder is None else folder)
 
 
 def _preview(source: Any, chosen: Filter) -> tuple[int, Counts[str]]:

@@ -1,9 +1,10 @@
-"""W&B's pages about a run and about a sweep, made by code: which numbers are shown, and where.
+"""W&B's pages about runs, sweeps and ablations, made by code: which numbers are shown, and where.
 
 Every number of metrics.METRICS has its place on the page of a run. A page is made from run folders
 alone; only saving it requires a server and a login. Its outline is printed either way.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ import wandb_workspaces.workspaces as page
 from omegaconf import DictConfig
 from wandb_workspaces import expr
 
-from imagen_lit.basics import chosen_folder
+from imagen_lit.basics import chosen_folder, json_file
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import command
-from imagen_lit.run import metrics, run_folder, wandb_logger
+from imagen_lit.run import metrics, run_folder, wandb_logger, wandb_report
 
 LEARNING = {
     "validation loss": ("val/loss",),
@@ -47,6 +48,8 @@ SPEED = {
     "share of what matrix products reach here": ("speed/share_of_peak",),
     "peak memory, GiB": ("speed/memory_gib",),
     "hours left": ("speed/hours_left",),
+    "seconds of training so far": (metrics.SECONDS,),
+    "FLOPs of training so far": (metrics.FLOPS,),
     "share of the time that previews and their scores take": ("speed/preview_share",),
 }
 BEST = ("val/loss", "score/alignment_all")  # the metrics that compare the members of a sweep
@@ -94,6 +97,25 @@ def of_sweep(configs: Sequence[Mapping[str, Any]], entity: str) -> page.Workspac
     return workspace
 
 
+def of_ablation(
+    facts: Mapping[str, Any], configs: Sequence[Mapping[str, Any]], entity: str
+) -> page.Workspace:
+    """The page of the trainings of an ablation; `facts` are those of its report.json."""
+    names = [config["name"] for config in configs]
+    bars = [panel.BarPlot(title=f"{name}, the last", metrics=[name]) for name in BEST]
+    sections = [
+        page.Section("How do they learn?", panels=_lines(LEARNING), is_open=True),
+        page.Section("Which is best?", panels=[*bars, panel.RunComparer(diff_only="split")]),
+        page.Section("What do they draw?", panels=[_previews()]),
+        page.Section("Are they healthy?", panels=_lines(HEALTH)),
+        page.Section("Are they fast?", panels=_lines(SPEED)),
+    ]
+    title = f"ablation {facts['name']} at scale {facts['scale']}"
+    workspace = _page(configs[0], entity, title, expr.Metric("Name").isin(names), sections)
+    workspace.settings.max_runs = len(configs)
+    return workspace
+
+
 def axes(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The numeric settings in which members differ; of several that change together, the shortest
     key."""
@@ -135,7 +157,7 @@ def _page(
     return page.Workspace(
         entity=entity,
         project=config["logger"]["project"],
-        name=name,
+        name=_title(name),
         sections=sections,
         settings=page.WorkspaceSettings(x_axis="images"),
         runset_settings=page.RunsetSettings(
@@ -144,7 +166,12 @@ def _page(
     )
 
 
-def spec(workspace: page.Workspace) -> dict[str, Any]:
+def _title(name: str) -> str:
+    """A page's name may hold no symbol, such as the + of an ablation's run."""
+    return "".join("-" if unicodedata.category(letter)[0] == "S" else letter for letter in name)
+
+
+def spec(workspace: page.Workspace | panel.Report) -> dict[str, Any]:
     """What is sent to the server, as plain Python; W&B's package has no public API for it."""
     return workspace._to_model().model_dump(by_alias=True, exclude_none=True)
 
@@ -203,21 +230,33 @@ def main(cfg: DictConfig) -> None:
     folder = chosen_folder.of("folder", cfg.folder)
     if cfg.entity is not None and type(cfg.entity) is not str:
         raise InputError(f"entity={cfg.entity} is no W&B name. Set entity=my-team, for example.")
-    folders = runs(folder)
+    is_report = (folder / wandb_report.FILE).is_file()
+    facts = (
+        json_file.read(folder / wandb_report.FILE, "Make the report again.") if is_report else {}
+    )
+    folders = wandb_report.trainings(folder, facts) if is_report else runs(folder)
     configs = [logged(run) for run in folders]
     logged_in = wandb_logger.login_mode() == "online"
     entity = cfg.entity or configs[0]["logger"]["entity"]
     if logged_in and entity is None:
         entity = wandb.Api().default_entity
-    is_run = run_folder.exists(folder)
-    workspace = of_run(configs[0], entity or "") if is_run else of_sweep(configs, entity or "")
+    pages: list[page.Workspace | panel.Report] = []
+    if is_report:
+        workspace = of_ablation(facts, configs, entity or "")
+        panels = [*_lines(LEARNING), _previews()]
+        pages.append(wandb_report.of_ablation(facts, configs, entity or "", panels))
+    elif run_folder.exists(folder):
+        workspace = of_run(configs[0], entity or "")
+    else:
+        workspace = of_sweep(configs, entity or "")
     print(outline(workspace, metric_names(folders)))
+    for each in (workspace, *pages):
+        spec(each)  # a page that could not be sent is an error here too
+        if logged_in:
+            each.save()
+            print(f"saved: {each.url}")
     if not logged_in:
-        spec(workspace)  # a page that could not be sent is an error here too
         print("not saved: W&B is offline here; after `wandb login`, type the same command again")
-        return
-    workspace.save()
-    print(f"saved: {workspace.url}")
 
 
 if __name__ == "__main__":

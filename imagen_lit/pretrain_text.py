@@ -107,10 +107,10 @@ def main(cfg: DictConfig) -> None:
     """Make the encoder, and print how clearly it encodes roles."""
     arguments.whole_numbers(cfg, documents=0, seed=0, width=8)
     if not is_ours(make_command := cfg.text.get("make_command")):
-        cure = f"Type {make_command}, or set" if make_command else "It needs no files. Set"
+        source = f"comes from {make_command}" if make_command else "needs no files"
         raise InputError(
-            f"text={cfg.text.name} is not an encoder that this command makes. {cure} text=t5_nano "
-            "for the demo's own."
+            f"text={cfg.text.name} is not an encoder that this command makes: it {source}. Set "
+            "text=t5_nano for the demo's own."
         )
     require_untrained(cfg.text.name, cfg.documents)
     folder = chosen_folder.of("folder", cfg.folder)

@@ -16,8 +16,8 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.cli import command
-from imagen_lit.report import page, run_list, runs_page
-from imagen_lit.run import run_queue, run_search
+from imagen_lit.report import deviation_table, page, run_list, runs_page
+from imagen_lit.run import run_facts, run_queue, run_search
 
 PAGES = "index.html", "matches.html"  # of all runs, and of those that match, in their folder
 MOST = 20  # names that are listed where none matches
@@ -39,6 +39,17 @@ def show(root: Path, match: str, file: Path) -> list[str]:
     chosen_folder.require_writable("page", file, file.parent)
     runs_page.write(file, listing, root, now)
     return [*run_list.lines(listing, str(root), now), f"the page: {file}"]
+
+
+def deviations(folder: Path) -> list[str]:
+    """How the run in a folder differs from the paper, as lines of Markdown."""
+    run = run_facts.read(folder, str(folder))
+    if not run.settings:
+        raise InputError(
+            f"deviations={folder} holds no run's config.yaml that can be read. Name the folder of "
+            "a run, such as runs/base."
+        )
+    return list(deviation_table.markdown(run.name, run.settings))
 
 
 def _no_run(root: Path, match: str) -> str:
@@ -78,7 +89,10 @@ def _refuse_other_place(root: Path, file: Path, folders: list[Path]) -> None:
 
 @command.main("runs")
 def main(cfg: DictConfig) -> None:
-    """Print the table, and where the page is."""
+    """Print the table, and where the page is; or, of one run, how it differs from the paper."""
+    if cfg.deviations is not None:
+        print("\n".join(deviations(arguments.path("deviations", cfg.deviations))))
+        return
     root, match = chosen_folder.of("runs", cfg.runs), _match(cfg.match)
     own = root / PAGES[bool(match)]
     file = own if cfg.page is None else arguments.path("page", cfg.page)

@@ -12,10 +12,11 @@ from wandb_workspaces.workspaces import internal
 
 from imagen_lit import dashboard
 from imagen_lit.cli import config
-from imagen_lit.run import metrics, run_folder
+from imagen_lit.run import metrics, run_folder, wandb_report
 
 SCORES = [name for name in metrics.METRICS if name.startswith("score/")]
 LOGGED = {*metrics.METRICS, *(f"{name}_{end}" for name in SCORES for end in ("low", "high"))}
+KINDS = ("run", "sweep", "ablation")
 TEXTS = {"skipped_keys"}  # keys of images: metrics.jsonl has them, and no axis could
 
 
@@ -36,6 +37,21 @@ def settings(*words: str) -> dict[str, Any]:
 
 def members() -> list[dict[str, Any]]:
     return [settings("+sweep=demo", f"stage.condition.drop={drop}") for drop in (0.0, 0.1)]
+
+
+def facts() -> dict[str, Any]:
+    """What report.json holds."""
+    names = [each["name"] for each in members()]
+    return {
+        "name": "drop",
+        "scale": "demo",
+        "head": {"Question": "Does it matter?", "Cost": "little"},
+        "cells": 9,
+        "done": 4,
+        "single_seed": "",
+        "trainings": {name: f"arm {number}" for number, name in enumerate(names)},
+        "figures": [{"answer": "By kid no two of the 2 arms can be told apart."}],
+    }
 
 
 def shown(node: Any) -> Iterator[str]:
@@ -59,24 +75,25 @@ def pages() -> dict[str, page.Workspace]:
     return {
         "run": dashboard.of_run(settings(), "someone"),
         "sweep": dashboard.of_sweep(members(), "someone"),
+        "ablation": dashboard.of_ablation(facts(), members(), "someone"),
     }
 
 
-@pytest.mark.parametrize("kind", ["run", "sweep"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_shows_everything_that_is_logged_and_nothing_else(kind: str) -> None:
     names = set(shown(sections(pages()[kind])))
     assert names <= LOGGED
     assert set(metrics.METRICS) - TEXTS <= names
 
 
-@pytest.mark.parametrize("kind", ["run", "sweep"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_curve_has_images_for_its_axis(kind: str) -> None:
     panels = [each for section in sections(pages()[kind]) for each in section["panels"]]
     curves = [each for each in panels if each["viewType"] == "Run History Line Plot"]
     assert curves and {each["config"]["xAxis"] for each in curves} == {"images"}
 
 
-@pytest.mark.parametrize("kind", ["run", "sweep"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_would_be_sent_reads_back_as_the_same_page(kind: str) -> None:
     spec = dashboard.spec(pages()[kind])
     parsed = page.Workspace._from_model(internal.View.model_validate(spec))
@@ -94,6 +111,7 @@ def test_a_page_is_about_its_runs_alone() -> None:
     assert about == {
         "run": [("displayName", "=", "base")],
         "sweep": [("group", "=", "sweep/demo")],
+        "ablation": [("displayName", "IN", ["sweep/demo/drop-0.0", "sweep/demo/drop-0.1"])],
     }
 
 
@@ -139,3 +157,44 @@ def test_a_folder_without_a_run_in_wandb_is_refused(tmp_path: Path) -> None:
     run_folder.claim(tmp_path / cfg.name, cfg)
     with pytest.raises(ValueError, match="not logged to W&B"):
         dashboard.logged(tmp_path / cfg.name)
+
+
+def test_the_report_of_an_ablation_has_its_answers_and_a_set_of_runs_for_each_arm() -> None:
+    panels = [*dashboard._lines(dashboard.LEARNING)]
+    made = wandb_report.of_ablation(facts(), members(), "someone", panels)
+    spec = dashboard.spec(made)
+    text = json.dumps(spec)
+    assert "Does it matter?" in text and "no two of the 2 arms" in text
+    assert "4 of 9 cells are done" in text and "little" not in text
+    (grid,) = [block for block in spec["spec"]["blocks"] if block["type"] == "panel-grid"]
+    sets = grid["metadata"]["runSets"]
+    assert [each["name"] for each in sets] == ["arm 0", "arm 1"]
+    filters = [each["filters"]["filters"][0]["filters"] for each in sets]
+    assert [each[0]["value"] for each in filters] == [[name] for name in facts()["trainings"]]
+    assert set(shown(grid)) <= LOGGED and "val/loss" in set(shown(grid))
+
+
+def test_the_command_makes_both_for_the_report_of_an_ablation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "ablation/demo/reports/drop"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(facts()))
+    with pytest.raises(ValueError, match="no training has begun"):
+        dashboard.main(config.compose("dashboard", [f"folder={folder}"]))
+    cfg = config.compose(
+        "train", ["+sweep=demo", "stage.condition.drop=0.1", "logger=wandb", f"runs={tmp_path}"]
+    )
+    run_folder.claim(tmp_path / cfg.name, cfg)
+    dashboard.main(config.compose("dashboard", [f"folder={folder}"]))
+    output = capsys.readouterr().out
+    assert "ablation drop at scale demo: a page" in output and "not saved" in output
+
+
+def test_a_run_of_an_ablation_has_a_page_though_its_name_holds_a_plus() -> None:
+    config = settings("name=ablation/demo/base/seed-0+text-t5_nano")
+    workspace = dashboard.of_run(config, "someone")
+    assert workspace.name == "ablation/demo/base/seed-0-text-t5_nano"
+    filters = dashboard.spec(workspace)["spec"]["section"]["runSets"][0]["filters"]["filters"]
+    assert filters[0]["value"] == config["name"]

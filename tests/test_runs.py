@@ -152,3 +152,21 @@ def test_the_number_zero_matches_as_any_text_does(
     runs.main(config.compose("runs", [f"runs={tmp_path}", "match=0"]))
     shown = capsys.readouterr().out
     assert "drop-0" in shown and "drop-1" not in shown
+
+
+def test_how_a_run_differs_from_the_paper_is_printed_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = left_runs.leave(tmp_path, "half", {"state": "running"})
+    (folder / "metrics.jsonl").unlink()
+    before = files(tmp_path)
+    runs.main(config.compose("runs", [f"runs={tmp_path}", f"deviations={folder}"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("half against the paper’s 64 × 64 base (stage=base64)")
+    assert "| data · size | 64 (§ 4.1) | 16 | ours, for this run |" in lines
+    assert files(tmp_path) == before
+
+
+def test_a_folder_without_a_config_differs_from_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no run's config\.yaml .* Name the folder"):
+        runs.main(config.compose("runs", [f"deviations={tmp_path}"]))

@@ -51,7 +51,8 @@ def folder_name(differences: Mapping[str, Any]) -> str:
     if is_exact and len(name) <= LONGEST:
         return name
     exact = json.dumps(sorted(differences.items()), sort_keys=True)
-    return f"{name[:LONGEST]}-{hashlib.sha256(exact.encode()).hexdigest()[:6]}"
+    shortest = "+".join(sorted(parts, key=lambda part: (len(part), part)))  # they tell most
+    return f"{shortest[:LONGEST]}-{hashlib.sha256(exact.encode()).hexdigest()[:6]}"
 
 
 def _short(key: str) -> str:

@@ -20,9 +20,9 @@ Preparation = Callable[[Definition, str, Mapping[str, Any]], list[Cell]]
 
 # Of train and evaluate: no image depends on them, and a run is refused if other files take their
 # places; so cells are not named by them.
-NAMELESS = ("trainer", "callbacks", "logger", "device", "tf32", "compile", "batch", "notice")
-NAMELESS += ("feature_folder", "text.device", "data.shards", "data.text", "text.path")
-NAMELESS += ("data.workers", "data.micro_batch_size", "data.decoded_cache_mib")
+NAMELESS: tuple[str, ...] = ("trainer", "callbacks", "logger", "device", "tf32", "compile")
+NAMELESS += ("batch", "notice", "feature_folder", "text.device", "data.shards", "data.text")
+NAMELESS += ("text.path", "data.workers", "data.micro_batch_size", "data.decoded_cache_mib")
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def plan(
         before = prepare(definition, EVALUATE, cell.settings)
         if len(trained) > 1:  # the smaller images are drawn once for all that enlarge them
             smaller = draw(dict(list(trained.items())[:-1]), choices)
-            start = {"start_from": f"{runs}/{smaller.name}"}
-            cell = replace(cell, settings=cell.settings | start)
+            start = f"{runs}/{smaller.name}"
+            cell = replace(cell, settings={**cell.settings, "start_from": start})
             before = [*before, smaller]
         return add(cell, before)
 

@@ -77,13 +77,15 @@ def _frozen(settings: Mapping[str, Any]) -> str:
 
 
 @functools.cache
+def _composed(command: str, frozen: str) -> DictConfig:
+    return config.compose(command, override.words(json.loads(frozen)), with_hydra=True)
+
+
+@functools.cache
 def _plain(command: str, frozen: str) -> tuple[dict[str, Any], dict[str, str | None]]:
     """All settings as they are written, and which option was chosen of each group."""
-    words = override.words(json.loads(frozen))
-    cfg = config.compose(command, words, with_hydra=True)
-    choices = dict(cfg.hydra.runtime.choices)
-    settings: Any = OmegaConf.to_container(cfg, resolve=False)
-    del settings["hydra"]
+    settings: Any = OmegaConf.to_container(_composed(command, frozen), resolve=False)
+    choices = settings.pop("hydra")["runtime"]["choices"]
     return settings, choices
 
 
@@ -105,7 +107,7 @@ def _encoder(settings: Mapping[str, Any]) -> tuple[str, str, str | None]:
 @functools.cache
 def _extractors(frozen: str) -> list[tuple[str, str]]:
     """Path and making command of each network that looks at the images."""
-    cfg = compose(EVALUATE, json.loads(frozen))
+    cfg = _composed(EVALUATE, frozen)
     nodes = [node for each in cfg.metrics.values() for node in each.values()]
     parts = [node for node in nodes if OmegaConf.is_dict(node) and node.get("make_command")]
     return list(dict.fromkeys((str(node.path), str(node.make_command)) for node in parts))

@@ -1,7 +1,7 @@
 """Numbers that a person typed: each function returns the number, or raises an `InputError`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,16 @@ def switch(name: str, value: Any) -> bool:
     if value is not None and type(value) is not bool:
         raise InputError(f"{name}={value!r} is neither true nor false. Set {name}=true, or false.")
     return bool(value)
+
+
+def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
+    """One of a few words."""
+    words = list(allowed)
+    if type(value) is not str or value not in words:
+        raise InputError(
+            f"{name}={value!r} is none of {', '.join(words)}. Set {name}={words[0]}, for example."
+        )
+    return value
 
 
 def finite(name: str, value: Any) -> float:

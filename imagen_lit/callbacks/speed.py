@@ -5,6 +5,9 @@ speed/data_wait           the share of that time spent waiting for a batch
 speed/share_of_peak       FLOPs of the network's training steps / what matrix products reach here
 speed/memory_gib          peak memory so far: of the GPU, or of the process
 speed/hours_left          at this speed
+clock/seconds             of training so far, over all starts: waiting for batches, updates, saving;
+                          neither validations nor previews, nor the time between two starts
+clock/flops               of training so far: images seen x FLOPs of one
 """
 
 import time
@@ -18,6 +21,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from imagen_lit.basics import arguments, hardware
 from imagen_lit.run.health_ranges import MAX_WAIT
+from imagen_lit.run.metrics import FLOPS, SECONDS
 
 PEAK_SECONDS = 0.2  # before the first update: some dozen products
 
@@ -28,6 +32,7 @@ class Speed(Callback):
     def __init__(self, window: float = 60.0) -> None:
         self.window = arguments.positive_number("callbacks.speed.window", window)
         self._peak: float | None = None
+        self._trained = 0.0  # seconds, over all starts; what a killed one did not save is not in it
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Start the clock, and measure the peak."""
@@ -44,7 +49,8 @@ class Speed(Callback):
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Record how long the loop waited for the batch."""
-        self._wait = time.perf_counter() - max(self._since, pl_module.waiting_since)
+        self._waiting_since = max(self._since, pl_module.waiting_since)
+        self._wait = time.perf_counter() - self._waiting_since
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -52,6 +58,7 @@ class Speed(Callback):
         """Log the speed of the last minute, of the updates that are logged."""
         now = time.perf_counter()
         images = len(batch["position"]) * trainer.world_size
+        self._trained += now - self._waiting_since
         self._batches.append((now - self._since, self._wait, images))
         while len(self._batches) > 2 and sum(b[0] for b in self._batches) > self.window:
             self._batches.popleft()
@@ -59,6 +66,7 @@ class Speed(Callback):
         if not pl_module.is_logged:
             return
         seconds, wait, images = (sum(column) for column in zip(*self._batches, strict=True))
+        self._log_clocks(pl_module, self._trained, "cpu")
         rate = images / seconds
         pl_module.log("speed/images_per_second", rate)
         pl_module.log("speed/data_wait", wait / seconds)
@@ -70,6 +78,28 @@ class Speed(Callback):
         if not self._warned and seconds > self.window / 2 and wait / seconds > MAX_WAIT:
             self._warned = True
             _warn_of_wait(wait / seconds)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The row of a validation has the clocks too."""
+        seconds = trainer.strategy.broadcast(self._trained)  # the rows are those of the first rank
+        self._log_clocks(pl_module, seconds, pl_module.device, sync_dist=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How long the weights of the checkpoint have been trained for."""
+        return {"trained": self._trained}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Those of the run that is resumed."""
+        self._trained = float(state_dict["trained"])
+
+    def _log_clocks(self, pl_module: Any, seconds: float, device: Any, **how: Any) -> None:
+        """In float64: a float32 would stand still after some months."""
+        clocks = {SECONDS: seconds}
+        if pl_module.flops is not None:
+            clocks[FLOPS] = float(pl_module.images_seen) * pl_module.flops
+        for name, value in clocks.items():
+            number = torch.tensor(value, dtype=torch.float64, device=device)
+            pl_module.log(name, number, **how)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The time of the validation does not count."""

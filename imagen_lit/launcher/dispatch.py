@@ -7,80 +7,83 @@ from pathlib import Path
 
 from imagen_lit.ablation import cell_log
 from imagen_lit.ablation.cell import Cell
-from imagen_lit.basics.short_form import quantity
 from imagen_lit.launcher.launcher import Work
 from imagen_lit.launcher.worker import Worker
+
+WIDTH = 100
 
 
 class Dispatch:
     """Of `cells`, in topological order, to so many workers."""
 
     def __init__(self, cells: Sequence[Cell], work: Work, runs: str, workers: int) -> None:
-        self.cells, self.work, self.runs, self.most = list(cells), work, runs, workers
+        self.total, self.work, self.runs, self.most = len(cells), work, Path(runs), workers
+        self.numbers = {cell.name: number for number, cell in enumerate(cells, 1)}
         self.waiting = {cell.name: cell for cell in cells}
-        self.failed: dict[str, str] = {}
-        self.count = 0
+        self.failed: set[str] = set()
         self._idle: list[Worker] = []
-        self._busy: dict[Worker, tuple[Cell, float, int]] = {}
+        self._busy: dict[Worker, tuple[Cell, float]] = {}
 
     def run(self) -> None:
         """Until nothing is left that can be done."""
         try:
-            while self._hand_out() or self._busy:
+            self._hand_out()
+            while self._busy:
                 self._await()
+                self._hand_out()
         except KeyboardInterrupt:
-            # The terminal has sent Ctrl-C to the workers too: they save what they can.
-            print("stopping; what is being trained is saved", flush=True)
+            print("stopping; what is being trained is saved first", flush=True)
             raise
         finally:
-            for worker in [*self._idle, *self._busy]:
-                worker.close()
-        if self.failed:
-            print(f"{quantity(len(self.failed), 'cell')} failed or could not be done", flush=True)
+            for worker in self._idle:
+                worker.close(is_busy=False)
+            for worker in self._busy:
+                worker.close(is_busy=True)
 
-    def _hand_out(self) -> bool:
-        """Give every idle worker a cell that can be done; whether there was one."""
-        begun = False
+    def _hand_out(self) -> None:
+        """Give a cell that can be done to each worker that is free, or is still to be started."""
         for name, cell in list(self.waiting.items()):
             if lost := next((need for need in cell.needs if need in self.failed), None):
                 del self.waiting[name]
-                self.failed[name] = f"needs {lost}, which failed"
-                self._print(cell, f"left out: it needs {lost}")
+                self.failed.add(name)
+                self._print(cell, f"left out, because {_short(lost, 50)} failed")
                 continue
-            in_work = {each.name for each, *_ in self._busy.values()}
-            if any(need in self.waiting or need in in_work for need in cell.needs):
-                continue
-            if len(self._busy) >= self.most:
-                break
-            del self.waiting[name]
-            self.count += 1
-            worker = self._idle.pop() if self._idle else Worker(self.work, self.runs)
-            worker.begin(cell)
-            self._busy[worker] = cell, time.monotonic(), self.count
-            self._print(cell, f"begins: {cell.command}", self.count)
-            begun = True
-        return begun
+            unfinished = {*self.waiting, *(each.name for each, _ in self._busy.values())}
+            if len(self._busy) < self.most and not unfinished & set(cell.needs):
+                del self.waiting[name]
+                self._begin(cell)
+
+    def _begin(self, cell: Cell) -> None:
+        self._idle = [worker for worker in self._idle if worker.is_alive]
+        worker = self._idle.pop() if self._idle else Worker(self.work, str(self.runs))
+        worker.begin(cell)
+        self._busy[worker] = cell, time.monotonic()
+        self._print(cell, f"{cell.command} {_short(cell.name, WIDTH - 30)}")
 
     def _await(self) -> None:
-        """Wait for the first worker that is through."""
+        """Wait for the first workers that are through with their cells."""
         ready = connection.wait([worker.connection for worker in self._busy])
         for worker in [each for each in self._busy if each.connection in ready]:
-            cell, start, number = self._busy.pop(worker)
+            cell, start = self._busy.pop(worker)
+            log = cell_log.path(self.runs, cell.name)
             try:
                 reason = worker.result()
                 self._idle.append(worker)
             except (EOFError, OSError):
                 reason = worker.ending()
-                file = cell_log.path(Path(self.runs), cell.name)
-                with file.open("a") as handle:
-                    print(f"\n{cell_log.FAILED}{reason}", file=handle)
+                with log.open("a") as file:
+                    print(f"\n{cell_log.FAILED}{reason}", file=file)
             if reason:
-                self.failed[cell.name] = reason
-                log = cell_log.path(Path(self.runs), cell.name)
-                self._print(cell, f"failed: {reason}\n    its log: {log}", number)
+                self.failed.add(cell.name)
+                self._print(cell, f"failed: {reason}\n    all that it printed: {log}")
             else:
-                self._print(cell, f"done in {time.monotonic() - start:,.0f} s", number)
+                self._print(cell, f"done in {time.monotonic() - start:,.0f} s")
 
-    def _print(self, cell: Cell, words: str, number: int = 0) -> None:
-        place = f"[{number}/{len(self.cells)}] " if number else ""
-        print(f"{place}{cell.name}\n    {words}", flush=True)
+    def _print(self, cell: Cell, words: str) -> None:
+        width = len(str(self.total))
+        print(f"[{self.numbers[cell.name]:{width}}/{self.total}] {words}", flush=True)
+
+
+def _short(name: str, most: int) -> str:
+    """The beginning and the end of a long name: the scale, and what is its own."""
+    return name if len(name) <= most else f"{name[: most // 3]}…{name[1 - most + most // 3 :]}"

@@ -1,7 +1,7 @@
 """A process that does cells, one after another: it imports torch once, and not once for each cell.
 
-What a cell prints goes into its log. When the driver is gone, the worker is told as by Ctrl-C, and
-ends.
+What a cell prints goes into its log. When the driver is gone, the worker is told as by Ctrl-C: it
+saves what it can, and ends.
 """
 
 import ctypes
@@ -36,6 +36,11 @@ class Worker:
         self._process.start()
         theirs.close()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
     def begin(self, cell: Cell) -> None:
         """Let it do a cell."""
         self.connection.send(cell)
@@ -52,30 +57,30 @@ class Worker:
             return "its process was killed, perhaps because the machine ran out of memory"
         return f"its process ended with exit status {code}"
 
-    def close(self) -> None:
-        """Let it end, after the cell that it does."""
+    def close(self, is_busy: bool) -> None:
+        """Let it end; if it does a cell, as by Ctrl-C, so that it saves what it has."""
         self.connection.close()
+        if is_busy and self._process.is_alive():
+            os.kill(self._process.pid or 0, signal.SIGINT)
         self._process.join(PATIENCE)
         if self._process.is_alive():
-            self._process.terminate()
+            self._process.kill()
             self._process.join()
 
 
 def _serve(connection: Connection, work: Work, runs: str, driver: int) -> None:
     interrupt.handle()
+    os.setpgid(0, 0)  # Ctrl-C comes from the driver alone, once
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _end_with(driver)
     command.silence_hints()
-    terminal = os.dup(1)
-    try:
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:
             cell = connection.recv()
             with _output(cell_log.path(Path(runs), cell.name)):
                 reason = _do(cell, work)
             connection.send(reason)
             _free_memory()
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
-        os.dup2(terminal, 1)
 
 
 def _do(cell: Cell, work: Work) -> str:

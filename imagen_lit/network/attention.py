@@ -1,8 +1,8 @@
-"""Attention to text: pooled into the embedding, inside self-attention, or as cross-attention.
+"""Attention of an image's positions: to each other, to the text too, or to the text only.
 
-Shapes: B images, C channels, H W edges, N = H*W positions, L text tokens, D text width, E embedding
-width. A text comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what is in a
-masked position cannot change any output.
+Shapes: B images, C channels, H W edges, N = H*W positions, L text tokens, D text width. A text
+comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what is in a masked
+position cannot change any output.
 """
 
 import torch
@@ -13,32 +13,29 @@ from imagen_lit.basics import arguments
 from imagen_lit.network.layers import group_norm, zero_init
 
 
-class TextPool(nn.Module):
-    """Attention pooling: text [B, L, D] -> [B, E], added to the time embedding (Imagen § 2.5).
+class SelfAttention(nn.Module):
+    """Self-attention that does not see the text, which it takes as the others do."""
 
-    Each head has a learned query over the LayerNormed tokens. A learned null token is always
-    visible, so that an empty text gives a result too.
-    """
+    is_compiled_alone = True
 
-    def __init__(self, text_width: int, width: int, heads: int = 8, head_width: int = 32) -> None:
+    def __init__(
+        self,
+        channels: int,
+        head_width: int,
+        heads: int | None = None,
+        group_width: int = 16,
+    ) -> None:
         super().__init__()
-        self.heads, self.head_width = heads, head_width
-        inner = heads * head_width
-        self.norm = nn.LayerNorm(text_width)
-        self.null_token = nn.Parameter(torch.zeros(1, 1, text_width))
-        self.query = nn.Parameter(torch.randn(heads, 1, head_width))
-        self.key_value = nn.Linear(text_width, 2 * inner)
-        self.out = nn.Sequential(
-            nn.LayerNorm(inner), nn.Linear(inner, width), nn.SiLU(), nn.Linear(width, width)
-        )
+        self.heads, inner = _hidden(channels, head_width, heads)
+        self.norm = group_norm(channels, group_width)
+        self.query_key_value = nn.Linear(channels, 3 * inner)
+        self.out = zero_init(nn.Linear(inner, channels))
 
-    def forward(self, text: Tensor, mask: Tensor) -> Tensor:
-        """text [B, L, D] and mask [B, L] -> [B, E]."""
-        tokens, visible = _with_null_token(self.norm(text), self.null_token, mask)
-        key, value = _heads(self.key_value(tokens), self.heads, 2)
-        query = self.query.to(key.dtype).expand(len(text), -1, -1, -1)
-        pooled = attend(query, key, value, visible)
-        return self.out(pooled.flatten(1))
+    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """x [B, C, H, W] -> the same shape."""
+        positions = _to_positions(self.norm(x))
+        out = attend(*split_heads(self.query_key_value(positions), self.heads, 3))
+        return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
 
 class SelfTextAttention(nn.Module):
@@ -66,8 +63,8 @@ class SelfTextAttention(nn.Module):
     def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
         positions = _to_positions(self.norm(x))
-        query, key, value = _heads(self.query_key_value(positions), self.heads, 3)
-        text_key, text_value = _heads(self.text_key_value(self.text_norm(text)), self.heads, 2)
+        query, key, value = split_heads(self.query_key_value(positions), self.heads, 3)
+        text_key, text_value = split_heads(self.text_key_value(self.text_norm(text)), self.heads, 2)
         visible = torch.cat([mask.new_ones(len(mask), positions.shape[1]), mask], dim=1)
         out = attend(
             query,
@@ -79,7 +76,8 @@ class SelfTextAttention(nn.Module):
 
 
 class TextAttention(nn.Module):
-    """Cross-attention from positions to text only, for images too large for self-attention."""
+    """Cross-attention from positions to text only: beside self-attention, or instead of it where
+    the image is too large for that."""
 
     is_compiled_alone = True
 
@@ -102,24 +100,46 @@ class TextAttention(nn.Module):
 
     def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
-        tokens, visible = _with_null_token(self.text_norm(text), self.null_token, mask)
-        (query,) = _heads(self.query(_to_positions(self.norm(x))), self.heads, 1)
-        key, value = _heads(self.text_key_value(tokens), self.heads, 2)
+        tokens, visible = with_null_token(self.text_norm(text), self.null_token, mask)
+        (query,) = split_heads(self.query(_to_positions(self.norm(x))), self.heads, 1)
+        key, value = split_heads(self.text_key_value(tokens), self.heads, 2)
         out = attend(query, key, value, visible)
         return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
-    """softmax(query key / sqrt(d)) value over the visible positions.
+class SelfThenTextAttention(nn.Module):
+    """A layer of self-attention, then one of cross-attention to the text."""
+
+    def __init__(
+        self,
+        channels: int,
+        text_width: int,
+        head_width: int,
+        heads: int | None = None,
+        group_width: int = 16,
+    ) -> None:
+        super().__init__()
+        self.to_itself = SelfAttention(channels, head_width, heads, group_width)
+        self.to_text = TextAttention(channels, text_width, head_width, heads, group_width)
+
+    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """x [B, C, H, W] -> the same shape."""
+        return self.to_text(self.to_itself(x, text, mask), text, mask)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None = None) -> Tensor:
+    """softmax(query key / sqrt(d)) value over the visible positions, or over all.
 
     In half precision on a CPU as plain products, because the backward pass of the fused kernel is
     several times slower there; in float32 it is the faster one, both forward and backward.
     """
     if query.device.type != "cpu" or query.dtype not in (torch.bfloat16, torch.float16):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
-    hidden = torch.zeros_like(visible, dtype=query.dtype).masked_fill(~visible, float("-inf"))
     affinity = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-    return (affinity + hidden).softmax(-1).to(value.dtype) @ value
+    if visible is not None:
+        hidden = torch.zeros_like(visible, dtype=query.dtype)
+        affinity = affinity + hidden.masked_fill(~visible, float("-inf"))
+    return affinity.softmax(-1).to(value.dtype) @ value
 
 
 def mask_text(text: Tensor, mask: Tensor) -> Tensor:
@@ -143,13 +163,13 @@ def _hidden(channels: int, head_width: int, heads: int | None) -> tuple[int, int
     return heads, heads * (head_width if channels >= head_width else channels)
 
 
-def _with_null_token(tokens: Tensor, null_token: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def with_null_token(tokens: Tensor, null_token: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """The null token followed by the tokens, and which of them are visible."""
     tokens = torch.cat([null_token.to(tokens.dtype).expand(len(tokens), -1, -1), tokens], dim=1)
     return tokens, torch.cat([mask.new_ones(len(mask), 1), mask], dim=1)[:, None, None]
 
 
-def _heads(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
+def split_heads(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
     """[B, N, parts * heads * d] -> `parts` tensors [B, heads, N, d]."""
     return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
 

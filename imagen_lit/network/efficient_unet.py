@@ -4,35 +4,43 @@ Same contract as `unet.UNet`. Three things differ: a level downsamples *before* 
 upsamples *after* them, so that all blocks work on the smaller image; most blocks are at low
 resolution; and skips are scaled by 1/sqrt(2). The last level has attention: to itself and the text
 or, where the image is too large for that, to the text only (`self_attention=False`).
+`conditioning` says how the text enters; by default its keys are concatenated, or cross-attention
+has them where there is no self-attention.
 
 `skips` says how many of a level's block outputs, counted from the last, go to the decoder: 1 as the
 figures draw it, all as in ADM. `heads` times `head_width` may be more than the level's channels. No
 group of a norm has fewer than `group_width` channels. `checkpointing` saves memory for more work.
+
+Switches: `skip_scale` says what is scaled by 1/sqrt(2), and `skip_join` whether the encoder's
+outputs are concatenated or added (`skip.py`); `shortcut` which residual blocks have a convolution
+on it (`layers.py`), `enlargement` the small image's kernel. With `long_skip` the end of the network
+also sees the first convolution's output; with `last_sees_input` the last convolution, of
+`last_kernel` pixels, also sees z and the enlarged image.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imagen_lit.network.attention import SelfTextAttention, TextAttention, TextPool, mask_text
+from imagen_lit.network.attention import mask_text
+from imagen_lit.network.conditioning import Conditioning
+from imagen_lit.network.enlargement import KERNELS, Enlargement
 from imagen_lit.network.layers import (
+    SHORTCUTS,
     LastConv,
     LogSNREmbedding,
     ResidualBlock,
     check_divisible,
+    check_kernel,
     check_levels,
     check_widths,
-    concat_lowres,
     group_norm,
     run_checkpointed,
     zero_init,
 )
-
-SKIP_SCALE = 1 / math.sqrt(2)
+from imagen_lit.network.skip import JOINS, ConcatenatedSkip, Join, NoSkip, join, residual_sum
 
 
 class EfficientUNet(nn.Module):
@@ -53,26 +61,46 @@ class EfficientUNet(nn.Module):
         skips: Sequence[int] | None = None,
         group_width: int = 16,
         checkpointing: bool = False,
+        conditioning: Conditioning | None = None,
+        skip_scale: str = "skips",
+        skip_join: str = JOINS[0],
+        shortcut: str = SHORTCUTS[0],
+        enlargement: str = KERNELS[0],
+        long_skip: bool = True,
+        last_sees_input: bool = True,
+        last_kernel: int = 3,
     ) -> None:
         super().__init__()
         check_levels(channels, blocks, skips=skips)
         check_widths(text_width=text_width, first_channels=first_channels, embedding=embedding)
         check_widths(lowres_channels=lowres_channels, heads=heads)
+        check_kernel(last_kernel)
         embedding = embedding if embedding is not None else 4 * channels[0]
+        if conditioning is None:  # what it was before it could be chosen
+            conditioning = Conditioning(attention="concatenated" if self_attention else "cross")
+        self.text_width = text_width
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding)
-        self.embed_text = TextPool(text_width, embedding)
+        self.embed_text = conditioning.make_pool(text_width, embedding)
+        self.concat_lowres = Enlargement(enlargement)
         self.first = nn.Conv2d(image_channels + lowres_channels, first_channels, 3, padding=1)
-        attention = SelfTextAttention if self_attention else TextAttention
         deepest = len(channels) - 1
         self.skip_counts = list(skips) if skips is not None else [1] * len(channels)
 
         def attend(level: int) -> nn.Module | None:
             if level != deepest:
                 return None
-            return attention(channels[level], text_width, head_width, heads, group_width)
+            make = partial(conditioning.make_attention, self_attention=self_attention)
+            return make(channels[level], text_width, head_width, heads, group_width)
 
-        residual = partial(ResidualBlock, embedding=embedding, group_width=group_width)
+        residual = partial(
+            ResidualBlock,
+            embedding=embedding,
+            group_width=group_width,
+            add=residual_sum(skip_scale),
+            shortcut=shortcut,
+        )
+        join_skip = partial(join, skip_join, scale=skip_scale)
         widths = [first_channels, *channels]
         self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
         for i, width in enumerate(channels):
@@ -82,13 +110,18 @@ class EfficientUNet(nn.Module):
         for i, width in reversed(list(enumerate(channels))):
             count = self.skip_counts[i] - (i == deepest)  # its last output is passed on directly
             self.up[f"level{i}"] = UpBlock(
-                width, widths[i], blocks[i], count, residual, attend(i), checkpointing
+                width, widths[i], blocks[i], count, residual, join_skip, attend(i), checkpointing
             )
-        self.last_norm = group_norm(2 * first_channels, group_width)
-        # The last convolution also sees the input itself: norms remove an image's mean brightness
-        # and colour, and super-resolution from normed features alone drifts in colour.
-        channels_in = 2 * first_channels + image_channels + lowres_channels
-        self.last = zero_init(LastConv(channels_in, image_channels, 3, padding=1))
+        width = first_channels
+        self.join_first: Join = join_skip(width, width) if long_skip else NoSkip(width)
+        width = self.join_first.width
+        self.last_norm = group_norm(width, group_width)
+        # Why it sees the input itself: norms remove an image's mean brightness and colour, and
+        # super-resolution from normed features alone drifts in colour.
+        show_input = ConcatenatedSkip(width, image_channels + lowres_channels)
+        self.show_input: Join = show_input if last_sees_input else NoSkip(width)
+        width, padding = self.show_input.width, last_kernel // 2
+        self.last = zero_init(LastConv(width, image_channels, last_kernel, padding=padding))
 
     def forward(
         self,
@@ -101,7 +134,7 @@ class EfficientUNet(nn.Module):
     ) -> Tensor:
         """The output, in the shape of z."""
         check_divisible(z, len(self.down))
-        inputs = concat_lowres(z, lowres)
+        inputs = self.concat_lowres(z, lowres)
         text = mask_text(text, mask)
         embedding = (
             self.embed_logsnr(logsnr)
@@ -117,8 +150,8 @@ class EfficientUNet(nn.Module):
         skips[-1].pop()
         for block in self.up.values():
             x = block(x, skips.pop(), embedding, text, mask)
-        x = _concat_skip(x, first)
-        return self.last(torch.cat([F.silu(self.last_norm(x)), inputs], dim=1))
+        x = self.join_first(x, first)
+        return self.last(self.show_input(F.silu(self.last_norm(x)), inputs))
 
 
 class DownBlock(nn.Module):
@@ -165,13 +198,14 @@ class UpBlock(nn.Module):
         blocks: int,
         skips: int,
         residual: Callable[..., nn.Module],
+        join_skip: Callable[[int, int], Join],
         attention: nn.Module | None,
         checkpointing: bool,
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            residual(width * (2 if i < skips else 1), width) for i in range(blocks)
-        )
+        joins = [join_skip(width, width) if i < skips else NoSkip(width) for i in range(blocks)]
+        self.joins = nn.ModuleList(joins)
+        self.blocks = nn.ModuleList(residual(each.width, width) for each in joins)
         self.attention, self.checkpointing = attention, checkpointing
         self.upsample = nn.Sequential(
             nn.Conv2d(width, 4 * width_out, 3, padding=1), nn.PixelShuffle(2)
@@ -182,13 +216,9 @@ class UpBlock(nn.Module):
     ) -> Tensor:
         """x at twice the resolution."""
         remaining = list(skips)
-        for block in self.blocks:
-            x = _concat_skip(x, remaining.pop()) if remaining else x
+        for join_next, block in zip(self.joins, self.blocks, strict=True):
+            x = join_next(x, remaining.pop()) if remaining else x
             x = run_checkpointed(block, x, embedding, recompute=self.checkpointing)
         if self.attention is not None:
             x = run_checkpointed(self.attention, x, text, mask, recompute=self.checkpointing)
         return self.upsample(x)
-
-
-def _concat_skip(x: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([x, skip * SKIP_SCALE], dim=1)

@@ -16,6 +16,9 @@ from torch.utils.checkpoint import checkpoint
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.network import doubled_conv
+from imagen_lit.network.skip import Sum, plain_sum
+
+SHORTCUTS = ("where_needed", "always")
 
 
 def group_norm(channels: int, group_width: int = 16) -> nn.GroupNorm:
@@ -50,8 +53,11 @@ class LastConv(nn.Conv2d):
 
 
 class LogSNREmbedding(nn.Module):
-    """log-SNR [B] -> [B, E]: sines of geometric frequencies, then two dense layers (Imagen §
-    2.5)."""
+    """log-SNR [B] -> [B, E]: sines and cosines, then two dense layers.
+
+    That it is the log-SNR, and of 32 frequencies from 0.01 to 10, is ours: the paper names neither
+    (§ 2.5), and a discrete step, which ADM embeds, means nothing without its schedule.
+    """
 
     frequencies: Tensor
     in_float32 = True  # see fsdp.py
@@ -72,6 +78,8 @@ class ResidualBlock(nn.Module):
     Imagen F.1).
 
     `resample` changes the resolution inside the block, on both of its branches ("biggan" blocks).
+    `add` joins them. `shortcut` is a convolution `always` (Imagen Fig. A.27), or only where the
+    widths differ, `where_needed` (ADM).
     """
 
     is_compiled_alone = True
@@ -83,15 +91,19 @@ class ResidualBlock(nn.Module):
         embedding: int,
         resample: nn.Module | None = None,
         group_width: int = 16,
+        add: Sum = plain_sum,
+        shortcut: str = SHORTCUTS[0],
     ) -> None:
         super().__init__()
+        arguments.choice("network.shortcut", shortcut, SHORTCUTS)
+        self.add = add
         self.resample = resample if resample is not None else nn.Identity()
         self.first_norm = group_norm(channels_in, group_width)
         self.first = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.scale_shift = nn.Linear(embedding, 2 * channels)
         self.second_norm = group_norm(channels, group_width)
         self.second = zero_init(nn.Conv2d(channels, channels, 3, padding=1))
-        is_same = channels_in == channels
+        is_same = channels_in == channels and shortcut != "always"
         self.shortcut = nn.Identity() if is_same else nn.Conv2d(channels_in, channels, 1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -99,7 +111,7 @@ class ResidualBlock(nn.Module):
         h = self._first(F.silu(self.first_norm(x)))
         scale, shift = self.scale_shift(F.silu(embedding))[:, :, None, None].chunk(2, dim=1)
         h = self.second(F.silu(self.second_norm(h) * (1 + scale) + shift))
-        return self.shortcut(self.resample(x)) + h
+        return self.add(self.shortcut(self.resample(x)), h)
 
     def _first(self, h: Tensor) -> Tensor:
         """The first convolution, of the picture at its new resolution."""
@@ -142,6 +154,15 @@ def check_widths(**widths: int | None) -> None:
             arguments.whole_number(f"network.{name}", width, 1)
 
 
+def check_kernel(last_kernel: int) -> None:
+    """Raise unless the last convolution's kernel has a middle pixel."""
+    if arguments.whole_number("network.last_kernel", last_kernel, 1) % 2 == 0:
+        raise InputError(
+            f"network.last_kernel={last_kernel} is even, so it has no middle pixel. "
+            "Set network.last_kernel=3, for example."
+        )
+
+
 def check_divisible(z: Tensor, halvings: int) -> None:
     """Raise if the edges of an image cannot be halved so many times."""
     step = 2**halvings
@@ -153,20 +174,6 @@ def check_divisible(z: Tensor, halvings: int) -> None:
             f"are not multiples of {step}. Set data.size={near} or {near + step}, or the same for "
             "data.crop."
         )
-
-
-def concat_lowres(z: Tensor, lowres: Tensor | None) -> Tensor:
-    """The high-resolution image and the low one at its size (bilinear; Cascaded Diffusion § 4),
-    channel by channel, in the memory format of the high one."""
-    if lowres is None:
-        raise InputError(
-            "this network enlarges a smaller image, and the stage provides none. Set "
-            "stage=demo_sr, or network=demo_unet for a stage that draws from text alone."
-        )
-    enlarged = F.interpolate(lowres, size=z.shape[-2:], mode="bilinear", align_corners=False)
-    if z.is_contiguous(memory_format=torch.channels_last):
-        enlarged = enlarged.contiguous(memory_format=torch.channels_last)
-    return torch.cat([z, enlarged], dim=1)
 
 
 def run_checkpointed(block: nn.Module, *inputs: Tensor, recompute: bool) -> Tensor:

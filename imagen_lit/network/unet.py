@@ -8,19 +8,25 @@ the log-SNR of the noise in it. `text_channels` projects the text to fewer chann
 every attention makes its keys and values from it. No group of a norm has fewer than `group_width`
 channels. `checkpointing` saves memory for more work.
 
+Switches: `conditioning` says how the text enters, `skip_scale` what is scaled by 1/sqrt(2), and
+`skip_join` whether the encoder's outputs are concatenated or added (`skip.py`); `shortcut` which
+residual blocks have a convolution on it (`layers.py`), `enlargement` the small image's kernel.
+
 The blocks are in two flat dictionaries whose keys read like a floor plan: `level1_block0`.
 """
 
 from collections.abc import Sequence
 from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imagen_lit.basics import arguments
-from imagen_lit.network.attention import SelfTextAttention, TextPool, mask_text, text_projection
+from imagen_lit.network.attention import mask_text
+from imagen_lit.network.conditioning import Conditioning
+from imagen_lit.network.enlargement import KERNELS, Enlargement
 from imagen_lit.network.layers import (
+    SHORTCUTS,
     Downsample,
     LastConv,
     LogSNREmbedding,
@@ -29,11 +35,11 @@ from imagen_lit.network.layers import (
     check_divisible,
     check_levels,
     check_widths,
-    concat_lowres,
     group_norm,
     run_checkpointed,
     zero_init,
 )
+from imagen_lit.network.skip import JOINS, Join, join, residual_sum
 
 
 class UNet(nn.Module):
@@ -52,28 +58,43 @@ class UNet(nn.Module):
         text_channels: int | None = None,
         group_width: int = 16,
         checkpointing: bool = False,
+        conditioning: Conditioning | None = None,
+        skip_scale: str = "none",
+        skip_join: str = JOINS[0],
+        shortcut: str = SHORTCUTS[0],
+        enlargement: str = KERNELS[0],
     ) -> None:
         super().__init__()
         check_levels(channels, blocks, attention=attention)
         check_widths(text_width=text_width, embedding=embedding, text_channels=text_channels)
         arguments.whole_number("network.lowres_channels", lowres_channels, 0)
         self.checkpointing, self.halvings = checkpointing, len(channels) - 1
+        self.text_width = text_width
+        conditioning = conditioning if conditioning is not None else Conditioning()
         embedding = embedding if embedding is not None else 4 * channels[0]
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding) if lowres_channels else None
-        self.embed_text = TextPool(text_width, embedding)
-        self.project_text = text_projection(text_width, text_channels)
+        self.embed_text = conditioning.make_pool(text_width, embedding)
+        self.project_text = conditioning.make_projection(text_width, text_channels)
+        self.concat_lowres = Enlargement(enlargement)
         self.first = nn.Conv2d(image_channels + lowres_channels, channels[0], 3, padding=1)
         context_width = text_width if text_channels is None else text_channels
 
-        residual = partial(ResidualBlock, embedding=embedding, group_width=group_width)
+        residual = partial(
+            ResidualBlock,
+            embedding=embedding,
+            group_width=group_width,
+            add=residual_sum(skip_scale),
+            shortcut=shortcut,
+        )
 
         def attend(level: int, width: int) -> nn.Module | None:
             if not attention[level]:
                 return None
-            return SelfTextAttention(width, context_width, head_width, group_width=group_width)
+            make = conditioning.make_attention
+            return make(width, context_width, head_width, group_width=group_width)
 
-        self.down, self.up = nn.ModuleDict(), nn.ModuleDict()
+        self.down, self.up, self.joins = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         width, skips = channels[0], [channels[0]]
         for level, out in enumerate(channels):
             if level:
@@ -94,7 +115,9 @@ class UNet(nn.Module):
         )
         for level, out in reversed(list(enumerate(channels))):
             for i in range(blocks[level] + 1):
-                block = residual(width + skips.pop(), out)
+                joined: Join = join(skip_join, width, skips.pop(), skip_scale)
+                self.joins[f"level{level}_block{i}"] = joined
+                block = residual(joined.width, out)
                 self.up[f"level{level}_block{i}"] = _Block(block, attend(level, out))
                 width = out
             if level:
@@ -118,7 +141,7 @@ class UNet(nn.Module):
         text = mask_text(text, mask)
         embedding = self.embed_logsnr(logsnr) + self.embed_text(text, mask)
         if self.embed_lowres_logsnr is not None:
-            z = concat_lowres(z, lowres)
+            z = self.concat_lowres(z, lowres)
             embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
         context, recompute = (embedding, self.project_text(text), mask), self.checkpointing
         x = self.first(z)
@@ -129,8 +152,8 @@ class UNet(nn.Module):
         for block in self.middle:
             x = run_checkpointed(block, x, *context, recompute=recompute)
         for name, block in self.up.items():
-            if not name.endswith("_upsample"):
-                x = torch.cat([x, skips.pop()], dim=1)
+            if name in self.joins:
+                x = self.joins[name](x, skips.pop())
             x = run_checkpointed(block, x, *context, recompute=recompute)
         return self.last(F.silu(self.last_norm(x)))
 

@@ -55,6 +55,8 @@ def arms(plan: Plan, stage: str) -> dict[str, dict[int, Cell]]:
 def _charts(runs: Mapping[int, RunFacts]) -> Iterator[str]:
     names = dict.fromkeys(name for run in runs.values() for name in run.series)
     for name in names:
+        if name.startswith(training_clock.CLOCK):
+            continue
         if "/alignment_" in name and not name.endswith("_all"):
             continue  # of the categories of prompts: the page of runs has them
         for unit in ("images seen", "hours"):
@@ -77,6 +79,10 @@ def _words(runs: Mapping[int, RunFacts]) -> str:
     """For Markdown: the last number of each."""
     lines = []
     for seed, run in runs.items():
-        last = ", ".join(f"{name} {points[-1][1]:.4g}" for name, points in run.series.items())
+        last = ", ".join(
+            f"{name} {points[-1][1]:.4g}"
+            for name, points in run.series.items()
+            if not name.startswith(training_clock.CLOCK)
+        )
         lines.append(f"- seed {seed}, after {run.images:,} images: {last or 'nothing yet'}")
     return "\n".join(lines)

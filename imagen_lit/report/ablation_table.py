@@ -143,9 +143,15 @@ def _texts(marks: Marks, row: tuple[Any, ...]) -> tuple[str, ...]:
         _number(*(cells[name] for name in ("mean", "low", "high"))),
         f"{cells['trainings']} of {cells['planned']}{some}",
         _number(*minus, sign=True),
-        NONE if cells["p_holm"] is None else f"{cells['p_holm']:.2g}",
+        _chance(cells["p_holm"]),
         NONE if is_first else verdict.get(cells["told_apart"], "not yet") + among,
     )
+
+
+def _chance(chance: float | None) -> str:
+    if chance is None:
+        return NONE
+    return "< 0.001" if chance < 0.001 else f"{chance:.2g}"
 
 
 def _prompts(

@@ -19,6 +19,7 @@ from imagen_lit.basics.printable import printable
 from imagen_lit.report import figure, page, score_grid
 
 Cells = Sequence[str]
+NAME = 28  # letters, at most, of a cell that does not break within words
 
 
 class Block(Protocol):
@@ -87,9 +88,7 @@ class Table:
 
     def _cells(self, row: Cells) -> str:
         return "".join(
-            f'<td data-label="{escape(head)}"{_look(cell)}>{page.breakable(cell)}</td>'
-            if "/" in cell or "_" in cell
-            else f'<td data-label="{escape(head)}"{_look(cell)}>{escape(cell)}</td>'
+            f'<td data-label="{escape(head)}"{_look(cell)}>{_breaking(cell)}</td>'
             for head, cell in zip(self.heads, row, strict=True)
         )
 
@@ -250,6 +249,11 @@ def _page(title: str, blocks: Iterable[Block], links: Sequence[tuple[str, str]])
 def _look(cell: str) -> str:
     """A number with its interval stays on one line."""
     return ' class="number"' if cell.endswith("]") else ""
+
+
+def _breaking(cell: str) -> str:
+    """Long keys, paths and commands break behind their dots; names and numbers do not."""
+    return page.breakable(cell) if len(cell) > NAME else escape(cell)
 
 
 def _joined(parts: Iterable[Any]) -> str:

@@ -1,11 +1,12 @@
-"""The curves of runs: losses, and the scores of previews. A run without any gets a sentence."""
+"""The curves of runs: losses, and the scores of previews. A run without any gets a sentence. The
+losses are drawn by images; folded, also by time and by FLOPs, where the rows have them."""
 
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
 from imagen_lit.basics.short_form import quantity
-from imagen_lit.report import chart, page
+from imagen_lit.report import chart, curve_axis, page
 from imagen_lit.run.run_facts import RunFacts
 
 NAMES = {"train/loss": "training", "val/loss": "validation"}
@@ -15,7 +16,7 @@ SCORE = "score/alignment_"
 def losses(runs: Mapping[str, RunFacts]) -> str:
     """The losses of one run (label ""), or of several in one figure."""
     lines = {
-        f"{label} {NAMES[metric]}".strip(): run.series[metric]
+        f"{label} {NAMES[metric]}".strip(): (run, run.series[metric])
         for label, run in runs.items()
         for metric in NAMES
         if _is_number(run, metric)
@@ -24,13 +25,24 @@ def losses(runs: Mapping[str, RunFacts]) -> str:
     words = "".join(f'<p class="soft">{escape(_why_none(run))}</p>' for run in missing)
     if not lines:
         return words
-    return page.figure("loss", chart.curves(lines, "images seen", "loss")) + words
+    return _by_all_axes("loss", lines) + words
 
 
 def comparison(runs: Sequence[RunFacts]) -> str:
     """One loss of each of several runs."""
-    lines = {run.name.rpartition("/")[2]: run.series["val/loss"] for run in runs}
-    return page.figure("validation loss", chart.curves(lines, "images seen", "loss"))
+    lines = {run.name.rpartition("/")[2]: (run, run.series["val/loss"]) for run in runs}
+    return _by_all_axes("validation loss", lines)
+
+
+def _by_all_axes(title: str, lines: curve_axis.Lines) -> str:
+    by_images = {label: points for label, (_, points) in lines.items()}
+    figures = chart.curves(by_images, curve_axis.IMAGES, "loss")
+    folded = "".join(chart.curves(along, name, "loss") for name, along in curve_axis.others(lines))
+    if folded:
+        figures += (
+            f"<details><summary>by time and FLOPs of the training</summary>{folded}</details>"
+        )
+    return page.figure(title, figures)
 
 
 def scores(run: RunFacts) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from imagen_lit.report import health_table, page, run_columns, run_curves
+from imagen_lit.report import deviation_table, health_table, page, run_columns, run_curves
 from imagen_lit.report.differing_settings import Difference
 from imagen_lit.report.run_columns import Evaluations
 from imagen_lit.run.run_facts import RunFacts
@@ -35,7 +35,8 @@ def html(
         f'<p class="soft">{escape(" · ".join(facts))}</p>{problems(run)}'
         f'<div class="plots">{run_curves.losses({"": run})}{run_curves.scores(run)}'
         f"{run_curves.measured(run)}"
-        f"{_settings(differences)}{health_table.html(run)}</div>{_previews(run, folder)}"
+        f"{_settings(differences)}{health_table.html(run)}</div>"
+        f"{deviation_table.html(run.settings)}{_previews(run, folder)}"
         f"{sheets(samples, folder)}{_evaluations(evaluations)}</section>"
     )
 

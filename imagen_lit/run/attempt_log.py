@@ -97,7 +97,7 @@ class AttemptLog:
         """Write how it ended, if it has begun."""
         if self._file is None:
             return
-        row = {"event": "end", "time": _now(), "state": state}
+        row: dict[str, Any] = {"event": "end", "time": _now(), "state": state}
         row |= {"error": error} if error else {}
         row |= {"seconds": round(time.monotonic() - self._began, 1), "kwh": self._meter.kwh()}
         self._append(row | facts)

@@ -19,9 +19,11 @@ FILE = "metrics.jsonl"
 
 MOST_IMAGES = 2**63  # more is no count
 
+SECONDS, FLOPS = "clock/seconds", "clock/flops"  # of the training so far, beside `images`
+
 CATEGORIES = ("all", "one", "two", "count", "word")
 METRICS: tuple[str, ...] = ("train/loss", "train/grad_norm", "train/skipped_updates")
-METRICS += ("skipped_keys", "preview")
+METRICS += ("skipped_keys", "preview", SECONDS, FLOPS)
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
 METRICS += tuple(f"score/alignment_{category}" for category in CATEGORIES)
 METRICS += (  # imagen_lit/callbacks/health.py

@@ -125,8 +125,9 @@ def _missing_data(
         what = "no shards are named" if shards is None else f"there are no shards in {folder}"
         then = ", then add data.shards=<folder>" if shards is None else ""
         yield (
-            f"{what}. Make them of your own images (docs/own_images.md){then}. Type python -m "
-            f"imagen_lit.build_shards folder={folder} for the demo's."
+            f"{what}. Make them of your own images (docs/own_images.md) or of emoji "
+            f"(docs/emoji.md){then}. Type python -m imagen_lit.build_shards folder={folder} for "
+            "the demo's."
         )
     cache = sidecar.find_folder(folder, text)
     is_cached = any(cache.glob("*.safetensors"))

@@ -19,6 +19,7 @@ FILES = (CONFIG, state.STATUS, metrics.FILE)  # a folder with any of them is a r
 UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
 
 LOSSES = ("train/loss", "val/loss")
+SERIES = (*LOSSES, metrics.SECONDS, metrics.FLOPS)
 ENOUGH = 400  # rows of each kind; a curve shows fewer
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,9 +27,9 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class RunFacts:
-    """`latest`, `lowest`: values of each metric. `series`: the points (images, loss) of each loss,
-    (images, share, low, high) of each score. `previews`: (images, sheet) of those that exist.
-    `changed`: seconds since 1970."""
+    """`latest`, `lowest`: values of each metric. `series`: the points (images, value) of each loss
+    and clock, (images, share, low, high) of each score. `previews`: (images, sheet) of those that
+    exist. `changed`: seconds since 1970."""
 
     folder: Path
     name: str
@@ -82,7 +83,7 @@ def read(folder: Path, name: str) -> RunFacts:
             if _is_number(value):
                 latest[key] = float(value)
                 lowest[key] = min(lowest.get(key, latest[key]), latest[key])
-                if key in LOSSES:
+                if key in SERIES:
                     series.setdefault(key, []).append((images, latest[key]))
             elif key.startswith("score/") and _is_score(value):
                 series.setdefault(key, []).append((images, *value))

@@ -27,7 +27,7 @@ from imagen_lit.basics.atomic import write_json, write_text
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_diff
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, evaluation_facts, lock, status
+from imagen_lit.run import checkpoint, earlier_settings, evaluation_facts, lock, status
 from imagen_lit.run.checkpoint_digest import checkpoint_digest
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
@@ -121,7 +121,8 @@ def refuse_other_settings(folder: Path, cfg: DictConfig) -> None:
         )
     if _claims_nothing(folder) or not file.exists():
         return
-    there, here = flatten(plain(read_config(folder))), flatten(plain(cfg))
+    there = earlier_settings.as_now(flatten(plain(read_config(folder))))
+    here = flatten(plain(cfg))
     keys = [k for k in differing_keys(there, here) if k in FIXED or not _is_changeable(k)]
     if not keys:
         return

@@ -10,19 +10,19 @@ from torch import Tensor
 from imagen_lit.basics import json_file
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
-from imagen_lit.text.encoder import HuggingFace
+from imagen_lit.text.text_encoder import TextEncoder
 
 FILE = "empty_caption.json"  # the encoder's fingerprint, and a row of numbers for each token
 
 
-def write(folder: Path, encoder: HuggingFace) -> None:
+def write(folder: Path, encoder: TextEncoder) -> None:
     """Write the file, unless it is there."""
     if not (folder / FILE).exists():
         rows = _encode(encoder).tolist()
         write_json(folder / FILE, {"encoder": encoder.fingerprint(), "vectors": rows})
 
 
-def find(folder: Path | None, encoder: HuggingFace, fingerprint: Mapping[str, str]) -> Tensor:
+def find(folder: Path | None, encoder: TextEncoder, fingerprint: Mapping[str, str]) -> Tensor:
     """The vectors [T, D]: those in the folder, or else of the run's encoder, whose fingerprint the
     sidecars have; refused where neither is there."""
     file = None if folder is None else folder / FILE
@@ -39,6 +39,6 @@ def find(folder: Path | None, encoder: HuggingFace, fingerprint: Mapping[str, st
     return _encode(encoder)
 
 
-def _encode(encoder: HuggingFace) -> Tensor:
+def _encode(encoder: TextEncoder) -> Tensor:
     vectors, mask = encoder.encode([""])
     return vectors[0][mask[0]].cpu()

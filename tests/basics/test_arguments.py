@@ -36,6 +36,13 @@ def test_what_is_not_in_a_range_is_refused(value: object) -> None:
         arguments.number("momentum", value, 0, below=1)
 
 
+@pytest.mark.parametrize("value", ["Mean", "", None, True, 1, ["mean"]])
+def test_what_is_none_of_a_few_words_is_refused(value: object) -> None:
+    assert arguments.choice("pool", "none", ("mean", "none")) == "none"
+    with pytest.raises(InputError, match=r"pool=.* is none of mean, none\. Set pool=mean, for"):
+        arguments.choice("pool", value, ("mean", "none"))
+
+
 def test_lists_of_unequal_lengths_are_refused_with_their_lengths() -> None:
     arguments.equal_lengths("network", channels=[1, 2], blocks=[1, 1], skips=None)
     with pytest.raises(InputError, match=r"network\.channels has 2, network\.blocks has 3: each"):

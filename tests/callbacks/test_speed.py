@@ -27,7 +27,11 @@ class Run:
     def __init__(self, clock: SimpleNamespace, world: int = 1, flops: float | None = FLOPS) -> None:
         self.clock, self.world, self.metrics = clock, world, {}
         self.callback = speed.Speed()
-        self.trainer: Any = SimpleNamespace(precision="bf16-mixed", world_size=world)
+        self.trainer: Any = SimpleNamespace(
+            precision="bf16-mixed",
+            world_size=world,
+            strategy=SimpleNamespace(broadcast=lambda value: value),
+        )
         self.stage: Any = SimpleNamespace(
             flops=flops,
             device=torch.device("cpu"),
@@ -35,7 +39,9 @@ class Run:
             images_seen=0,
             is_logged=True,
             waiting_since=0.0,
-            log=lambda name, value: self.metrics.update({name.removeprefix("speed/"): value}),
+            log=lambda name, value, sync_dist=False: self.metrics.update(
+                {name.removeprefix("speed/"): value}
+            ),
         )
         self.callback.on_train_start(self.trainer, self.stage)
 
@@ -118,3 +124,39 @@ def test_the_time_of_other_callbacks_does_not_count_as_waiting(clock: SimpleName
         run.batch(waits=0.1, works=0.1, draws=0.8)
     run.batch(waits=0.1, works=0.1)
     assert run.metrics["data_wait"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_clock_counts_training_and_neither_validations_nor_previews(
+    clock: SimpleNamespace,
+) -> None:
+    run = Run(clock)
+    run.batch(waits=0.25, works=0.5, draws=100)
+    clock.seconds += 500
+    run.callback.on_validation_epoch_end(run.trainer, run.stage)
+    assert float(run.metrics["clock/seconds"]) == pytest.approx(0.75)
+    run.callback.on_validation_end(run.trainer, run.stage)
+    run.batch(waits=0.25, works=1.0)
+    assert float(run.metrics["clock/seconds"]) == pytest.approx(2.0)
+    assert float(run.metrics["clock/flops"]) == 32 * FLOPS
+    assert run.metrics["clock/seconds"].dtype == torch.float64
+
+
+def test_a_resumed_clock_goes_on_without_the_time_between_two_starts(
+    clock: SimpleNamespace,
+) -> None:
+    first = Run(clock)
+    first.batch(waits=0.5, works=0.5)
+    saved = first.callback.state_dict()
+    first.batch(waits=0.5, works=0.5)  # lost by a kill, as its weights are
+    clock.seconds += 86_400
+    second = Run(clock)
+    second.callback.load_state_dict(saved)
+    second.batch(waits=0.25, works=0.5)
+    assert float(second.metrics["clock/seconds"]) == pytest.approx(1.75)
+
+
+def test_a_small_step_still_moves_the_clock_after_years(clock: SimpleNamespace) -> None:
+    run = Run(clock)
+    run.callback.load_state_dict({"trained": 1e9})
+    run.batch(waits=0.0, works=0.125)
+    assert float(run.metrics["clock/seconds"]) == 1e9 + 0.125

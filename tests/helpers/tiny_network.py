@@ -66,4 +66,4 @@ def doubles(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def text_width(network: nn.Module) -> int:
-    return network.embed_text.null_token.shape[-1]
+    return network.text_width

@@ -206,6 +206,8 @@ def test_the_sweep_of_thresholds_sets_those_of_any_cascades_first_stage(
         (["data=shards"], "captions.Captions"),
         (["data=remote"], "file.TextFile"),
         (["stage=small64"], "captions.Captions"),
+        (["stage=emoji_base"], "captions.ShardCaptions"),
+        (["scale=emoji_gpu"], "captions.ShardCaptions"),
         (["stage=small64", "data=demo"], "shapes.HeldOutPrompts"),
         (["stage=base64", "callbacks=preview", "data/prompts=file"], "file.TextFile"),
     ],

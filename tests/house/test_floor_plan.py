@@ -39,14 +39,15 @@ ROOMS = {
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
+    "paper": {"basics", "cli"},  # whose choice each setting is, by the comments in conf/
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
     "ablation": {"basics", "cli", "run", "evaluation"},
-    "report": {"basics", "run", "evaluation", "ablation"},
+    "report": {"basics", "run", "evaluation", "paper", "ablation"},
     "launcher": {"basics", "cli", "run", "ablation"},
 }
 COMMANDS = {  # the files at the top of the package; each may import `basics` and `cli` too
-    "fetch": set(),
+    "fetch": {"data"},  # the packages of pictures are named there
     "build_shards": {"data"},
     "pretrain_text": {"shapes"},
     "pretrain_clip": {"data", "contrastive"},
@@ -71,6 +72,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
         "build_shards",
         "pretrain_text",
         "pretrain_clip",
+        "randomise_text",
         "embed_text",
         "train",
         "evaluate",
@@ -79,7 +81,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }
 # Configs end here: below, everything is plain Python.
-SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "cascade", "ablation", "launcher"}
+SPEAKS_HYDRA = {*COMMANDS, "cli", "run", "paper", "cascade", "ablation", "launcher"}
 
 # The only imports of the package's own __init__.py.
 FIRST = ("sys", "imagen_lit.cli.bootstrap")

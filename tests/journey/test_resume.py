@@ -97,6 +97,23 @@ def test_a_run_killed_four_times_ends_like_one_never_interrupted(
     assert curve(home / "runs/broken") == curve(uninterrupted), "no gap, and nothing twice"
 
 
+def test_the_clocks_never_go_back_over_a_kill_and_a_resume(home: Path) -> None:
+    """Every row of numbers has the seconds and FLOPs of the training up to it."""
+    words = [word for word in WORDS if word != "~callbacks.speed"]
+    words = [*words, "stage.images=480"]
+    interrupt(home, "clocked", words, signal.SIGKILL, 150)
+    before = curve(home / "runs/clocked")
+    run("train", *words, "name=clocked", folder=home)
+    rows = [row for row in curve(home / "runs/clocked") if "preview" not in row]
+    seconds = [row["clock/seconds"] for row in rows]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+    assert {row["clock/flops"] / row["images"] for row in rows} == {
+        rows[0]["clock/flops"] / rows[0]["images"]
+    }
+    kept = [row for row in before if row in rows]
+    assert kept and len(rows) > len(before), "what was before the checkpoint stays as it was"
+
+
 def test_two_ranks_then_one_then_two_train_the_same_run(
     home: Path, uninterrupted: Path, two_ranks: list[str]
 ) -> None:

@@ -46,12 +46,19 @@ CASES = {
     "adafactor": ["optimizer=adafactor", "network.checkpointing=true"],
     "adamw": ["optimizer=adamw", "data.micro_batch_size=4"],
     "efficient": ["stage=demo_sr"],
+    "learned": ["stage/null_text@stage.condition.null_text=learned"],
+    "encoded": ["stage/null_text@stage.condition.null_text=encoded"],
+    "blur": ["stage=demo_sr", "stage/augmentation@stage.condition.augmentation=blur"],
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_step_that_logs_nothing_reads_nothing(home: Path, case: str) -> None:
-    small = [word for word in TRAIN if case != "efficient" or not word.startswith("network.")]
+    small = [
+        word
+        for word in TRAIN
+        if "stage=demo_sr" not in CASES[case] or not word.startswith("network.")
+    ]
     both = [*small, *QUIET, *CASES[case], "stage.images=32"]
     run("train", *both, "device=cpu", f"name=cpu/{case}", folder=home)
     reads, _ = run_on_accelerator("train", *both, *TRAINER, f"name=lab/{case}", folder=home)

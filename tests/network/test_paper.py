@@ -23,6 +23,7 @@ SIZES = {
     "efficient_unet_600m": (608_394_405, 600),
     "efficient_unet_400m": (394_407_077, 400),
     "efficient_unet_1024_printed": (600_005_797, None),
+    "unet_sr256": (324_040_707, None),  # the control, whose size the paper does not state
 }
 # Of ADM's shape without text, in millions: 192 is its published ADM-64, the others follow.
 ADM = {"unet_300m": 295, "unet_500m": 525, "unet_1b": 992, "unet_2b": 2098}
@@ -111,20 +112,25 @@ def adm(c: int, text: int = 4096, text_projection: bool = True) -> int:
     return total + 2 * width + conv(width, 3)
 
 
-def efficient(blocks: list[int], self_attention: bool, text: int = 4096) -> int:
+def efficient(
+    blocks: list[int], self_attention: bool, text: int = 4096, added: bool = False
+) -> int:
     """The Efficient U-Net of App. F.2 and F.3 with a skip from every block, summed up by hand."""
+    both = 1 if added else 2
     e, widths = 512, [128, 128, 256, 512, 1024]
     total = 2 * (dense(64, e) + dense(e, e)) + pooling(text, e) + conv(6, 128)
     for level, count in enumerate(blocks):
         before, width = widths[level], widths[level + 1]
         last = level == 3
         total += conv(before, width) + count * residual(width, width, e)
-        total += (count - last) * residual(2 * width, width, e) + last * residual(width, width, e)
+        total += (count - last) * residual(both * width, width, e)
+        total += last * residual(width, width, e)
         total += conv(width, 4 * before)
     norms, inner = 2 * 1024 + 2 * text, 8 * 256
     to_text = dense(text, 2 * inner) + dense(inner, 1024)
     own = dense(1024, 3 * inner) if self_attention else dense(1024, inner) + text
-    return total + 2 * (norms + to_text + own) + 2 * 256 + conv(256 + 6, 3)
+    end = both * 128
+    return total + 2 * (norms + to_text + own) + 2 * end + conv(end + 6, 3)
 
 
 @pytest.mark.parametrize("option", SIZES)
@@ -153,7 +159,26 @@ def test_a_base_network_without_its_text_is_of_the_size_of_adm(option: str, mill
 @pytest.mark.parametrize("option", [o for o in SIZES if o.startswith("efficient")])
 def test_an_efficient_network_has_the_size_that_its_blocks_sum_up_to(option: str) -> None:
     cfg = settings(option)
-    assert size(large(option)) == efficient(cfg["blocks"], cfg["self_attention"])
+    kind = cfg["blocks"], cfg["self_attention"]
+    assert size(large(option)) == efficient(*kind)
+    assert size(large(option, skip_join="added")) == efficient(*kind, added=True)
+
+
+def test_a_convolution_on_every_shortcut_is_counted_by_hand() -> None:
+    """Fig. A.27: all blocks on the way down, and the one up whose input no skip widens."""
+    always = size(large("efficient_unet_600m", shortcut="always"))
+    down = zip((2, 4, 8, 8), (128, 256, 512, 1024), strict=True)
+    more = sum(count * conv(width, width, 1) for count, width in down) + conv(1024, 1024, 1)
+    assert always == size(large("efficient_unet_600m")) + more
+
+
+def test_the_demos_control_has_as_many_parameters_as_its_efficient_unet() -> None:
+    sizes = []
+    for option in ("demo_unet_sr", "demo_efficient_unet"):
+        cfg = config.compose("train", ["stage=demo_sr", f"network={option}"])
+        with torch.device("meta"):
+            sizes.append(size(config.build(cfg.network)))
+    assert sizes == [2_305_827, 2_305_749]  # as conf/network/demo_unet_sr.yaml says
 
 
 @pytest.mark.parametrize("option", SIZES)

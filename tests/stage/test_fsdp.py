@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from two_ranks import both_pass
 
+from imagen_lit.network.conditioning import Conditioning
 from imagen_lit.network.layers import LastConv, LogSNREmbedding
 from imagen_lit.network.unet import UNet
 from imagen_lit.stage import fsdp
@@ -17,9 +19,13 @@ from imagen_lit.stage import fsdp
 WIDTH, REDUCE = 8, "reduce_scatter_single"
 
 
-def network() -> UNet:
+# Layers that the network lacks by default.
+SWITCHED = {"conditioning": Conditioning("mean", "cross"), "skip_join": "added"}
+
+
+def network(**switches: Any) -> UNet:
     torch.manual_seed(0)
-    network = UNet(WIDTH, [16, 32], [1, 1], [False, True], 16, 32)
+    network = UNet(WIDTH, [16, 32], [1, 1], [False, True], 16, 32, **switches)
     for parameter in network.parameters():  # no residual block is the identity
         nn.init.normal_(parameter, std=0.1)
     return network
@@ -28,7 +34,8 @@ def network() -> UNet:
 def inputs(count: int) -> tuple[Tensor, ...]:
     g = torch.Generator().manual_seed(1)
     z, text = torch.randn(count, 3, 8, 8, generator=g), torch.randn(count, 5, WIDTH, generator=g)
-    return z, torch.linspace(-10.01, 10.01, count), text, torch.ones(count, 5).bool()
+    mask = torch.arange(count)[:, None].expand(-1, 5) > 0  # the first text is empty
+    return z, torch.linspace(-10.01, 10.01, count), text, mask
 
 
 def check_precision(mesh: Any) -> None:
@@ -52,9 +59,9 @@ def check_precision(mesh: Any) -> None:
     assert torch.equal(last, network().last.weight)
 
 
-def check_micro_batches(mesh: Any) -> None:
+def check_micro_batches(mesh: Any, **switches: Any) -> None:
     """Two micro-batches have the gradient of the whole batch, which travels once."""
-    whole, sharded = network(), network()
+    whole, sharded = network(**switches), network(**switches)
     batch = inputs(4)
     whole(*batch).square().sum().backward()
     fsdp.shard_network(sharded, mesh, bf16=False)
@@ -75,14 +82,16 @@ def check_sharding(rank: int) -> None:
     mesh = init_device_mesh("cpu", (2,))
     check_precision(mesh)
     check_micro_batches(mesh)
+    check_micro_batches(mesh, **SWITCHED)
 
 
 def test_a_sharded_network_computes_the_same_and_sends_its_gradient_once(tmp_path: Path) -> None:
     assert both_pass(check_sharding, tmp_path)
 
 
-def test_every_weight_belongs_to_a_unit() -> None:
-    whole = network()
+@pytest.mark.parametrize("switches", [{}, SWITCHED], ids=["default", "switched"])
+def test_every_weight_belongs_to_a_unit(switches: dict[str, Any]) -> None:
+    whole = network(**switches)
     owned = [each for unit in fsdp.units(whole) for each in unit.parameters()]
     assert {id(each) for each in owned} == {id(each) for each in whole.parameters()}
     assert len(owned) == len(list(whole.parameters()))

@@ -13,6 +13,7 @@ from imagen_lit.data import held_back, transform
 from imagen_lit.data.prompts.prompt_list import repeat, seeds
 from imagen_lit.data.selection import Selection, select
 from imagen_lit.data.shard_files.collection import Collection
+from imagen_lit.data.shard_files.shard_index import HASHES
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,27 @@ class Captions:
 
 
 class ShardCaptions(Captions):
-    """The same of any folder of shards, which holds back `validation` of its samples, whatever data
-    a stage is trained on."""
+    """The same of any folder of shards, whatever data a stage is trained on. It holds back
+    `validation` of its samples; None: all of them, for a folder that training never sees."""
 
     def __init__(
-        self, shards: str, validation: float, count: int, seed: int = 0, seeds_per_prompt: int = 1
+        self,
+        shards: str,
+        validation: float | None,
+        count: int,
+        seed: int = 0,
+        seeds_per_prompt: int = 1,
     ) -> None:
         super().__init__(count, seed, seeds_per_prompt)
-        arguments.number("prompts.validation", validation, 0)
+        if validation is not None:
+            arguments.number("prompts.validation", validation, 0)
         self.shards, self.validation = shards, validation
 
     def of(self, data: Any) -> HeldBackCaptions:
         """Those of its own folder."""
         shards = Collection(self.shards)
-        return self._of(shards, select(shards, None, self.validation))
+        threshold = HASHES if self.validation is None else None
+        return self._of(shards, select(shards, None, self.validation or 0, threshold))
 
 
 def _is_readable(file: bytes, orientation: int) -> bool:
