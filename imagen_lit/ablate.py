@@ -45,7 +45,7 @@ def planned(cfg: DictConfig) -> Plan:
     words: Any = OmegaConf.to_container(cfg.changes)
     seeds: Any = None if cfg.seeds is None else OmegaConf.to_container(cfg).get("seeds")
     changed = changes.read(words, seeds)
-    chosen = definition.read(str(cfg.ablation), str(cfg.scale), changed.definition, changed.only)
+    chosen = definition.read(str(cfg.ablation), str(cfg.at_scale), changed.definition, changed.only)
     return make_plan(
         chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
     )

@@ -10,6 +10,7 @@ from imagen_lit.cli import flags, override
 
 COMMAND = "ablate"
 KEYS = ("ablation", "do")  # of the first bare word, and of the second
+SCALE = "scale="  # in Hydra's eyes a choice of the group conf/scale/, which is that of experiments
 OTHERS = ("train", "evaluate", "settings", "data", "figures", "arms", "only")
 
 
@@ -23,6 +24,8 @@ def expand(command: str, words: Sequence[str]) -> list[str]:
     for word in words[:first]:
         if re.match(rf"~?({'|'.join(OTHERS)})\.", word):
             changes.append(word)
+        elif word.startswith(SCALE):
+            settings.append(f"at_{word}")
         elif keys and re.fullmatch(r"\w+", word):
             settings.append(f"{keys.pop(0)}={word}")
         else:
