@@ -1,0 +1,121 @@
+"""What is said before cells are done: how many, how much they train and draw, how long that takes
+as far as a speed was measured, the disk space, and the smallest difference that they can show.
+"""
+
+import shutil
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from imagen_lit.ablation import preparation
+from imagen_lit.ablation.cell import Cell
+from imagen_lit.ablation.checkpoint_space import checkpoint_bytes
+from imagen_lit.ablation.definition import EVALUATE
+from imagen_lit.ablation.ledger import Entry
+from imagen_lit.basics import chosen_folder, json_file
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.short_form import quantity
+from imagen_lit.evaluation import smallest_difference
+
+PROBE = "probe.json"  # in a run's folder: what `bench … save=true` measured
+GB = 1e9
+
+
+def lines(cells: Sequence[Cell], entries: Mapping[str, Entry], runs: Path, seeds: int) -> list[str]:
+    """A few lines; raises if the disk is too small for the checkpoints."""
+    trainings = [cell for cell in cells if cell.command == "train"]
+    drawings = [cell for cell in cells if cell.command == EVALUATE]
+    others = len(cells) - len(trainings) - len(drawings)
+    learnt = sum(_images(cell) - entries[cell.name].cost.images for cell in trainings)
+    drawn = sum(_prompts(cell) for cell in drawings)
+    counts = [
+        quantity(others, "preparation"),
+        f"{quantity(len(trainings), 'training')} of {quantity(learnt, 'image')}",
+        f"{quantity(len(drawings), 'drawing')} of {quantity(drawn, 'prompt')}",
+    ]
+    text = [f"to do: {', '.join(counts)}"]
+    done = [entry for entry in entries.values() if entry.is_done]
+    text.append(f"hours: {_hours(trainings, drawings, entries, done, runs)}")
+    if trainings:
+        text.append(f"disk: {_disk(checkpoint_bytes(trainings), runs)}")
+    if seeds > 1:
+        text.append(f"with {smallest_difference.sentence(seeds)}")
+    else:
+        text.append("one training seed an arm: how much luck is in a difference stays unknown")
+    return text
+
+
+def _images(cell: Cell) -> int:
+    return int(preparation.setting("train", _shared(cell), "stage.images"))
+
+
+def _prompts(cell: Cell) -> int:
+    own = cell.settings.get("prompts.count")
+    count = own or preparation.setting(EVALUATE, _shared(cell), "prompts.count")
+    return count if type(count) is int else 0
+
+
+def _shared(cell: Cell) -> dict[str, object]:
+    """Its settings without those that change neither images nor prompts, to compose few configs."""
+    skipped = ("seed", "name", "runs", "text")
+    shared = {k: v for k, v in cell.settings.items() if k not in skipped}
+    return {k: v for k, v in shared.items() if not k.startswith("cascade.")}
+
+
+def _hours(
+    trainings: Sequence[Cell],
+    drawings: Sequence[Cell],
+    entries: Mapping[str, Entry],
+    done: Sequence[Entry],
+    runs: Path,
+) -> str:
+    seconds, unknown, bench = 0.0, [], ""
+    for cell in trainings:
+        rate = _probed(runs / cell.name) or _middle(_rates(cell, done))
+        if rate is None:
+            unknown.append(cell)
+            bench = bench or cell.line.replace("imagen_lit.train", "imagen_lit.bench", 1)
+        else:
+            seconds += (_images(cell) - entries[cell.name].cost.images) / rate
+    each = _middle(entry.cost.seconds for entry in done if entry.cell.command == EVALUATE)
+    if each is None and drawings:
+        unknown += drawings
+    seconds += len(drawings) * (each or 0.0)
+    known = f"{seconds / 3600:,.2f} at the speeds measured here" if seconds else ""
+    if not unknown:
+        return known or "none"
+    words = "unknown before the first of its kind is done"
+    if bench:
+        words = f"unknown before a probe: {bench} save=true"
+    return f"{known}; of {quantity(len(unknown), 'cell')} {words}" if known else words
+
+
+def _rates(cell: Cell, done: Sequence[Entry]) -> list[float]:
+    """Images a second of the finished trainings of the same stage."""
+    stage = cell.name.rpartition("/")[0]
+    own = [each for each in done if each.cell.name.rpartition("/")[0] == stage]
+    return [each.cost.images / each.cost.seconds for each in own if each.cost.seconds]
+
+
+def _probed(folder: Path) -> float | None:
+    try:
+        probe = json_file.read(folder / PROBE, "Remove it.")
+        return float(probe["images_per_second"])
+    except (OSError, InputError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _middle(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return statistics.median(values) if values else None
+
+
+def _disk(needed: int, runs: Path) -> str:
+    place = chosen_folder.first_that_exists(runs.absolute()) or Path.cwd()
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise InputError(
+            f"the checkpoints take {needed / GB:,.1f} GB, and the disk of {runs} has "
+            f"{free / GB:,.1f} GB free. Free some space, or set runs=... to a larger disk."
+        )
+    return f"{needed / GB:,.2f} GB of checkpoints; {free / GB:,.0f} GB are free"
