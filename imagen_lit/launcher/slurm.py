@@ -48,7 +48,7 @@ class Slurm:
     def launch(self, cells: Sequence[Cell], work: Work, runs: str, ablation: str) -> None:
         """See `Launcher`."""
         requests = {c.name: job_request(c, self.options, self.drawing_tasks) for c in cells}
-        taken = self.taken_up(Path(runs))
+        taken = _without_stale(cells, self.taken_up(Path(runs)))
         slurm_answer.require([requests[cell.name] for cell in cells if cell.name not in taken])
         facts = {"ablation": ablation, "scale": self.scale, "cluster": queue.cluster()}
         jobs: dict[str, Any] = {}
@@ -101,6 +101,20 @@ class Slurm:
         except KeyboardInterrupt:
             print(f"\n{sweep_watch.interrupted(members)}", flush=True)
             sys.exit(130)
+
+
+def _without_stale(cells: Sequence[Cell], taken: Mapping[str, str]) -> dict[str, str]:
+    """Those jobs in the queue that wait for what they need; the others, whose needs are submitted
+    again now, are cancelled."""
+    current: dict[str, str] = {}
+    submitted = {cell.name for cell in cells if cell.name not in taken}
+    for cell in cells:
+        if cell.name in taken and submitted.isdisjoint(cell.needs):
+            current[cell.name] = taken[cell.name]
+        elif cell.name in taken:
+            submitted.add(cell.name)
+            queue.ask("scancel", taken[cell.name])
+    return current
 
 
 def _submit(
