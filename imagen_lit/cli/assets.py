@@ -52,7 +52,7 @@ def _memory(gpus: int | None) -> int | None:
 
 
 def _unlike(key: str, value: str, usual: str) -> str:
-    """`${unlike:…}`: how a folder's name tells that this is not the usual value, as in the folders of
+    """`${unlike:…}`: how a folder is named after a value that is not the usual one, as in
     ablations."""
     return "" if value == usual else f"+{key}-{value}"
 
