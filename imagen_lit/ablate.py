@@ -7,6 +7,7 @@ imported where they are needed: a status takes a second.
 
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from imagen_lit.basics import chosen_folder, file_lock
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.basics.short_form import quantity
-from imagen_lit.cli import command, config
+from imagen_lit.cli import command, config, console
 from imagen_lit.launcher.launcher import Queue
 
 LOCK = "ablation/driver.lock"
@@ -42,9 +43,8 @@ def planned(cfg: DictConfig) -> Plan:
             f"no ablation is named. Type python -m imagen_lit.ablate <name>, with one of "
             f"{', '.join(definition.names())}."
         )
-    words: Any = OmegaConf.to_container(cfg.changes)
-    seeds: Any = None if cfg.seeds is None else OmegaConf.to_container(cfg).get("seeds")
-    changed = changes.read(words, seeds)
+    typed: Any = OmegaConf.to_container(cfg)
+    changed = changes.read(typed["changes"], typed["seeds"])
     chosen = definition.read(str(cfg.ablation), str(cfg.at_scale), changed.definition, changed.only)
     return make_plan(
         chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
@@ -86,20 +86,30 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         print("\n".join(status_table.lines(plan, entries)))
         if not cells:
             print(_nothing_to_do(entries, state))
+            report(plan, runs)
             return
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
         print("\n".join(_announced(plan, entries, cells, runs)), flush=True)
-        from imagen_lit import ablate  # by this name, a worker finds it too
-
-        launcher.launch(cells, ablate.do_cell, str(cfg.runs), plan.definition.name)
+        work = import_module("imagen_lit.ablate").do_cell  # by this name, a worker finds it too
+        launcher.launch(cells, work, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
         print("\n".join(status_table.lines(plan, after)))
+        report(plan, runs)
         if failed := sum(after[cell.name].state == ledger.FAILED for cell in cells):
             raise RunError(
-                f"{quantity(failed, 'cell')} failed. Mend what is named above, and type the same "
-                "with retry."
+                f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the "
+                "same with retry."
             )
+
+
+def report(plan: Plan, runs: Path) -> None:
+    """Write the report, of what is there, and say where it is."""
+    from imagen_lit.report import ablation_report, deviation_table  # matplotlib takes a second
+
+    entries = ledger.read(plan, runs)
+    page = ablation_report.write(plan, entries, runs, deviations=deviation_table.block)
+    print(f"the report: {page}")
 
 
 def do_cell(cell: Cell) -> None:
@@ -109,27 +119,11 @@ def do_cell(cell: Cell) -> None:
 
 
 def _function(name: str) -> Callable[[DictConfig], Any]:
-    """The command of this name."""
-    match name:
-        case "train":
-            from imagen_lit import train as module
-        case "evaluate":
-            from imagen_lit import evaluate as module
-        case "build_shards":
-            from imagen_lit import build_shards as module
-        case "pretrain_text":
-            from imagen_lit import pretrain_text as module
-        case "pretrain_clip":
-            from imagen_lit import pretrain_clip as module
-        case "randomise_text":
-            from imagen_lit import randomise_text as module
-        case "embed_text":
-            from imagen_lit import embed_text as module
-        case "fetch":
-            from imagen_lit import fetch as module
-        case _:
-            raise InputError(f"{name} is no command that an ablation does. Type it by hand.")
-    return module.main
+    """The command of this name, imported now."""
+    if name not in console.commands():
+        raise InputError(f"{name} is no command that an ablation does. Type it by hand.")
+    function: Callable[[DictConfig], Any] = import_module(f"imagen_lit.{name}").main
+    return function
 
 
 def _nothing_to_do(entries: Mapping[str, Entry], state: str) -> str:
@@ -177,7 +171,7 @@ def show_plan(plan: Plan, runs: Path) -> None:
     print("\n".join(cell.line for cell in cells))
 
 
-VERBS = ("run", "retry", "plan", "status")
+VERBS = ("run", "retry", "plan", "status", "report")
 
 
 @command.main("ablate")
@@ -197,6 +191,8 @@ def main(cfg: DictConfig) -> None:
         print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
         if submitted_jobs.is_silent(runs):
             print("SLURM does not answer here, so what waits in its queue is not in this table")
+    elif verb == "report":
+        report(plan, runs)
     else:
         run(cfg, plan, ledger.FAILED if verb == "retry" else ledger.MISSING)
 

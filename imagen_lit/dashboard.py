@@ -250,13 +250,13 @@ def main(cfg: DictConfig) -> None:
     else:
         workspace = of_sweep(configs, entity or "")
     print(outline(workspace, metric_names(folders)))
-    for each in (workspace, *pages):
-        spec(each)  # a page that could not be sent is an error here too
-        if logged_in:
-            each.save()
-            print(f"saved: {each.url}")
     if not logged_in:
+        spec(workspace)  # a page that could not be sent is an error here too
         print("not saved: W&B is offline here; after `wandb login`, type the same command again")
+        return
+    for each in (workspace, *pages):
+        each.save()
+        print(f"saved: {each.url}")
 
 
 if __name__ == "__main__":

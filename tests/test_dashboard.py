@@ -161,7 +161,7 @@ def test_a_folder_without_a_run_in_wandb_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_of_an_ablation_has_its_answers_and_a_set_of_runs_for_each_arm() -> None:
     panels = [*dashboard._lines(dashboard.LEARNING)]
-    made = wandb_report.of_ablation(facts(), members(), "someone", panels)
+    made = wandb_report.of_ablation(facts(), members(), "", panels)  # an owner is asked for
     spec = dashboard.spec(made)
     text = json.dumps(spec)
     assert "Does it matter?" in text and "no two of the 2 arms" in text
@@ -169,8 +169,8 @@ def test_the_report_of_an_ablation_has_its_answers_and_a_set_of_runs_for_each_ar
     (grid,) = [block for block in spec["spec"]["blocks"] if block["type"] == "panel-grid"]
     sets = grid["metadata"]["runSets"]
     assert [each["name"] for each in sets] == ["arm 0", "arm 1"]
-    filters = [each["filters"]["filters"][0]["filters"] for each in sets]
-    assert [each[0]["value"] for each in filters] == [[name] for name in facts()["trainings"]]
+    values = [each["filters"]["filters"][0]["value"] for each in sets]
+    assert values == [[name] for name in facts()["trainings"]]
     assert set(shown(grid)) <= LOGGED and "val/loss" in set(shown(grid))
 
 

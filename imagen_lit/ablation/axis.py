@@ -39,6 +39,8 @@ class Axis:
 
 def read(name: str, node: Any, to: Sequence[str], allowed: Sequence[str], where: str) -> Axis:
     """The axis in a YAML node; `to` is what its settings are for unless it says so itself."""
+    if isinstance(node, Mapping):
+        node = {key: value for key, value in node.items() if value is not None}
     if (
         not isinstance(node, Mapping)
         or set(node) - KEYS

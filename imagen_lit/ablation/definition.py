@@ -21,7 +21,8 @@ from imagen_lit.cli import assets
 
 EVALUATE = "evaluate"
 # Settings of `evaluate` that measure images and do not change them.
-MEASURES = {"metrics", "features", "text_features", "image_set@reference", "reference"}
+MEASURES = {"metrics", "features", "features@text_features", "text_features"}
+MEASURES |= {"image_set@reference", "reference"}
 HEAD = ("Question", "Expected", "Cost", "Command")  # of the comment that a file begins with
 OF_SCALE = ("cascades", "train", "evaluate", "data", "seeds", "scores", "settings")
 OF_ABLATION = ("arms", "stages", "figures", "scales")

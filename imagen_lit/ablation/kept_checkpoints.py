@@ -26,13 +26,13 @@ def settings(
     if not ages:
         return {}
     last = _of_training(training, setting, "stage.images")
-    for age, figure_name in ages.items():
-        if age > last:
-            raise InputError(
-                f"the figure {figure_name} draws after {age:,} images, and the stage {stage} sees "
-                f"{last:,} of them. Set settings.{stage}.stage.images={age} or more, or other "
-                f"values of its axis, figures.{figure_name}.points.<axis>.values=[...]."
-            )
+    oldest = max(ages)
+    if oldest > last:
+        raise InputError(
+            f"the figure {ages[oldest]} draws after {oldest:,} images, and the stage {stage} sees "
+            f"{last:,} of them. Set settings.{stage}.stage.images={oldest} or more, or other "
+            f"values of its axis, figures.{ages[oldest]}.points.<axis>.values=[...]."
+        )
     return {KEY: sorted(ages)}
 
 

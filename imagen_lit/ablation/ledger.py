@@ -1,4 +1,4 @@
-"""The ledger of an ablation: what has become of each cell, read from the files it left.
+"""The ledger of an ablation: what has become of each cell, by the files that its command left.
 
     missing    nothing has been done, or it was stopped: the next start goes on
     queued     a job of SLURM's waits to do it

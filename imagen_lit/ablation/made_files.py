@@ -22,6 +22,8 @@ def missing(cell: Cell) -> str | None:
         there = {file.stem for file in place.glob("*") if not file.name.startswith(".")}
         lacking = [name for name in names or ["…"] if name not in there]
         return f"{len(lacking)} sidecars" if lacking else None
+    if cell.command == "fetch" and "pictures" in cell.settings:  # it checks each package itself
+        return None if any(place.glob("*.tgz")) else f"packages in {place}"
     if place.suffix or not place.is_dir():  # a file
         return None if place.is_file() else str(place)
     return None if (place / "config.json").is_file() else f"{place}/config.json"

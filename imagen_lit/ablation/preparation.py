@@ -9,6 +9,7 @@ import functools
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -33,11 +34,21 @@ def prepare(definition: Definition, command: str, settings: Mapping[str, Any]) -
     data = definition.data
     if data is None:
         return encoder
-    folder = str(data["folder"])
-    shards = Cell(str(data["command"]), {**(data.get("settings") or {}), "folder": folder}, folder)
-    needs = (shards.name, *(each.name for each in encoder))
-    text = {TEXT: name, "shards": shards.name}
-    return [shards, *encoder, Cell("embed_text", text, f"{shards.name}.text/{name}", needs)]
+    shards = [_shards(each) for each in (data.get("first"), data) if each]
+    shards = [shards[0], *(replace(each, needs=(shards[0].name,)) for each in shards[1:])]
+    last = shards[-1].name
+    needs = (last, *(each.name for each in encoder))
+    text = {TEXT: name} | {k: v for k, v in settings.items() if k.partition(".")[0] == TEXT}
+    read = Cell("embed_text", {**text, "shards": last}, f"{last}.text/{name}", needs)
+    return [*shards, *encoder, read]
+
+
+def _shards(node: Mapping[str, Any]) -> Cell:
+    """A command that makes shards, or fetches what they are made of; `folder` says where."""
+    folder, settings = str(node["folder"]), dict(node.get("settings") or {})
+    if node["command"] == "build_shards":
+        settings = {"folder": folder, **settings}
+    return Cell(str(node["command"]), settings, folder)
 
 
 def differs(command: str, usual: Mapping[str, Any], key: str, value: Any) -> bool:

@@ -49,7 +49,7 @@ def _rows(plan: Plan, entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]
     arms: dict[str, dict[str, None]] = {}
     for points in plan.points.values():
         for point in points:
-            label = ", ".join(point.arm.values())
+            label = ", ".join(point.arm.values()) or "all"
             own = arms.setdefault(label, {})
             own |= dict.fromkeys([*plan.cells[point.cell].needs, point.cell])
     return {label: _row([entries[name] for name in names]) for label, names in arms.items()}

@@ -49,7 +49,8 @@ class SavedImages:
             if difference := settings_diff(*map(flatten, kinds)):
                 raise InputError(
                     f"start_from={folder} has images of stage {stage!r} that were drawn otherwise "
-                    f"than each other ({difference}). Draw them again into one folder."
+                    f"than each other ({difference}). Choose another start_from=..., or draw them "
+                    "again into one folder."
                 )
             first = first or facts
         size = first["cascade"][stage]["size"]
@@ -93,8 +94,7 @@ def _images(folder: Path, stage: str) -> Path:
     raise InputError(
         f"start_from={folder} has no images of stage {stage!r}"
         + (f", only of {', '.join(there)}" if there else "")
-        + ". Set start_from=... to the folder of an evaluation or of samples that has drawn it, "
-        "such as one with stop_after=" + f"{stage}."
+        + ". Set start_from=... to the folder of an evaluation or of samples that has drawn it."
     )
 
 
@@ -104,7 +104,7 @@ def _read(file: Path, request: Request, folder: Path) -> dict[str, Any]:
     if not file.exists():
         raise InputError(
             f"start_from={folder} has no image of {prompt!r} with seed {seed} in {file.parent}. "
-            "Draw it there first, or set prompts that are there."
+            "Set prompts that are there, or draw it there first."
         )
     facts = png_metadata.read(file) or {}
     if (facts.get("prompt"), facts.get("seed")) != request or "cascade" not in facts:

@@ -33,14 +33,26 @@ def refuse_lack(cfg: DictConfig) -> None:
     for key in ("images.path", "reference.path", "start.path"):
         _refuse_missing(key, cfg, "images, or of their statistics")
     if cfg.get("images") is None:
-        for name, stage in cfg.cascade.items():
-            if isinstance(stage, DictConfig) and "run" in stage:
-                _refuse_missing_run(str(name), Path(str(stage.run)))
+        for name in _drawn(cfg):
+            _refuse_missing_run(name, Path(str(cfg.cascade[name].run)))
         if cfg.get("start") is None:
             _refuse_missing("prompts.path", cfg, "prompts")
             _refuse_empty(_path("prompts.path", cfg))
     for name in cfg.metrics:
         _refuse_missing_weights(str(name), cfg)
+
+
+def _drawn(cfg: DictConfig) -> list[str]:
+    """The stages that are drawn; of names that are no stage, all: the command refuses them."""
+    stages = [
+        str(name)
+        for name, stage in cfg.cascade.items()
+        if isinstance(stage, DictConfig) and "run" in stage
+    ]
+    begin, end = cfg.get("start_at"), cfg.get("stop_after")
+    first = stages.index(begin) if begin in stages else int(cfg.get("start_from") is not None)
+    last = stages.index(end) + 1 if end in stages else len(stages)
+    return stages[first:last]
 
 
 def _path(key: str, cfg: DictConfig) -> Path | None:

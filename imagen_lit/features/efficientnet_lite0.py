@@ -30,14 +30,16 @@ class EfficientNetLite0(WeightsExtractor):
         resize: str = "pil_bicubic_antialias",
         batch: int = 4,
         device: str = "auto",
+        make_command: str | None = None,
     ) -> None:
-        super().__init__(path, sha256, resize, batch, device)
+        super().__init__(path, sha256, resize, batch, device, make_command)
 
     @cached_property
     def network(self) -> EfficientNetLite:
         """Loaded once."""
         network = EfficientNetLite()
-        state = weights_file.read("EfficientNet-Lite0", self.path, self.sha256, SOURCE)
+        source = f"Type {self.make_command}." if self.make_command else SOURCE
+        state = weights_file.read("EfficientNet-Lite0", self.path, self.sha256, source)
         weights_file.fill(network, state)
         return network.float().eval().requires_grad_(False).to(self.device)
 

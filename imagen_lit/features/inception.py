@@ -33,14 +33,16 @@ class Inception(WeightsExtractor):
         resize: str = "tf1_bilinear",
         batch: int = 8,
         device: str = "auto",
+        make_command: str | None = None,
     ) -> None:
-        super().__init__(path, sha256, resize, batch, device)
+        super().__init__(path, sha256, resize, batch, device, make_command)
 
     @cached_property
     def network(self) -> InceptionV3:
         """Loaded once."""
         network = InceptionV3()
-        state = weights_file.read("Inception-v3", self.path, self.sha256, SOURCE)
+        source = f"{SOURCE} Or type {self.make_command}." if self.make_command else SOURCE
+        state = weights_file.read("Inception-v3", self.path, self.sha256, source)
         weights_file.fill(network, state, ignore=("fc.", "AuxLogits."))
         return network.float().eval().requires_grad_(False).to(self.device)
 

@@ -8,9 +8,19 @@ from imagen_lit.features.resize import way_of
 
 
 class WeightsExtractor:
-    """The file at `path`, how images are resized (`features/resize.py`), and how many at a time."""
+    """The file at `path`, which `make_command` brings, how images are resized
+    (`features/resize.py`), and how many at a time."""
 
-    def __init__(self, path: str, sha256: str, resize: str, batch: int, device: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        sha256: str,
+        resize: str,
+        batch: int,
+        device: str,
+        make_command: str | None,
+    ) -> None:
+        self.make_command = make_command
         self.path, self.sha256 = Path(path), sha256
         self.resize = way_of(resize)
         self.batch = whole_number("batch", batch, 1)

@@ -45,8 +45,13 @@ def claims(marks: Marks) -> list[Claim]:
 
 def _of_score(marks: Marks, name: str, comparisons: Sequence[Comparison]) -> str:
     own = [each for each in comparisons if each.metric == name]
-    known = [each for each in own if each.verdict is not None]
+    known = [each for each in own if each.is_tested]
     word = marks.words[name]
+    if own and not known and any(each.verdict is not None for each in own):
+        return (
+            f"By {word} nothing can be told: the arms have single trainings, and a {name} has no "
+            "value for each image, whose spread over prompts could be known."
+        )
     if not own:
         return f"By {word} there is nothing to compare: the figure has a single arm."
     if not known:
@@ -82,13 +87,17 @@ def _told(marks: Marks, apart: Sequence[Comparison], own: Sequence[Comparison]) 
         return f"every two arms can be told apart, {ends}: {_list(ranking)}"
     verb = "is better than" if has_order else "has more than"
     clauses = [
-        f"{arm} {verb} {_all_or_list(beaten[arm], marks)}" for arm in ranking if arm in beaten
+        f"{arm} {verb} {_all_or_list(arm, beaten[arm], marks)}" for arm in ranking if arm in beaten
     ]
     return "; ".join(clauses)
 
 
-def _all_or_list(worse: Sequence[str], marks: Marks) -> str:
-    return "all others" if len(worse) == len(marks.arms) - 1 > 1 else _list(worse)
+def _all_or_list(better: str, worse: Sequence[str], marks: Marks) -> str:
+    """The fewer of both: those that are worse, or those that are not."""
+    others = [arm for arm in marks.arms if arm not in (*worse, better)]
+    if len(others) + 1 >= len(worse):
+        return _list(worse)
+    return f"all others but {_list(others)}" if others else "all others"
 
 
 def _expectation(marks: Marks, apart: Sequence[Comparison]) -> str:
@@ -146,11 +155,11 @@ def facts(marks: Marks, comparisons: Sequence[Comparison]) -> dict[str, object]:
         "seeds": marks.planned_seeds,
         "marks": len(marks.marks),
         "missing": len(marks.missing) + len(marks.refused),
-        "compared": sum(each.verdict is not None for each in comparisons),
+        "compared": sum(each.is_tested for each in comparisons),
         "expected": sum(
             paper_claim.expected_better(claims(marks), *each.pair) is not None
             for each in comparisons
-            if each.verdict is not None
+            if each.is_tested
         ),
         "apart": apart,
         "answer": sentence(marks, comparisons),

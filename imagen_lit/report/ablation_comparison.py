@@ -33,6 +33,11 @@ class Comparison:
     over: str = ""
 
     @property
+    def is_tested(self) -> bool:
+        """Whether chance could be told from a difference here."""
+        return self.verdict is not None and self.verdict.chance is not None
+
+    @property
     def is_apart(self) -> bool:
         """Whether the two arms can be told apart."""
         return self.verdict is not None and self.verdict.is_apart
@@ -80,11 +85,11 @@ def difference(
     better = is_higher_better(metric)
     protocol = marks.protocols.get(marks.hash_of(metric), {})
     if len(one) + len(two) > 2:
-        arms = [
-            Arm(arm, list(each.values()), protocol)
-            for arm, each in zip(pair, (one, two), strict=True)
-        ]
-        return places, arm_difference(*arms, better is not False), "trainings"
+        arms = (
+            Arm(pair[0], list(one.values()), protocol),
+            Arm(pair[1], list(two.values()), protocol),
+        )
+        return places, arm_difference(arms[0], arms[1], better is not False), "trainings"
     return places, over_prompts(marks, metric, pair, places, runs), "prompts"
 
 
@@ -95,11 +100,11 @@ def over_prompts(
     is no mean over images, None where the arms have no image in common."""
     better = is_higher_better(metric) is not False
     protocol = marks.protocols.get(marks.hash_of(metric), {})
-    sides = [
+    first, second = (
         ImageScores(arm, _image_values(marks, metric, arm, places, runs), protocol) for arm in pair
-    ]
+    )
     try:
-        return paired_difference(*sides, better)
+        return paired_difference(first, second, better)
     except InputError:
         one, two = (totals(marks, metric, arm, places) for arm in pair)
         seeds = [seed for seed in one if seed in two]

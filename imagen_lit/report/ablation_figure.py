@@ -15,6 +15,8 @@ from imagen_lit.report.ablation_marks import CLOCKS, Marks
 from imagen_lit.report.palette import SOFT
 from imagen_lit.report.trade_off_curve import FAR, outwards
 
+WIDE = 40  # letters of all labels below an axis, before they are turned
+LEGEND = 0.17  # inches of a line of the legend
 LABELS = 16  # with more marks, only the ends of a line are labelled
 UNITS = {"images": "images seen", "seconds": "seconds of training", "flops": "FLOPs of training"}
 
@@ -36,7 +38,8 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
         return None
     y_name = marks.scores[0]
     is_plain = len(marks.scores) > 1
-    drawing, axes = figure.new(_x_words(marks), marks.words[y_name])
+    height = figure.HEIGHT + LEGEND * max(0, len(lines) // 2 - 2)
+    drawing, axes = figure.new(_x_words(marks), marks.words[y_name], height)
     for row in published:
         if row["metric"] == y_name:
             axes.axhline(row["value"], color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
@@ -56,6 +59,7 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
             "linestyle": look.dash if marks.parameter else "none",
             "marker": look.marker,
             "markersize": 4.5,
+            "markerfacecolor": look.colour if number < len(palette.LOOKS) else "none",
             "linewidth": 1.4,
             "label": _label(marks, arm, line),
         }
@@ -80,7 +84,12 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
     if is_plain and marks.parameter:
         _numbers(axes, lines)
     if not is_plain and (names := _names(marks)):
-        axes.set_xticks(range(len(names)), names, rotation=20 if len("".join(names)) > 40 else 0)
+        is_wide = len("".join(names)) > WIDE
+        axes.set_xticks(range(len(names)), names)
+        if is_wide:
+            axes.tick_params(axis="x", labelrotation=35)
+            for label in axes.get_xticklabels():
+                label.set_horizontalalignment("right")
     if len(lines) > 1:
         figure.legend(axes)
     figure.note(drawing, _note(marks, lines, is_plain))
@@ -108,6 +117,9 @@ def spots(marks: Marks, arm: str) -> list[Spot]:
             x: Mapping[str, Any] = {"value": sum(clock) / len(clock), "interval": None}
         elif len(marks.scores) > 1:
             x = total([mark.rows[marks.scores[1]] for mark in some])
+        elif marks.columns:
+            label = marks.columns[arm]
+            x = {"value": float(names.index(label)) if names else float(label), "interval": None}
         else:
             x = {"value": float(number) if names else float(along), "interval": None}
         line.append(Spot(along, x, y, len({mark.seed for mark in some})))
@@ -127,13 +139,14 @@ def _sides(line: Sequence[Spot]) -> tuple[list[Mapping[str, Any]], list[Mapping[
 
 
 def _names(marks: Marks) -> tuple[str, ...]:
-    """The places as words, where they are no numbers."""
+    """What stands along x as words, where it is no number."""
     if marks.figure.x in CLOCKS:
         return ()
+    labels = tuple(dict.fromkeys(marks.columns.values())) or marks.places
     try:
-        [float(along) for along in marks.places]
+        [float(label) for label in labels]
     except ValueError:
-        return marks.places
+        return labels
     return ()
 
 

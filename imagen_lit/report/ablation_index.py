@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from imagen_lit.basics import json_file
+from imagen_lit.basics import json_file, rounding
 from imagen_lit.basics.errors import InputError
 from imagen_lit.report import document, page, paper_claim
 from imagen_lit.report.document import Block, Points, Raw, Words, plain
@@ -15,9 +15,10 @@ from imagen_lit.report.paper_claim import Claim
 
 KIND, TITLE = "ablations", "Ablations beside the paper"
 REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
-IN_PART, UNKNOWN, OPEN = "reproduced in part", "cannot be told apart", "shown, not judged"
+IN_PART, MIXED = "reproduced in part", "in part contradicted"
+UNKNOWN, OPEN = "cannot be told apart", "shown, not judged"
 NOT_RUN = "not run"
-MOODS = {REPRODUCED: "good", IN_PART: "good", CONTRADICTED: "bad"}
+MOODS = {REPRODUCED: "good", IN_PART: "good", CONTRADICTED: "bad", MIXED: "bad"}
 LEAD = (
     "Each claim that the paper makes by comparing, and what the reports of this project say about "
     "it. “Reproduced”: every pair of arms that the claim is about can be told apart, in its "
@@ -65,7 +66,8 @@ def verdict(claim: Claim, figure: Mapping[str, Any]) -> tuple[str, str]:
         words = f"{len(apart)} of {figure['compared']} comparisons show a difference"
         return OPEN, words
     if against:
-        return CONTRADICTED, _number(against)
+        how = f"{len(against)} of {figure['expected']} comparisons against it, {len(agree)} for it"
+        return MIXED if agree else CONTRADICTED, f"{how}; {_number(against)}"
     if not agree:
         return UNKNOWN, f"{figure['expected']} comparisons"
     word = REPRODUCED if len(agree) == figure["expected"] else IN_PART
@@ -76,11 +78,8 @@ def _number(rows: Sequence[Mapping[str, Any]]) -> str:
     """The largest difference of the first score among these."""
     own = [row for row in rows if row["metric"] == rows[0]["metric"]]
     row = max(own, key=lambda each: abs(each["value"]))
-    low, high = sorted(map(abs, row["interval"]))
-    return (
-        f"{row['better']} against {row['worse']}: {row['metric']} differs by "
-        f"{abs(row['value']):.3g} [{low:.3g}, {high:.3g}]"
-    )
+    size = rounding.with_interval(abs(row["value"]), sorted(map(abs, row["interval"])))
+    return f"{row['better']} is better than {row['worse']} by {size} in {row['metric']}"
 
 
 def _verdicts(

@@ -62,6 +62,7 @@ class Marks:
     protocols: Mapping[str, Any]
     missing: tuple[Lack, ...]
     refused: tuple[str, ...]
+    columns: Mapping[str, str]  # of each arm, where x is an axis of the arms: its label there
 
     def of(self, arm: str, along: str | None = None) -> list[Mark]:
         """Those of an arm, at one place or at all."""
@@ -111,6 +112,11 @@ def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> 
         protocols,
         tuple(missing),
         tuple(refused),
+        {
+            _arm(definition, figure, parameter, p): p.arm[figure.x]
+            for p in points
+            if figure.x in p.arm
+        },
     )
 
 
@@ -161,13 +167,11 @@ def training(plan: Plan, point: Point) -> str:
 
 
 def _parameter(definition: Definition, figure: Figure) -> str:
-    axes = [each.name for each in (*definition.arms, *figure.points)]
-    if figure.x in axes:
-        return figure.x
+    """What varies along a line. An axis of the arms does not: its arms are what is compared."""
     if figure.y.startswith(CURVES):
         return figure.x if figure.x in CLOCKS else "images"
     inner = [each.name for each in figure.points if each.name != figure.line]
-    return inner[0] if inner else ""
+    return figure.x if figure.x in inner else inner[0] if inner else ""
 
 
 def _is_time(figure: Figure, parameter: str) -> bool:

@@ -27,6 +27,7 @@ from imagen_lit.report import (
 from imagen_lit.report.ablation_comparison import Comparison
 from imagen_lit.report.ablation_marks import DONE, Marks
 from imagen_lit.report.document import Block, Drawing, Fold, Points, Section, Table, Words
+from imagen_lit.report.paper_claim import Claim
 from imagen_lit.run import run_facts
 
 KIND, FACTS = "ablation", "report.json"
@@ -166,22 +167,27 @@ def _figure(
         parts.append(Drawing(ablation_figure.title(marks), marks.figure.name, drawing))
     for claim in claims:
         parts.append(Words([f"The paper: {claim.sentence()}"]))
-    if claims and not any(row["metric"] in marks.scores for row in published):
-        names = ", ".join(claim.names for claim in claims)
-        parts.append(
-            Words(
-                [f"No number of the paper stands behind our points: it prints none for {names}."],
-                "soft",
-            )
-        )
-    elif claims:
-        words = "The paper's numbers are of its own protocol: its data, prompts and networks."
-        parts.append(Words([words], "soft"))
+    if claims:
+        parts.append(Words([_behind(marks, claims, published)], "soft"))
     parts += ablation_table.arms(marks, comparisons, runs)
-    parts.append(Fold("point by point", ablation_table.points(marks, runs)))
+    by_point = ablation_table.points(marks, runs)
+    parts += [Fold("point by point", by_point)] if marks.parameter else by_point
     if not _is_of_trainings(marks):
         parts += ablation_samples.blocks(marks, definition.stages[-1], runs)
     return Section(_title(marks), parts)
+
+
+def _behind(marks: Marks, claims: Sequence[Claim], published: Sequence[Mapping[str, Any]]) -> str:
+    """Which numbers of the paper stand behind our points, and if none, why."""
+    metrics = sorted({str(row["metric"]) for row in published})
+    if not metrics:
+        names = ", ".join(claim.names for claim in claims)
+        return f"No number of the paper stands behind our points: it prints none for {names}."
+    if marks.scores[0] not in metrics:
+        return (
+            f"The paper's numbers are of {', '.join(metrics)}, and not shown behind another score."
+        )
+    return "The paper's numbers are of its own protocol: its data, prompts and networks."
 
 
 def _is_of_trainings(marks: Marks) -> bool:

@@ -15,9 +15,21 @@ from imagen_lit.report.ablation_marks import Marks
 from imagen_lit.report.document import Block, Sheet, Table, Words
 
 NONE = "–"
-SHEET = ("arm", "score", "mean", "low", "high", "trainings", "planned", "places", "first")
+Three = tuple[float | None, float | None, float | None]  # a value and the ends of its interval
+UNKNOWN: Three = (None, None, None)
+SHEET: tuple[str, ...] = (
+    "arm",
+    "score",
+    "mean",
+    "low",
+    "high",
+    "trainings",
+    "planned",
+    "places",
+    "first",
+)
 SHEET += ("minus_first", "minus_low", "minus_high", "p", "p_holm", "told_apart", "over", "protocol")
-POINTS = ("arm", "place", "score", "mean", "low", "high", "trainings", "planned")
+POINTS: tuple[str, ...] = ("arm", "place", "score", "mean", "low", "high", "trainings", "planned")
 POINTS += ("minus_first", "minus_low", "minus_high", "protocol")
 
 
@@ -31,7 +43,8 @@ def arms(marks: Marks, comparisons: Sequence[Comparison], runs: Path) -> Iterato
         lines = [_arm(marks, name, arm, comparisons) for arm in marks.arms]
         prompts = [_prompts(marks, name, arm, comparisons, runs) for arm in marks.arms]
         verdict = f"from {first}"
-        columns, texts = (*heads, verdict), [_texts(marks, line) for line in lines]
+        columns: tuple[str, ...] = (*heads, verdict)
+        texts = [_texts(marks, line) for line in lines]
         if any(prompts):
             columns = (*columns, "over prompts [95 %]")
             texts = [(*text, own or NONE) for text, own in zip(texts, prompts, strict=True)]
@@ -60,16 +73,22 @@ def points(marks: Marks, runs: Path) -> list[Block]:
                 sheet.append((arm, along, name, *value, *counts, *_numbers(found), digest))
     heads = ("arm", marks.parameter or "point", "score", "mean [95 %]", "trainings")
     texts = [
-        (*row[:3], _number(*row[3:6]), f"{row[6]} of {row[7]}", _number(*row[8:11], sign=True))
+        (
+            *row[:3],
+            _number((row[3], row[4], row[5])),
+            f"{row[6]} of {row[7]}",
+            _number((row[8], row[9], row[10]), sign=True),
+        )
         for row in sheet
     ]
     table = Table((*heads, f"minus {first} [95 %]"), texts)
-    return [table, Sheet(POINTS, sheet, f"{marks.figure.name}_points")]
+    shown_table = [table] if marks.parameter else []
+    return [*shown_table, Sheet(POINTS, sheet, f"{marks.figure.name}_points")]
 
 
 def shown(marks: Marks, comparisons: Sequence[Comparison]) -> Iterator[str]:
     """For each score, the smallest difference that this plan finds with 80 % chance."""
-    tests = sum(each.verdict is not None for each in comparisons)
+    tests = sum(each.is_tested for each in comparisons)
     for name in marks.scores:
         places = marks.places[-1:] if marks.in_time else marks.places
         spread = ablation_comparison.spread(marks, name, places)
@@ -91,14 +110,19 @@ def shown(marks: Marks, comparisons: Sequence[Comparison]) -> Iterator[str]:
 def _what(marks: Marks, comparisons: Sequence[Comparison]) -> str:
     place = "the last place" if marks.in_time else "the mean over the places"
     what = f"{place} of its line that both arms have" if marks.parameter else "its one mark"
-    tests = sum(each.verdict is not None for each in comparisons)
-    return (
+    tests = sum(each.is_tested for each in comparisons)
+    has_seeds = marks.planned_seeds > 1
+    words = (
         f"Of each training, {what} counts. Two arms are told apart where the interval of their "
-        "difference over trainings leaves out zero and chance, after Holm's correction for all "
-        f"comparisons of this report ({tests:,} of them in this figure), is below 5 %. “Over "
-        "prompts”: the difference of these very trainings, prompt by prompt with the same seeds; "
-        "it says nothing about other trainings."
+        f"difference over {'trainings' if has_seeds else 'prompts'} leaves out zero and chance, "
+        f"after Holm's correction for all comparisons of this report ({tests:,} of them in this "
+        "figure), is below 5 %."
     )
+    also = (
+        " “Over prompts”: the difference of these very trainings, prompt by prompt with the same "
+        "seeds; it says nothing about other trainings."
+    )
+    return words + (also if has_seeds else "")
 
 
 def _of_first(
@@ -114,14 +138,14 @@ def _arm(marks: Marks, name: str, arm: str, comparisons: Sequence[Comparison]) -
     there = [place for place in marks.places if marks.of(arm, place)]
     places = own.places if own and own.places else tuple(there[-1:] if marks.in_time else there)
     values = list(ablation_comparison.totals(marks, name, arm, places).values()) if places else []
-    mean: tuple[float | None, ...] = (None, None, None)
+    mean = UNKNOWN
     if values:
         spread = training_spread([[value] for value in values])
-        mean = spread.mean, *(spread.interval or (None, None))
+        mean = (spread.mean, *(spread.interval or (None, None)))
     verdict = None if own is None else own.verdict
-    tested = (None, None, "", "")
+    tested: tuple[Any, ...] = (None, None, "", "")
     if own is not None and verdict is not None:
-        apart = "yes" if own.is_apart else "no"
+        apart = ("yes" if own.is_apart else "no") if own.is_tested else "untested"
         tested = verdict.difference.p_value, verdict.chance, apart, own.over
     found = None if verdict is None else verdict.difference
     counts = len(values), marks.planned_seeds, " ".join(places)
@@ -132,17 +156,22 @@ def _arm(marks: Marks, name: str, arm: str, comparisons: Sequence[Comparison]) -
 def _texts(marks: Marks, row: tuple[Any, ...]) -> tuple[str, ...]:
     """A row of SHEET for people."""
     cells = dict(zip(SHEET, row, strict=True))
-    verdict = {"yes": "can be told apart", "no": "cannot be told apart"}
+    verdict = {
+        "yes": "can be told apart",
+        "no": "cannot be told apart",
+        "untested": "no interval is known",
+    }
     count, of_all = len(cells["places"].split()), 1 if marks.in_time else len(marks.places)
     some = f", at {count} of {of_all} places" if count < of_all and marks.parameter else ""
-    among = ", over prompts" if cells["over"] == "prompts" else ""
+    is_among = cells["over"] == "prompts" and cells["told_apart"] != "untested"
+    among = ", over prompts" if is_among else ""
     is_first = cells["arm"] == cells["first"]
-    minus = (cells[name] for name in ("minus_first", "minus_low", "minus_high"))
+    minus = cells["minus_first"], cells["minus_low"], cells["minus_high"]
     return (
         cells["arm"],
-        _number(*(cells[name] for name in ("mean", "low", "high"))),
+        _number((cells["mean"], cells["low"], cells["high"])),
         f"{cells['trainings']} of {cells['planned']}{some}",
-        _number(*minus, sign=True),
+        _number(minus, sign=True),
         _chance(cells["p_holm"]),
         NONE if is_first else verdict.get(cells["told_apart"], "not yet") + among,
     )
@@ -162,16 +191,15 @@ def _prompts(
     if own is None or own.over != "trainings":
         return ""
     found = ablation_comparison.over_prompts(marks, name, own.pair, own.places, runs)
-    return _number(*_numbers(found), sign=True) if found and found.interval else ""
+    return _number(_numbers(found), sign=True) if found and found.interval else ""
 
 
-def _numbers(found: Difference | None) -> tuple[float | None, ...]:
-    if found is None:
-        return None, None, None
-    return found.value, *(found.interval or (None, None))
+def _numbers(found: Difference | None) -> Three:
+    return UNKNOWN if found is None else (found.value, *(found.interval or (None, None)))
 
 
-def _number(value: float | None, low: float | None, high: float | None, sign: bool = False) -> str:
+def _number(three: Three, sign: bool = False) -> str:
+    value, low, high = three
     if value is None:
         return NONE
     interval = None if low is None or high is None else (low, high)

@@ -9,6 +9,7 @@ from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.paper import deviation
 from imagen_lit.paper.deviation import Deviation
+from imagen_lit.report.document import Fold, Table
 
 HEADS = ("setting", "the paper", "this run", "whose choice")
 
@@ -37,6 +38,15 @@ def markdown(name: str, settings: Mapping[str, Any]) -> Iterator[str]:
     for kind, some in by_kind(rows).items():
         yield from ("", f"## {kind[0].upper()}{kind[1:]}", "", _line(HEADS), _line(["---"] * 4))
         yield from (_line(_cells(row)) for row in some)
+
+
+def block(name: str, settings: Mapping[str, Any]) -> Fold | None:
+    """The same as a block of a report; None for a run that corresponds to no stage of the paper."""
+    stage, rows = deviation.stage_words(settings), deviation.deviations(settings)
+    if stage is None:
+        return None
+    title = f"{name} differs from the paper’s {stage} in {quantity(len(rows), 'choice')}"
+    return Fold(title, [Table(HEADS, [_cells(row) for row in rows])])
 
 
 def _table(rows: Sequence[Deviation]) -> str:

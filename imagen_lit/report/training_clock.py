@@ -56,7 +56,7 @@ def _facts(folder: Path, changed: tuple[float, ...]) -> tuple[dict[str, Clock], 
         counted = json_file.read(folder / PROBE, "").get("flops")
     except (OSError, InputError):
         counted = None
-    return clocks, float(counted) if _is_positive(counted) else 0.0
+    return clocks, float(counted) if counted is not None and _is_positive(counted) else 0.0
 
 
 def _is_positive(value: Any) -> bool:

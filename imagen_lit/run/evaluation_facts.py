@@ -79,12 +79,15 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
 
 
 def weights_of(folder: Path) -> dict[str, Any]:
-    """The digest of the weights of each stage that its scores are of; {} where there are none."""
+    """The digest of the weights of each stage that drew what its scores are of, smaller images that
+    were there included; {} where there are none."""
     try:
         content = json_file.read(folder / FILE, "")
     except (OSError, InputError):
         return {}
-    weights = _mapping(_mapping(content.get("provenance")).get("weights"))
+    provenance = _mapping(content.get("provenance"))
+    lower = _mapping(_mapping(provenance.get("start_from")).get("cascade"))
+    weights = lower | _mapping(provenance.get("weights"))
     return {stage: _mapping(each).get("digest") for stage, each in weights.items()}
 
 

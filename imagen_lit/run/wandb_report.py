@@ -32,7 +32,7 @@ def of_ablation(
         for arm, names in arms.items()
     ]
     head = [panel.P(f"{key}: {facts['head'][key]}") for key in HEAD if key in facts["head"]]
-    answers = [str(figure["answer"]) for figure in facts["figures"]]
+    answers: list[Any] = [str(figure["answer"]) for figure in facts["figures"]]
     notes = [facts["single_seed"], f"{facts['done']} of {facts['cells']} cells are done."]
     return panel.Report(
         project,

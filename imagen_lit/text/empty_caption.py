@@ -33,8 +33,8 @@ def find(folder: Path | None, encoder: TextEncoder, fingerprint: Mapping[str, st
     if missing := encoder.missing_files():
         raise InputError(
             f"the null text is the encoded empty caption, and {file or 'no folder'} does not hold "
-            f"it; {missing} Or type python -m imagen_lit.embed_text where the encoder is, which "
-            "adds that file; or set stage/null_text@stage.condition.null_text=masked_zeros."
+            f"it; {missing} Type python -m imagen_lit.embed_text where the encoder is, which adds "
+            "that file; or set stage/null_text@stage.condition.null_text=masked_zeros."
         )
     return _encode(encoder)
 

@@ -137,7 +137,7 @@ def test_help_explains_every_setting_and_choice_of_a_root_config(name: str) -> N
             continue
         (group, _) = next(iter(entry.items()))
         if "@" not in group:
-            assert re.search(rf"^  {group}=\S+\s+[^:]+: ", text, flags=re.M), f"{name}: {group}"
+            assert re.search(rf"^  {group}=\S+\s+[^:]+:\s", text, flags=re.M), f"{name}: {group}"
 
 
 def test_help_explains_what_lies_in_the_groups() -> None:

@@ -20,7 +20,8 @@ defaults:
 name: sweep/guidance/weight-${weight}_threshold-${threshold}
 weight: 1
 threshold: dynamic
-cascade: {base: {recipe: {guidance: {weight: "${weight}"}, threshold: "${thresholds.${threshold}}"}}}
+cascade:
+  base: {recipe: {guidance: {weight: "${weight}"}, threshold: "${thresholds.${threshold}}"}}
 hydra: {mode: MULTIRUN, sweeper: {params: {weight: "1,3", threshold: "static,dynamic"}}}
 """
 

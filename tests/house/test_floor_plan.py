@@ -66,17 +66,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "rate": {"rating", "report"},
     "dashboard": {"run"},
     "runs": {"run", "report"},
-    "ablate": {"ablation", "launcher", "run", "report", "evaluation"}
-    | {
-        "fetch",
-        "build_shards",
-        "pretrain_text",
-        "pretrain_clip",
-        "randomise_text",
-        "embed_text",
-        "train",
-        "evaluate",
-    },
+    "ablate": {"ablation", "launcher", "run", "report", "evaluation"},  # does commands by name
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }

@@ -11,13 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import browser
 import left_ablation
 import numpy as np
 import pytest
 from left_ablation import learning, leave, plan, trade_off
 from test_runs_page import Parsed, check_laws
 
-from imagen_lit.report import ablation_index, ablation_report, figure
+from imagen_lit.report import (
+    ablation_figure,
+    ablation_index,
+    ablation_marks,
+    ablation_report,
+    figure,
+    paper_claim,
+)
+from imagen_lit.report.ablation_answer import AGAINST, AGREE
 
 Value = Callable[[str, str, str, int], float]
 
@@ -103,6 +112,7 @@ def test_a_single_seed_has_intervals_over_prompts_and_a_sentence_about_it(tmp_pa
     assert "Training seeds were not varied" in text and "over prompts of single trainings" in text
     assert "over training seeds (t)" not in text
     # Kid has no value of each image, so that nothing can be said of a single training.
+    assert "By quality (kid) nothing can be told" in text and "no interval is known" in text
     found = {each["metric"] for each in facts(page)["figures"][0]["apart"]}
     assert found <= {"exact"}
 
@@ -190,6 +200,37 @@ def test_a_loss_as_score_is_read_from_the_trainings(tmp_path: Path) -> None:
     assert found["marks"] == 2 * 3 * 10 and found["compared"] == 1 and found["apart"] == []
 
 
+def test_arms_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> None:
+    bars = left_ablation.Figure("bars", (), (), "encoder", "quality", None)
+    made = plan(figures=[bars])
+    page = ablation_report.write(made, leave(tmp_path, made, apart()), tmp_path)
+    (known,) = facts(page)["figures"]
+    assert known["arms"] == ["t5_nano_random", "t5_nano"]
+    assert [each["better"] for each in known["apart"]] == ["t5_nano"]
+    assert "quality (kid) against encoder" in page.read_text()
+
+
+def test_the_index_says_what_was_found_of_a_claim(tmp_path: Path) -> None:
+    claim, *_ = paper_claim.of(["4a"])
+    row = {"metric": "kid", "better": "b", "worse": "a", "value": -2.0, "interval": [-2.5, -1.5]}
+    agree, against = ({**row, "expectation": word} for word in (AGREE, AGAINST))
+    known = {"marks": 6, "compared": 3, "expected": 2}
+    words = [
+        ablation_index.verdict(claim, known | {"apart": apart_rows})[0]
+        for apart_rows in ([], [agree], [agree, agree], [against], [agree, against])
+    ]
+    assert words == [
+        "cannot be told apart",
+        "reproduced in part",
+        "reproduced",
+        "contradicted",
+        "in part contradicted",
+    ]
+    number = ablation_index.verdict(claim, known | {"apart": [agree]})[1]
+    assert number == "1 of 2 comparisons; b is better than a by 2.0 [1.5, 2.5] in kid"
+    assert ablation_index.verdict(claim, known | {"marks": 0})[0] == "not run"
+
+
 def test_deviations_have_their_place(tmp_path: Path) -> None:
     from imagen_lit.report.document import Words
 
@@ -212,7 +253,10 @@ def test_the_index_follows_the_reports(tmp_path: Path) -> None:
     assert "reproduced" in text and 'href="text_encoder/index.html"' in text
     assert "needs raters" in text
     markdown = (index.parent / "index.md").read_text()
-    assert "**reproduced** 2 of 2 comparisons; t5\\_nano against t5\\_nano\\_random" in markdown
+    assert (
+        "**reproduced** 2 of 2 comparisons; t5\\_nano is better than t5\\_nano\\_random by"
+        in markdown
+    )
 
 
 def test_the_same_folders_give_the_same_bytes(tmp_path: Path) -> None:
@@ -229,3 +273,30 @@ def test_a_report_needs_no_torch() -> None:
     words = "import sys, imagen_lit.report.ablation_report; print('torch' in sys.modules)"
     run = [sys.executable, "-c", words]
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_published_numbers_stand_behind_a_figure_of_their_metric_alone(tmp_path: Path) -> None:
+    table = left_ablation.Figure("table", ("Table 1",), (), "encoder", "quality", None)
+    made = plan(figures=[table])
+    entries = leave(tmp_path, made, apart())
+    page = ablation_report.write(made, entries, tmp_path)
+    assert "The paper's numbers are of fd, and not shown" in page.read_text().replace("&#x27;", "'")
+    marks = ablation_marks.read(made, table, entries, tmp_path)
+    rows = [{"metric": name, "name": "Imagen", "value": 7.27} for name in ("kid", "fd")]
+    texts = []
+    for row in rows:
+        drawing = ablation_figure.draw(marks, [row])
+        assert drawing is not None
+        texts.append(figure.svg(drawing))
+    assert "Imagen 7.27" in texts[0] and "Imagen 7.27" not in texts[1]
+
+
+@pytest.mark.skipif(browser.MISSING, reason="needs chromium and chromedriver")
+def test_no_page_is_wider_than_a_phone(tmp_path: Path) -> None:
+    made = plan()
+    page = ablation_report.write(made, leave(tmp_path, made, apart(), with_images=True), tmp_path)
+    with browser.browser(tmp_path / "browser", 390, 844, is_phone=True) as window:
+        for file in (page, page.parents[1] / "index.html"):
+            window.open(file.as_uri())
+            window.script("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert window.script("return document.documentElement.scrollWidth") <= 390
