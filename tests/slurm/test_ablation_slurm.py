@@ -142,6 +142,13 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     killed, lost = ablation.training("killed"), ablation.training("lost")
     driver = ablation.driver()
     try:
+        for arm in (
+            "cancelled",
+            "gone",
+        ):  # which thus stay in the queue until their turn comes below
+            cell = ablation.training(arm)
+            (job,) = wait_until(lambda name=cell: ablation.submissions(name), lambda: cell)
+            jobs.lab.call("scontrol", "hold", job)
         jobs.wait_for_training(killed, after=160)
         os.kill(attempt_log.read(Path("runs") / killed)[-1].start["pid"], signal.SIGKILL)
         jobs.wait_for_training(lost, after=160)
@@ -167,8 +174,6 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     assert set(ablation.states()["lost"]) <= open_states, ablation.states()
 
     # One job is cancelled by hand, and another's arm is taken out of the file.
-    for arm in ("cancelled", "gone"):
-        jobs.lab.call("scontrol", "hold", first[ablation.training(arm)][0], check=False)
     jobs.lab.call("scancel", first[ablation.training("cancelled")][0])
     left = [first[cell][0] for cell in (ablation.training("gone"), ablation.drawing("gone"))]
     gone = ablation.training("gone")
