@@ -123,6 +123,12 @@ def ablation(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ablation]:
     yield Ablation(jobs)
 
 
+def hold(ablation: Ablation, cell: str) -> None:
+    """Keep a cell's job in the queue, as soon as it is there."""
+    (job,) = wait_until(lambda: ablation.submissions(cell), lambda: f"{cell} is submitted")
+    ablation.jobs.lab.call("scontrol", "hold", job)
+
+
 def freeze(jobs: Jobs, node: str) -> list[int]:
     """A node that answers nobody any more, as if its power were gone; its processes."""
     jobs.lab.lose_node(node)
@@ -142,13 +148,8 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     killed, lost = ablation.training("killed"), ablation.training("lost")
     driver = ablation.driver()
     try:
-        for arm in (
-            "cancelled",
-            "gone",
-        ):  # which thus stay in the queue until their turn comes below
-            cell = ablation.training(arm)
-            (job,) = wait_until(lambda name=cell: ablation.submissions(name), lambda: cell)
-            jobs.lab.call("scontrol", "hold", job)
+        for arm in ("cancelled", "gone"):  # they stay in the queue until their turn comes below
+            hold(ablation, ablation.training(arm))
         jobs.wait_for_training(killed, after=160)
         os.kill(attempt_log.read(Path("runs") / killed)[-1].start["pid"], signal.SIGKILL)
         jobs.wait_for_training(lost, after=160)
