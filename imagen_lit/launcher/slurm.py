@@ -48,7 +48,10 @@ class Slurm:
     def launch(self, cells: Sequence[Cell], work: Work, runs: str, ablation: str) -> None:
         """See `Launcher`."""
         requests = {c.name: job_request(c, self.options, self.drawing_tasks) for c in cells}
-        taken = _without_stale(cells, self.taken_up(Path(runs)))
+        there = self.taken_up(Path(runs))
+        entries = ledger.of_cells(cells, Path(runs))  # after the queue, which jobs have left since
+        cells = [cell for cell in cells if not entries[cell.name].is_done]
+        taken = _without_stale(cells, there)
         slurm_answer.require([requests[cell.name] for cell in cells if cell.name not in taken])
         facts = {"ablation": ablation, "scale": self.scale, "cluster": queue.cluster()}
         jobs: dict[str, Any] = {}
