@@ -68,6 +68,8 @@ class Slurm:
             submitted_jobs.append(Path(runs), cell.name, job.job_id, facts)
             jobs[cell.name] = job
             print(_line(cell, job.job_id, tasks, before, cell.name in taken), flush=True)
+        if not jobs:
+            return
         ids = " ".join(job.job_id for job in jobs.values())
         print(f"what they print: {Path(runs, JOBS).parent}/<job>; to end them: scancel {ids}")
         if self.wait:

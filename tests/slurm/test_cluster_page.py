@@ -116,9 +116,12 @@ def test_the_page_leads_from_shards_to_the_figure(jobs: Jobs, tmp_path: Path) ->
     name = "ablation/lab/base/seed-0"
     assert run_folder.images_seen(tmp_path / "runs" / name) == IMAGES
     assert f"job {here.status(name)['job']}: train {name}" in printed["imagen_lit.ablate"]
-    assert "1 training of 64 images" in printed["plan"] and "imagen_lit.train" in printed["plan"]
+    assert (
+        f"1 training of {IMAGES} images" in printed["plan"]
+        and "imagen_lit.train" in printed["plan"]
+    )
     assert "1/1" in printed["status"] and "missing" not in printed["status"]
     assert "nothing has failed" in printed["retry"]
     (page,) = re.findall(r"the report: (\S+)", printed["report"])
     assert (tmp_path / page).is_file()
-    assert len(list((tmp_path / "runs/ablation/lab").rglob("scores.json"))) == 2
+    assert len(list((tmp_path / "runs/ablation/lab").rglob("scores.json"))) == 3
