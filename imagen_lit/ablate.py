@@ -6,14 +6,22 @@ imported where they are needed: a status takes a second.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.ablation import changes, definition, ledger, preparation, status_table
+from imagen_lit.ablation import (
+    announcement,
+    changes,
+    definition,
+    ledger,
+    preparation,
+    status_table,
+    submitted_jobs,
+)
 from imagen_lit.ablation.cell import BY_HAND, Cell
 from imagen_lit.ablation.ledger import Entry
 from imagen_lit.ablation.plan import Plan
@@ -23,6 +31,7 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config, console
+from imagen_lit.launcher.launcher import Queue
 
 LOCK = "ablation/driver.lock"
 
@@ -42,17 +51,18 @@ def planned(cfg: DictConfig) -> Plan:
     )
 
 
-def to_do(entries: Mapping[str, Entry], state: str) -> list[Cell]:
-    """The cells in this state, and those missing that wait for nothing but them; each after those
-    that it needs."""
+def to_do(entries: Mapping[str, Entry], state: str, queued: Container[str] = ()) -> list[Cell]:
+    """The cells in this state, those `queued` for which the launcher waits, and those missing that
+    wait for nothing but them; each after those that it needs."""
     chosen: dict[str, Cell] = {}
     for name, entry in entries.items():
         waits = [need for need in entry.cell.needs if not entries[need].is_done]
         is_free = all(need in chosen for need in waits)
+        is_queued = entry.state in (ledger.QUEUED, ledger.RUNNING) and name in queued
         is_asked = entry.state == state or (
             entry.state == ledger.MISSING and any(need in chosen for need in waits)
         )
-        if is_asked and is_free:
+        if is_queued or (is_asked and is_free):
             chosen[name] = entry.cell
     return list(chosen.values())
 
@@ -65,14 +75,19 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         f"doing an ablation in {runs}",
         "Let it finish, or end it first; or set runs=... to another folder.",
     ):
+        launcher = config.build(cfg.launcher)
+        queued: Container[str] = ()
+        if isinstance(launcher, Queue):
+            if not any(str(word).startswith("only.") for word in cfg.changes):
+                launcher.cancel_left(runs, plan.definition.name, plan.cells)
+            queued = launcher.taken_up(runs)
         entries = ledger.read(plan, runs)
-        cells = to_do(entries, state)
+        cells = to_do(entries, state, queued)
         print("\n".join(status_table.lines(plan, entries)))
         if not cells:
             print(_nothing_to_do(entries, state))
             report(plan, runs)
             return
-        launcher = config.build(cfg.launcher)
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
         print("\n".join(_announced(plan, entries, cells, runs)), flush=True)
@@ -145,7 +160,6 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
 def _announced(
     plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], runs: Path
 ) -> list[str]:
-    from imagen_lit.ablation import announcement  # scipy's distributions take half a second
 
     return announcement.lines(cells, entries, runs, len(plan.definition.seeds))
 
@@ -176,6 +190,8 @@ def main(cfg: DictConfig) -> None:
         show_plan(plan, runs)
     elif verb == "status":
         print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
+        if submitted_jobs.is_silent(runs):
+            print("SLURM does not answer here, so what waits in its queue is not in this table")
     elif verb == "report":
         report(plan, runs)
     else:

@@ -11,7 +11,7 @@ Nothing is written, and no cell that cannot be read stands in the way of the oth
 another ablation's cells is read in the same way, because a cell's name is the same in all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from imagen_lit.ablation.cell import Cell
 from imagen_lit.ablation.definition import EVALUATE
 from imagen_lit.ablation.plan import Plan
 from imagen_lit.basics.errors import InputError
-from imagen_lit.run import attempt_log, evaluation_facts, run_facts, state
+from imagen_lit.run import attempt_log, evaluation_facts, run_facts, run_queue, state
 from imagen_lit.run.attempt_log import Attempt
 from imagen_lit.run.checkpoint_digest import checkpoint_digest
 from imagen_lit.run.code_digest import code_digest
@@ -59,9 +59,15 @@ class Entry:
 
 def read(plan: Plan, runs: Path) -> dict[str, Entry]:
     """The entry of each cell, by its name."""
+    return of_cells(plan.cells.values(), runs)
+
+
+def of_cells(cells: Iterable[Cell], runs: Path) -> dict[str, Entry]:
+    """The entry of each of these cells, which come after those that they need; one that they need
+    and that is not among them counts as done."""
     entries: dict[str, Entry] = {}
     jobs = submitted_jobs.states(runs)
-    for cell in plan.cells.values():
+    for cell in cells:
         try:
             entry = _entry(cell, runs, [entries[name] for name in cell.needs if name in entries])
         except Exception as error:  # of its files, which anybody may have spoilt
@@ -95,7 +101,7 @@ def _training(cell: Cell, folder: Path) -> Entry:
     attempts = attempt_log.read(folder)
     images, wanted = run_facts.newest_checkpoint(folder), _wanted_images(cell, folder)
     entry = Entry(cell, MISSING, "", attempts, _cost(attempts, images))
-    now = state.current(folder)
+    now = run_queue.true_state(folder, state.current(folder))
     extent = f"{images:,} of {wanted:,} images" if wanted else f"{images:,} images"
     if now.word == "finished" and (wanted is None or images >= wanted):
         return _done(entry)

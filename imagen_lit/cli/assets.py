@@ -51,11 +51,18 @@ def _memory(gpus: int | None) -> int | None:
     return 64 if gpus else None
 
 
+def _unlike(key: str, value: str, usual: str) -> str:
+    """`${unlike:…}`: how a folder is named after a value that is not the usual one, as in
+    ablations."""
+    return "" if value == usual else f"+{key}-{value}"
+
+
 OmegaConf.register_new_resolver("asset", lambda name: str(root() / name))
 OmegaConf.register_new_resolver("tasks", _tasks)
 OmegaConf.register_new_resolver("gpus", _gpus)
 OmegaConf.register_new_resolver("cpus", lambda workers: workers + 1)
 OmegaConf.register_new_resolver("memory", _memory)
+OmegaConf.register_new_resolver("unlike", _unlike)
 
 
 def register_sweeps() -> None:

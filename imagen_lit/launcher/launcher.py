@@ -1,7 +1,8 @@
 """A launcher does the cells of an ablation that are still to do, somewhere."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from imagen_lit.ablation.cell import Cell
 
@@ -14,4 +15,17 @@ class Launcher(Protocol):
     def launch(self, cells: Sequence[Cell], work: Work, runs: str, ablation: str) -> None:
         """Do these cells, each after those of them that it needs, and print what happens. A cell
         that fails stops nothing but those that need it."""
+        ...
+
+
+@runtime_checkable
+class Queue(Launcher, Protocol):
+    """A launcher whose cells go on when the driver is gone."""
+
+    def taken_up(self, runs: Path) -> Mapping[str, str]:
+        """The jobs that an earlier driver has left, by cell: `launch` waits for them."""
+        ...
+
+    def cancel_left(self, runs: Path, ablation: str, cells: Iterable[str]) -> None:
+        """End those that an earlier driver has left for cells that are none of these any more."""
         ...

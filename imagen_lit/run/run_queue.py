@@ -7,6 +7,7 @@ for that twice. Nothing is written; the next start in the folder does that (run/
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from imagen_lit.run import lost_job, queue
 from imagen_lit.run.run_facts import RunFacts
@@ -19,19 +20,26 @@ def corrected(runs: Iterable[RunFacts]) -> Iterator[RunFacts]:
     for run in runs:
         state, job = run.state, run.state.job
         if answers and job is not None and state.word in lost_job.OPEN:
-            end = _end(run, job, here)
+            end = _end(run.folder, state, job, here)
             answers = end is not None
             state = _state(state, job, end or "")
         yield replace(run, state=state)
 
 
-def _end(run: RunFacts, job: str, here: Callable[[], str | None]) -> str | None:
+def true_state(folder: Path, state: State) -> State:
+    """The state of one run: another one, if a lost job has left it."""
+    if state.job is None or state.word not in lost_job.OPEN:
+        return state
+    return _state(state, state.job, _end(folder, state, state.job, cache(queue.cluster)) or "")
+
+
+def _end(folder: Path, state: State, job: str, here: Callable[[], str | None]) -> str | None:
     """How the job ended, empty if nothing can be said of it; None if SLURM does not answer."""
     try:
-        is_ours = lost_job.is_ours(run.folder, run.state.cluster, here)
+        is_ours = lost_job.is_ours(folder, state.cluster, here)
     except OSError:  # the run has been removed meanwhile
         return ""
-    if run.state.cluster is not None and here() is None:
+    if state.cluster is not None and here() is None:
         return None
     return queue.end(job) if is_ours and job[:1].isdigit() else ""
 

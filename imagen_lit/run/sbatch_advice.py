@@ -5,12 +5,12 @@ partition's nodes, says which setting it is.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from imagen_lit.run import queue
 
-KEY = "hydra.launcher."
+NameOf = Callable[[str], str]  # of a setting, as the person types it
 TOO_LARGE = r"configuration is not available|PartitionConfig|processors requested|Memory|CPU count"
 TOO_LARGE += r"|Node count|PartitionNodeLimit"
 
@@ -59,31 +59,38 @@ def parse(table: str) -> list[Node]:
     ]
 
 
-def advice(reason: str, job: Mapping[str, Any], nodes: Sequence[Node]) -> str | None:
+def of_sweep(key: str) -> str:
+    """How a setting is typed for the jobs of a sweep."""
+    return f"hydra.launcher.{key}"
+
+
+def advice(
+    reason: str, job: Mapping[str, Any], nodes: Sequence[Node], name_of: NameOf = of_sweep
+) -> str | None:
     """One or two sentences; None for a reason that has no setting here."""
     here = [node for node in nodes if node.partition == job.get("partition")]
     partitions = sorted({node.partition for node in nodes})
     if re.search(TOO_LARGE, reason):
-        return _too_large(job, here or list(nodes))
+        return _too_large(job, here or list(nodes), name_of)
     key = next((key for pattern, key in SETTINGS.items() if re.search(pattern, reason)), None)
     if key is None:
         return None
     if key == "partition" and partitions:
-        return f"Set {KEY}partition=<one of {', '.join(partitions)}>."
+        return f"Set {name_of('partition')}=<one of {', '.join(partitions)}>."
     if key == "timeout_min" and here:
         limit = f"The partition {here[0].partition} allows {here[0].time_limit}. "
-        return f"{limit}Set {KEY}timeout_min=<minutes> to that or less."
-    return f"Set {KEY}{key}=<what your site gives you>, or null."
+        return f"{limit}Set {name_of('timeout_min')}=<minutes> to that or less."
+    return f"Set {name_of(key)}=<what your site gives you>, or null."
 
 
-def _too_large(job: Mapping[str, Any], nodes: Sequence[Node]) -> str:
+def _too_large(job: Mapping[str, Any], nodes: Sequence[Node], name_of: NameOf) -> str:
     wants = {
         "mem_gb": job.get("mem_gb") or 0,
         "cpus_per_task": job.get("cpus_per_task") or 1,
         "gpus_per_node": job.get("gpus_per_node") or 0,
         "nodes": job.get("nodes") or 1,
     }
-    keys = " or ".join(f"{KEY}{name}" for name in wants)
+    keys = " or ".join(map(name_of, wants))
     if not nodes:
         return f"Lower {keys}."
     tasks = job.get("tasks_per_node") or 1
@@ -97,7 +104,7 @@ def _too_large(job: Mapping[str, Any], nodes: Sequence[Node]) -> str:
     }
     size = f"{cpus} CPUs, {memory:,} MB, {gpus} GPUs"
     where = f"The largest node of {nodes[0].partition if job.get('partition') else 'all'} has"
-    changes = [f"{KEY}{key}={has[key] or 'null'}" for key in wants if wants[key] > has[key]]
+    changes = [f"{name_of(key)}={has[key] or 'null'}" for key in wants if wants[key] > has[key]]
     change = f"Set {' '.join(changes)}." if changes else f"Lower {keys}."
     return f"{where} {size}. {change}"
 

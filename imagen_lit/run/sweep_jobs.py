@@ -19,21 +19,22 @@ from omegaconf import OmegaConf
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import RunError
 from imagen_lit.cli import user_error
-from imagen_lit.run import queue, sbatch_advice, sweep_watch
+from imagen_lit.run import queue, sbatch_advice, slurm_executor, sweep_watch
 from imagen_lit.run.sweep_watch import Member
 
 ORDER = "order.json"  # in a job's folder: the overrides of its member, and the launcher's settings
-# submitit's words for all kinds of clusters
-GENERIC = {"name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node"}
-GENERIC |= {"tasks_per_node", "stderr_to_stdout"}
+OTHERWISE = (
+    "Set the keys under hydra.launcher as your site wants them, or hydra/launcher=joblib to run "
+    "the members on this machine."
+)
 
 
 def launch(launcher: Any, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
     """What each member returned. A member that left nothing has failed, with the reason."""
-    executor = _executor(launcher.params)
+    executor = slurm_executor.executor(launcher.params)
     queued = _in_queue(executor.folder, [_order(launcher, words) for words in overrides])
     tasks = launcher.params["nodes"] * launcher.params["tasks_per_node"]
-    jobs = [job and _job(executor.folder, job, tasks) for job in queued]
+    jobs = [job and slurm_executor.submitted(executor.folder, job, tasks) for job in queued]
     missing = [number for number, job in enumerate(jobs) if job is None]
     submitted = _submit(launcher, executor, overrides, missing, first)
     for number, job in zip(missing, submitted, strict=True):
@@ -66,21 +67,6 @@ def _watch(
         return None
 
 
-def _executor(params: dict[str, Any]) -> Any:
-    import submitit  # takes half a second
-
-    executor = submitit.AutoExecutor(
-        folder=params["submitit_folder"],
-        cluster="slurm",
-        slurm_max_num_timeout=params["max_num_timeout"],
-    )
-    others = {k: v for k, v in params.items() if k not in ("submitit_folder", "max_num_timeout")}
-    executor.update_parameters(
-        **{key if key in GENERIC else f"slurm_{key}": value for key, value in others.items()}
-    )
-    return executor
-
-
 def _submit(
     launcher: Any,
     executor: Any,
@@ -104,20 +90,10 @@ def _submit(
         with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it raises
             jobs: list[Any] = executor.map_array(launcher, *zip(*calls, strict=True))
     except RuntimeError as error:  # submitit's
-        raise RunError(_refusal(str(error), launcher.params)) from error
+        raise RunError(slurm_executor.refusal(str(error), launcher.params, OTHERWISE)) from error
     for number, job in zip(numbers, jobs, strict=True):
         write_json(job.paths.folder / ORDER, _order(launcher, overrides[number]))
     return jobs
-
-
-def _refusal(error: str, params: dict[str, Any]) -> str:
-    lines = [line.removeprefix("sbatch: error: ") for line in error.splitlines()]
-    reason = "; ".join(line.removeprefix("Batch job submission failed: ") for line in lines)
-    advice = sbatch_advice.advice(reason, params, sbatch_advice.nodes()) or (
-        "Set the keys under hydra.launcher as your site wants them, or hydra/launcher=joblib to "
-        "run the members on this machine."
-    )
-    return f"SLURM refused the job: {reason}. {advice}"
 
 
 def _order(launcher: Any, words: Sequence[str]) -> dict[str, Any]:
@@ -146,12 +122,6 @@ def _in_queue(folder: Path, orders: Sequence[dict[str, Any]]) -> list[str | None
             )
         jobs[orders.index(earlier)] = job
     return jobs
-
-
-def _job(folder: Path, job: str, tasks: int) -> Any:
-    import submitit
-
-    return submitit.SlurmJob(folder=folder, job_id=job, tasks=list(range(tasks)))
 
 
 def _members(

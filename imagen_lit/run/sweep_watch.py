@@ -15,18 +15,21 @@ MISSED = 3  # looks in a row without the job, before it is over: a shared disk s
 
 
 class Member(NamedTuple):
-    """A run of the sweep and its job; `log`: its standard output, beside which errors are."""
+    """A run of the sweep and its job; `log`: its standard output, beside which errors are.
+    `has_status`: whether what the job does keeps a status.json."""
 
     job: str
     name: str
     words: str
     folder: Path
     log: Path
+    has_status: bool = True
 
 
 Over = Callable[[int], str | None]  # what became of a member that has left a result
 # What to do about a reason that never passes; None for one that may pass.
 Advice = Callable[[str], str | None]
+Lost = Callable[[int], str]  # what became of a member whose job is gone, and has left no result
 
 
 def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:
@@ -39,7 +42,9 @@ def introduce(members: Sequence[Member], is_new: Sequence[bool]) -> None:
     print(f"to end them: scancel {' '.join(roots(members))}", flush=True)
 
 
-def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
+def watch(
+    members: Sequence[Member], over: Over, advice: Advice, lost: Lost | None = None
+) -> list[str]:
     """Print a line per change until all members are over; how each of them ended."""
     lines: dict[int, str] = {}  # the last one of each member
     endings: dict[int, str] = {}
@@ -54,7 +59,8 @@ def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
             entry = (table or {}).get(member.job)
             misses[number] = misses[number] + 1 if table is not None and entry is None else 0
             if result is None and misses[number] >= MISSED:
-                result = without_result(status.settle(member.folder), member)
+                settled = status.settle(member.folder)
+                result = lost(number) if lost else without_result(settled, member)
             if result is not None:
                 endings[number] = result
             elif table is None:
@@ -73,13 +79,7 @@ def watch(members: Sequence[Member], over: Over, advice: Advice) -> list[str]:
 
 def _queue(members: Sequence[Member]) -> dict[str, queue.Entry] | None:
     """All jobs in the queue, or None if SLURM does not answer."""
-    table: dict[str, queue.Entry] = {}
-    for root in roots(members):
-        entries = queue.entries(root)
-        if entries is None:
-            return None
-        table |= entries
-    return table
+    return queue.entries(",".join(roots(members)))
 
 
 def doing(member: Member, entry: queue.Entry, run: Mapping[str, Any], advice: Advice) -> str:
@@ -98,7 +98,7 @@ def doing(member: Member, entry: queue.Entry, run: Mapping[str, Any], advice: Ad
     if state == "preempted":
         return f"has saved after a signal, and waits on {entry.nodes} to be started again"
     again = f", restart {entry.restarts}" if entry.restarts else ""
-    return f"{'runs' if state else 'starts'} on {entry.nodes}{again}"
+    return f"{'runs' if state or not member.has_status else 'starts'} on {entry.nodes}{again}"
 
 
 def own_status(member: Member, entry: queue.Entry) -> dict[str, Any]:

@@ -187,18 +187,6 @@ def test_every_recipe_takes_every_threshold(recipe: str, threshold: str, compose
     assert config.build(node).threshold.func.__name__ == threshold
 
 
-@pytest.mark.parametrize("cascade", sorted(p.stem for p in (CONF / "cascade").glob("*.yaml")))
-@pytest.mark.parametrize("threshold", THRESHOLDS)
-def test_the_sweep_of_thresholds_sets_those_of_any_cascades_first_stage(
-    cascade: str, threshold: str, compose: Any
-) -> None:
-    words = ["+sweep=guidance_threshold", f"cascade={cascade}", f"threshold={threshold}"]
-    cfg = compose("evaluate", *words, "weight=3")
-    stages = [name for name in cfg.cascade if OmegaConf.is_dict(cfg.cascade[name])]
-    first = config.build(cfg.cascade[stages[0]].recipe)
-    assert (first.threshold.func.__name__, first.guidance.weight) == (threshold, 3)
-
-
 @pytest.mark.parametrize(
     ("words", "prompts"),
     [

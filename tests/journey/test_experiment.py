@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import small_sweeps
 from laptop import SMALL as TINY
 from laptop import run
 
+from imagen_lit.ablation import definition, preparation
+from imagen_lit.ablation.plan import plan
+from imagen_lit.cli import config
 from imagen_lit.run import run_folder
 
 EXPERIMENT = "+experiment=t5_xxl_ablation"
@@ -18,6 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a few shards, two encoders of different sizes, the text of both, and the
     experiment run at the demo's scale; its output is in `train.out`."""
     home = tmp_path_factory.mktemp("ablation")
+    small_sweeps.write(home)
     run("build_shards", "source.count=60", "per_shard=30", folder=home)
     encoders = "text=t5_nano,t5_nano_16"
     run("pretrain_text", "-m", encoders, "documents=64", folder=home)
@@ -29,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_experiment_prints_its_estimate_and_what_is_missing(tmp_path: Path) -> None:
     done = run("train", EXPERIMENT, folder=tmp_path, expect=1)
-    assert len(done.stdout.splitlines()) <= 24 and "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) <= 25 and "Traceback" not in done.stderr
     for part in (
         "309,435,267 parameters",
         "FLOP per image",
@@ -38,6 +43,7 @@ def test_the_experiment_prints_its_estimate_and_what_is_missing(tmp_path: Path) 
         "with data.micro_batch_size=32",
         "imagen_lit.bench",
         "163.8 kB per caption",
+        "All encoders: python -m imagen_lit.ablate text_encoder scale=paper",
     ):
         assert part in done.stdout
     order = ["build_shards", "hf download google/t5-v1_1-xxl", "embed_text shards"]
@@ -51,9 +57,23 @@ def test_the_experiment_prints_its_estimate_and_what_is_missing(tmp_path: Path) 
 def test_a_laptop_runs_the_experiment_and_does_not_call_it_t5_xxl(home: Path) -> None:
     output = (home / "train.out").read_text()
     assert "scale=demo" in output and "not the paper's" in output
-    folder = home / "runs/text_encoder/t5_nano"
+    assert "All encoders: python -m imagen_lit.ablate text_encoder\n" in output
+    folder = home / "runs/ablation/demo/base/seed-0"
     assert run_folder.images_seen(folder) == 48
     assert run_folder.read_config(folder).text.name == "t5_nano"
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+def test_the_experiment_is_a_training_of_the_ablation(scale: str) -> None:
+    """In the folder of its cell, with the checkpoints that the figures draw."""
+    own, usual = definition.read("text_encoder", scale, {"seeds": [0]}), ("t5_nano", "t5_xxl")
+    made = plan(own, "runs", preparation.differs, lambda *_: [], preparation.setting)
+    for cell in made.of("train"):
+        words = [EXPERIMENT, f"scale={scale}", f"text={cell.settings['text']}"]
+        cfg = config.compose("train", words)
+        assert cfg.name == cell.name
+        assert cfg.callbacks.checkpoint.keep_at == cell.settings["callbacks.checkpoint.keep_at"]
+        assert ("text-" in cell.name) == (cell.settings["text"] not in usual)
 
 
 def test_a_dry_run_writes_nothing_and_knows_the_hours_after_a_bench(home: Path) -> None:
@@ -67,20 +87,20 @@ def test_a_dry_run_writes_nothing_and_knows_the_hours_after_a_bench(home: Path) 
 
 
 def test_a_sweep_over_encoders_leaves_a_run_for_each_once(home: Path) -> None:
-    words = ["-m", "+sweep=text_encoder", "text=t5_nano,t5_nano_16", *SMALL]
+    words = ["-m", "+sweep=encoders", "text=t5_nano,t5_nano_16", *SMALL]
     run("train", *words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", folder=home)
-    points = home / "runs/sweep/text_encoder"
+    points = home / "runs/sweep/encoders"
     assert {p.name for p in points.iterdir() if p.is_dir()} == {"t5_nano", "t5_nano_16"}
     assert all(run_folder.images_seen(p) == 48 for p in points.iterdir() if p.is_dir())
     assert run("train", *words, folder=home).stdout.count("nothing to do") == 2
 
 
 def test_guidance_and_thresholds_are_evaluated_and_drawn_once(home: Path) -> None:
-    words = ["-m", "+sweep=guidance_threshold", "weight=1,1.25", "threshold=static,dynamic"]
+    words = ["-m", "+sweep=guidance", "weight=1,1.25", "threshold=static,dynamic"]
     words += ["prompts.count=2", "cascade.base.recipe.steps=2"]
-    words += ["cascade.base.run=runs/text_encoder/t5_nano"]
+    words += ["cascade.base.run=runs/ablation/demo/base/seed-0"]
     run("evaluate", *words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", folder=home)
-    points = home / "runs/sweep/guidance_threshold"
+    points = home / "runs/sweep/guidance"
     scores = {p.parent.name: json.loads(p.read_text()) for p in points.rglob("scores.json")}
     assert set(scores) == {
         f"weight-{w}_threshold-{t}" for w in ("1", "1.25") for t in ("static", "dynamic")

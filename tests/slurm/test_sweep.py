@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import small_sweeps
 from jobs import TINY, TWO_RANKS, Jobs, assert_complete, wait_until
 from offline import OfflineRun, jsonl_rows
 
@@ -125,16 +126,17 @@ def test_a_sweep_that_slurm_refuses_names_what_to_set(jobs: Jobs) -> None:
     assert len(stderr.splitlines()) == 1
 
 
-def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> None:
+def test_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> None:
     """Encoders, with members on two nodes of which one may run at a time; then guidance against
     thresholds, with a stage that the first sweep trained."""
+    small_sweeps.write(jobs.home)
     jobs.environment["WANDB_MODE"] = "offline"  # other tests disable it
     driver = jobs.sweep(
-        "+sweep=text_encoder", "text=t5_nano", "seed=0,1", "name=sweep/text_encoder/seed-${seed}",
+        "+sweep=encoders", "text=t5_nano", "seed=0,1", "name=sweep/encoders/seed-${seed}",
         *TINY, *TWO_RANKS, "trainer.devices=1", "trainer.num_nodes=2", "stage.images=320",
         "hydra.launcher.array_parallelism=1", "logger=wandb",
     )  # fmt: skip
-    names = [f"sweep/text_encoder/seed-{seed}" for seed in (0, 1)]
+    names = [f"sweep/encoders/seed-{seed}" for seed in (0, 1)]
     jobs.wait_for_training(names[0])
     (job,) = jobs.running()
     jobs.signal(job, "USR2")
@@ -149,17 +151,17 @@ def test_the_papers_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> 
         assert jobs.status(name)["job"] == member
         assert_complete(jobs, name, 320)
         offline = OfflineRun(jobs.home / "runs" / name)
-        assert offline.run["run_group"] == "sweep/text_encoder", "one W&B run across the requeue"
+        assert offline.run["run_group"] == "sweep/encoders", "one W&B run across the requeue"
         assert len(offline.rows) == len(jsonl_rows(jobs.home / "runs" / name))
 
     driver = jobs.sweep(
-        "+sweep=guidance_threshold", "weight=1,3", "threshold=dynamic", "prompts.count=2",
+        "+sweep=guidance", "weight=1,3", "threshold=dynamic", "prompts.count=2",
         "cascade.base.recipe.steps=2", f"cascade.base.run=runs/{names[0]}",
         "hydra.launcher.gpus_per_node=null", command="evaluate",
     )  # fmt: skip
     _, stderr = driver.communicate(timeout=200)
     assert driver.returncode == 0, stderr
-    points = jobs.home / "runs/sweep/guidance_threshold"
+    points = jobs.home / "runs/sweep/guidance"
     assert {p.parent.name for p in points.rglob("scores.json")} == {
         "weight-1_threshold-dynamic", "weight-3_threshold-dynamic",
     }  # fmt: skip

@@ -1,0 +1,219 @@
+"""An ablation on SLURM, through all that may happen to it: a training that cannot work, one that is
+killed, a lost node, a job that is cancelled, a driver that dies, and a file that is edited."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from jobs import BATCH, TINY, TWO_RANKS, Jobs, wait_until
+
+from imagen_lit import ablate
+from imagen_lit.ablation import ledger, submitted_jobs
+from imagen_lit.ablation.ledger import Entry
+from imagen_lit.ablation.plan import Plan
+from imagen_lit.basics import json_file
+from imagen_lit.cli import config
+from imagen_lit.run import attempt_log
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
+
+SCALE = {
+    "cascades": {"base": {"cascade": "demo_base"}},
+    "stages": {"base": {"stage": "demo_base", "stage.images": 160}},
+    "evaluate": {
+        "prompts.count": 1,
+        "metrics": ["contrast"],
+        "cascade.base.recipe.steps": 1,
+    },
+    "data": {
+        "command": "build_shards",
+        "folder": "datasets/demo",
+        "settings": {"source.count": 64, "per_shard": 32, "workers": 1},
+    },
+    "seeds": [0],
+    "scores": {"quality": "contrast", "alignment": "exact"},
+}
+HEAD = "# Question · Does it survive?\n# Expected · Yes.\n# Cost     · A minute.\n# Command  · -\n"
+LONG = 1_600
+DROPS = {"killed": 0.2, "lost": 0.3, "calm": 0.4, "cancelled": 0.5, "gone": 0.6}
+ARMS = {"bad": {"data.validation": 9_999}} | {
+    arm: {"stage.condition.drop": drop} for arm, drop in DROPS.items()
+}
+ARMS["killed"]["stage.images"] = ARMS["lost"]["stage.images"] = LONG
+LAUNCHER = ("launcher=slurm", "launcher.partition=main", "launcher.gpus_per_node=null")
+
+
+def write(home: Path, arms: Mapping[str, Mapping[str, object]]) -> None:
+    """The user's own scale and ablation, of two-node trainings."""
+    words = [word for word in (*TINY, *TWO_RANKS) if not word.startswith("~")]
+    train = {"callbacks.checkpoint.every": 160, "~callbacks.speed": None}
+    train |= {"data.shards": "datasets/demo", "trainer.num_nodes": 2, "trainer.devices": 1}
+    train |= {key: yaml.safe_load(value) for key, _, value in (w.partition("=") for w in words)}
+    definition = {
+        "stages": ["base"],
+        "arms": {"arm": {"to": ["base"], "choices": dict(arms)}},
+        "figures": {"all": {"points": {}, "x": "alignment", "y": "quality", "line": "arm"}},
+    }
+    for kind, name, node in (("scale", "tiny", SCALE | {"train": train}), ("ablation", "six", {})):
+        file = home / "sweeps" / kind / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(HEAD + yaml.safe_dump(node or definition, sort_keys=False))
+
+
+class Ablation:
+    """The ablation `six` in the home of the jobs, and what its ledger says."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs, self.runs = jobs, Path("runs")
+        self.plan = self._plan()
+
+    def edit(self, arms: Mapping[str, Mapping[str, object]]) -> None:
+        write(self.jobs.home, arms)
+        self.plan = self._plan()
+
+    def driver(self, verb: str = "run", *words: str) -> "subprocess.Popen[str]":
+        module = ("-m", "imagen_lit.ablate", "six", verb, "scale=tiny")
+        return subprocess.Popen(
+            [sys.executable, *module, *LAUNCHER, *words],
+            cwd=self.jobs.home,
+            env=self.jobs.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def training(self, arm: str) -> str:
+        return next(each for each in self.plan.cells[self.drawing(arm)].needs if "base/" in each)
+
+    def drawing(self, arm: str) -> str:
+        return next(each.cell for each in self.plan.points["all"] if each.arm["arm"] == arm)
+
+    def look(self) -> dict[str, Entry]:
+        return ledger.read(self.plan, self.runs)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Of each arm: the state of its training, and that of its drawing."""
+        entries = self.look()
+        arms = [each.arm["arm"] for each in self.plan.points["all"]]
+        return {
+            arm: (entries[self.training(arm)].state, entries[self.drawing(arm)].state)
+            for arm in arms
+        }
+
+    def submissions(self, cell: str) -> list[str]:
+        rows = submitted_jobs.read(self.runs)
+        return list(dict.fromkeys(row["job"] for row in rows if row["cell"] == cell))
+
+    def _plan(self) -> Plan:
+        return ablate.planned(config.compose("ablate", ["ablation=six", "at_scale=tiny"]))
+
+
+@pytest.fixture
+def ablation(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ablation]:
+    monkeypatch.chdir(jobs.home)
+    monkeypatch.setenv("SLURM_CONF", jobs.environment["SLURM_CONF"])
+    monkeypatch.setenv("PATH", jobs.environment["PATH"])
+    write(jobs.home, ARMS)
+    yield Ablation(jobs)
+
+
+def hold(ablation: Ablation, cell: str) -> None:
+    """Keep a cell's job in the queue, as soon as it is there."""
+    (job,) = wait_until(lambda: ablation.submissions(cell), lambda: f"{cell} is submitted")
+    ablation.jobs.lab.call("scontrol", "hold", job)
+
+
+def freeze(jobs: Jobs, node: str) -> list[int]:
+    """A node that answers nobody any more, as if its power were gone; its processes."""
+    jobs.lab.lose_node(node)
+    frozen = jobs.lab.processes(node)
+    for process in frozen:
+        os.kill(process, signal.SIGSTOP)
+    return frozen
+
+
+def revive(jobs: Jobs, node: str, frozen: list[int]) -> None:
+    for process in frozen:
+        os.kill(process, signal.SIGKILL)
+    jobs.lab.start_node(node)
+
+
+def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, jobs: Jobs) -> None:
+    killed, lost = ablation.training("killed"), ablation.training("lost")
+    driver = ablation.driver()
+    try:
+        for arm in ("cancelled", "gone"):  # they stay in the queue until their turn comes below
+            hold(ablation, ablation.training(arm))
+        jobs.wait_for_training(killed, after=160)
+        os.kill(attempt_log.read(Path("runs") / killed)[-1].start["pid"], signal.SIGKILL)
+        jobs.wait_for_training(lost, after=160)
+        frozen = freeze(jobs, "n2")
+    finally:
+        driver.kill()  # it has no time to do anything
+        stdout, _ = driver.communicate()
+    first = {cell: ablation.submissions(cell) for cell in ablation.plan.cells}
+    assert all(len(ids) == 1 for cell, ids in first.items() if cell.startswith("ablation/"))
+    assert f"job {first[lost][0]}: train {lost} (2 tasks)" in stdout, stdout
+
+    # While the node is down: what failed is known, the rest waits or runs.
+    wait_until(lambda: jobs.fields(first[lost][0])["JobState"] == "PENDING", lambda: stdout)
+    revive(jobs, "n2", frozen)
+    wait_until(lambda: ablation.states()["killed"][0] == "failed", lambda: str(ablation.look()))
+    wait_until(lambda: ablation.states()["bad"][0] == "failed", lambda: str(ablation.look()))
+    wait_until(lambda: ablation.states()["bad"][1] == "missing", lambda: str(ablation.look()))
+    entries = ablation.look()
+    assert "data.validation=9999" in entries[ablation.training("bad")].why
+    assert entries[ablation.drawing("bad")].why.startswith("waits for ablation/tiny/base/")
+    assert entries[ablation.drawing("bad")].why.endswith("which failed")
+    open_states = {"queued", "running", "done"}
+    assert set(ablation.states()["lost"]) <= open_states, ablation.states()
+
+    # One job is cancelled by hand, and another's arm is taken out of the file.
+    jobs.lab.call("scancel", first[ablation.training("cancelled")][0])
+    left = [first[cell][0] for cell in (ablation.training("gone"), ablation.drawing("gone"))]
+    gone = ablation.training("gone")
+    ablation.edit({arm: each for arm, each in ARMS.items() if arm != "gone"})
+    driver = ablation.driver()
+    stdout, stderr = driver.communicate(timeout=600)
+    assert driver.returncode == 0, f"{stdout}\n{stderr}"
+    for job in left:
+        assert f"job {job} is cancelled: " in stdout and "is no longer in the plan" in stdout
+        assert jobs.fields(job)["JobState"] == "CANCELLED"
+    assert not (jobs.home / "runs" / gone / "metrics.jsonl").exists()
+    done = ("done", "done")
+    assert ablation.states() == {
+        "bad": ("failed", "missing"),
+        "killed": ("failed", "missing"),
+        "lost": done,
+        "calm": done,
+        "cancelled": done,
+    }, stdout
+    stayed = [ablation.training("lost"), ablation.training("calm"), ablation.drawing("calm")]
+    assert all(ablation.submissions(cell) == first[cell] for cell in stayed)
+    assert len(ablation.submissions(ablation.training("cancelled"))) == 2
+
+    # What failed is done again when a person says so; what cannot work fails again.
+    driver = ablation.driver("retry")
+    stdout, stderr = driver.communicate(timeout=600)
+    assert driver.returncode == 1 and "1 cell failed" in stderr, f"{stdout}\n{stderr}"
+    assert ablation.states()["killed"] == done and ablation.states()["bad"][0] == "failed"
+    for arm, images in (("killed", LONG), ("lost", LONG), ("calm", 160), ("cancelled", 160)):
+        name = ablation.training(arm)
+        assert jobs.logged(name) == list(range(BATCH, images + 1, BATCH)), "none twice"
+        attempts = attempt_log.read(Path("runs") / name)
+        assert [each.state for each in attempts].count("finished") == 1
+        assert attempts[-1].end["images"] == images
+        if arm in ("killed", "lost"):
+            assert attempts[-1].end["from_images"] >= 160, "it goes on where it was"
+        scores = json_file.read(Path("runs") / ablation.drawing(arm) / "scores.json", "-")
+        assert json.dumps(scores)
+    driver = ablation.driver()
+    stdout, stderr = driver.communicate(timeout=200)
+    assert driver.returncode == 0 and "1 cell failed: type the same with retry" in stdout
+    assert jobs.lab.call("squeue", "-h") == ""
