@@ -38,7 +38,7 @@ def append(runs: Path, cell: str, job: str, facts: Mapping[str, Any]) -> None:
         handle.seek(0)
         text = handle.read()
         cut = "\n" if text and not text.endswith("\n") else ""
-        handle.write(f"{cut}{json.dumps(row | facts)}\n")
+        handle.write(f"{cut}{json.dumps({**row, **facts})}\n")
         handle.flush()
         os.fsync(handle.fileno())
 
