@@ -107,7 +107,7 @@ def test_saved_images_that_were_drawn_otherwise_than_each_other_are_refused(draw
     other = draw("other", "stop_after=base", "cascade.base.recipe.steps=1")
     name = next((base / "base").iterdir()).name
     (base / "base" / name).write_bytes((other / "base" / name).read_bytes())
-    with pytest.raises(InputError, match=r"drawn otherwise than each other.*steps is .*Draw them"):
+    with pytest.raises(InputError, match=r"drawn otherwise than each other.*steps is .*draw them"):
         draw("new", f"start_from={base}")
 
 
