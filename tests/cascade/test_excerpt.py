@@ -94,7 +94,7 @@ def test_a_part_that_is_not_there_is_refused_before_anything_is_drawn(
         "start_at=sr": r"enlarges a smaller image.*start_from=",
         f"start_from={base} start_at=base": r"base is not a later stage.*Set start_at=",
         f"start_from={runs}": r"has no images of stage 'base'\. Set start_from=",
-        f"start_from={base} seed=5": r"no image of 'a red circle' with seed 5.*Draw it there",
+        f"start_from={base} seed=5": r"no image of 'a red circle' with seed 5.*draw it there",
     }
     for words, message in refusals.items():
         with pytest.raises(InputError, match=message):
