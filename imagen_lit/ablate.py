@@ -14,15 +14,16 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.ablation import (
-    announcement,
     changes,
     definition,
+    disk_space,
     ledger,
     preparation,
     status_table,
     submitted_jobs,
 )
 from imagen_lit.ablation.cell import BY_HAND, Cell
+from imagen_lit.ablation.disk_space import DiskSpace
 from imagen_lit.ablation.ledger import Entry
 from imagen_lit.ablation.plan import Plan
 from imagen_lit.ablation.plan import plan as make_plan
@@ -90,7 +91,9 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
             return
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
-        print("\n".join(_announced(plan, entries, cells, runs)), flush=True)
+        space = disk_space.of(cells, runs)
+        space.require()
+        print("\n".join(_announced(plan, entries, cells, space)), flush=True)
         work = import_module("imagen_lit.ablate").do_cell  # by this name, a worker finds it too
         launcher.launch(cells, work, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
@@ -158,17 +161,19 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
 
 
 def _announced(
-    plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], runs: Path
+    plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], space: DiskSpace
 ) -> list[str]:
+    from imagen_lit.ablation import announcement  # scipy's distributions take half a second
 
-    return announcement.lines(cells, entries, runs, len(plan.definition.seeds))
+    return announcement.lines(cells, entries, len(plan.definition.seeds), space)
 
 
 def show_plan(plan: Plan, runs: Path) -> None:
     """Print what is to do, and the lines that a person may type for it."""
     entries = ledger.read(plan, runs)
     cells = [each.cell for each in entries.values() if not each.is_done]
-    print("\n".join(f"# {line}" for line in _announced(plan, entries, cells, runs)))
+    space = disk_space.of(cells, runs)
+    print("\n".join(f"# {line}" for line in _announced(plan, entries, cells, space)))
     print("\n".join(cell.line for cell in cells))
 
 

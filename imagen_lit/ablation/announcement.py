@@ -2,27 +2,27 @@
 as far as a speed was measured, the disk space, and the smallest difference that they can show.
 """
 
-import shutil
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from imagen_lit.ablation import preparation
 from imagen_lit.ablation.cell import Cell
-from imagen_lit.ablation.checkpoint_space import checkpoint_bytes
 from imagen_lit.ablation.definition import EVALUATE
+from imagen_lit.ablation.disk_space import DiskSpace
 from imagen_lit.ablation.ledger import Entry
-from imagen_lit.basics import chosen_folder, json_file
+from imagen_lit.basics import json_file
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.evaluation import smallest_difference
 
 PROBE = "probe.json"  # in a run's folder: what `bench … save=true` measured
-GB = 1e9
 
 
-def lines(cells: Sequence[Cell], entries: Mapping[str, Entry], runs: Path, seeds: int) -> list[str]:
-    """A few lines; raises if the disk is too small for the checkpoints."""
+def lines(
+    cells: Sequence[Cell], entries: Mapping[str, Entry], seeds: int, space: DiskSpace
+) -> list[str]:
+    """A few lines."""
     trainings = [cell for cell in cells if cell.command == "train"]
     drawings = [cell for cell in cells if cell.command == EVALUATE]
     others = len(cells) - len(trainings) - len(drawings)
@@ -35,9 +35,9 @@ def lines(cells: Sequence[Cell], entries: Mapping[str, Entry], runs: Path, seeds
     ]
     text = [f"to do: {', '.join(counts)}"]
     done = [entry for entry in entries.values() if entry.is_done]
-    text.append(f"hours: {_hours(trainings, drawings, entries, done, runs)}")
+    text.append(f"hours: {_hours(trainings, drawings, entries, done, space.runs)}")
     if trainings:
-        text.append(f"disk: {_disk(checkpoint_bytes(trainings), runs)}")
+        text.append(f"disk: {space}")
     if seeds > 1:
         text.append(f"with {smallest_difference.sentence(seeds)}")
     else:
@@ -108,14 +108,3 @@ def _probed(folder: Path) -> float | None:
 def _middle(values: Iterable[float]) -> float | None:
     values = list(values)
     return statistics.median(values) if values else None
-
-
-def _disk(needed: int, runs: Path) -> str:
-    place = chosen_folder.first_that_exists(runs.absolute()) or Path.cwd()
-    free = shutil.disk_usage(place).free
-    if needed > free:
-        raise InputError(
-            f"the checkpoints take {needed / GB:,.1f} GB, and the disk of {runs} has "
-            f"{free / GB:,.1f} GB free. Set runs=... to a larger disk, or free some space."
-        )
-    return f"{needed / GB:,.2f} GB of checkpoints; {free / GB:,.0f} GB are free"

@@ -38,7 +38,7 @@ def arms(plan: Plan, stage: str) -> dict[str, dict[int, Cell]]:
     labels: dict[str, set[str]] = {}
     for points in plan.points.values():
         for point in points:
-            label = " · ".join(point.arm.values())
+            label = " · ".join(point.arm.values()) or "all trainings"
             for name in plan.cells[point.cell].needs if point.cell in plan.cells else ():
                 labels.setdefault(name, set()).add(label)
     prefix = f"ablation/{plan.definition.scale}/{stage}/"

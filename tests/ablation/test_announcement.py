@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagen_lit.ablation import announcement, preparation
+from imagen_lit.ablation import announcement, disk_space, preparation
 from imagen_lit.ablation.cell import Cell
-from imagen_lit.ablation.checkpoint_space import checkpoint_bytes
 from imagen_lit.ablation.ledger import DONE, MISSING, Cost, Entry
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
@@ -39,7 +38,7 @@ def said(runs: Path, done: int, seeds: int = 3, count: int = 3) -> list[str]:
         cost = Cost(360.0 if cell.command == "train" else 36.0, 3_600) if is_done else Cost()
         entries[cell.name] = Entry(cell, DONE if is_done else MISSING, cost=cost)
     to_do = [entry.cell for entry in entries.values() if not entry.is_done]
-    return announcement.lines(to_do, entries, runs, seeds)
+    return announcement.lines(to_do, entries, seeds, disk_space.of(to_do, runs))
 
 
 def test_images_and_prompts_are_counted_and_hours_follow_from_what_is_done(tmp_path: Path) -> None:
@@ -64,9 +63,10 @@ def test_a_probe_of_bench_gives_the_hours_of_its_training(tmp_path: Path) -> Non
 
 def test_too_little_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(announcement.shutil, "disk_usage", lambda place: usage(10, 9, 1))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda place: usage(10, 9, 1))
     with pytest.raises(InputError, match=r"GB free\. Set runs=\.\.\. to a larger disk"):
-        said(tmp_path, done=0)
+        disk_space.of(cells(1), tmp_path).require()
+    assert "GB of checkpoints; too many: the disk" in said(tmp_path, done=0)[2], "a plan only says"
 
 
 def test_a_checkpoint_takes_what_its_file_takes(tmp_path: Path) -> None:
@@ -81,5 +81,5 @@ def test_a_checkpoint_takes_what_its_file_takes(tmp_path: Path) -> None:
     state = {"state_dict": stage.state_dict(), "optimizer": optimizer.state_dict()}
     file = checkpoint.path(tmp_path, 1)
     checkpoint.write(state, file)
-    kept = checkpoint_bytes([Cell("train", {**settings, "seed": 0}, "a")])
+    kept = disk_space.checkpoint_bytes([Cell("train", {**settings, "seed": 0}, "a")])
     assert kept / 2 == pytest.approx(file.stat().st_size, rel=0.2), "the two newest are kept"
