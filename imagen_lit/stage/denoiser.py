@@ -76,6 +76,7 @@ class Denoiser(nn.Module):
         estimate = self.bind(condition.concat(condition.without_text()))
 
         def pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-            return estimate(torch.cat([z, z]), torch.cat([t, t])).chunk(2)
+            with_text, without = estimate(torch.cat([z, z]), torch.cat([t, t])).chunk(2)
+            return with_text, without
 
         return pair

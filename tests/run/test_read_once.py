@@ -27,7 +27,7 @@ def own_pages(file: Path) -> int:
     mappings = re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", text)
     mine = [each for each in mappings if each.partition("\n")[0].endswith(str(file))]
     assert mine, "it is mapped"
-    return sum(int(number) for each in mine for number in re.findall(r"Private_Dirty: +(\d+)", each))
+    return sum(int(n) for each in mine for n in re.findall(r"Private_Dirty: +(\d+)", each))
 
 
 def check_reading(rank: int) -> None:
@@ -43,9 +43,10 @@ def check_reading(rank: int) -> None:
     weights = torch.nn.ParameterList([torch.empty(SIZE // 8), torch.empty(SIZE // 8)])
     weights.load_state_dict(content["state_dict"])
     own, read = own_pages(file), bytes_from_disk() - before
-    sums = torch.tensor([read, own, *(each.detach().double().sum().item() for each in weights)]).double()
-    both = [torch.empty_like(sums) for _ in range(2)]
-    dist.all_gather(both, sums)
+    sums = [each.detach().double().sum().item() for each in weights]
+    here = torch.tensor([read, own, *sums], dtype=torch.double)
+    both = [torch.empty_like(here) for _ in range(2)]
+    dist.all_gather(both, here)
     assert both[0][0] + both[1][0] < 1.5 * SIZE, "bytes of both together"
     assert both[0][1] == both[1][1] == 0
     assert torch.equal(both[0][2:], both[1][2:])
