@@ -92,7 +92,7 @@ def flops(cfg: DictConfig) -> int:
     return estimate.work(stage, cfg.data.batch_size, edge, cfg.text.width).flops
 
 
-@torch.inference_mode()
+@torch.no_grad()  # as in a drawing
 def call_seconds(cfg: DictConfig, images: int = 16) -> float:
     """Seconds of one network call, per image, at the size that is drawn."""
     device = training_device(cfg)

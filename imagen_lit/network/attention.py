@@ -3,7 +3,12 @@
 Shapes: B images, C channels, H W edges, N = H*W positions, L text tokens, D text width. A text
 comes as (text [B, L, D], mask [B, L]), True where a token is real. Law: what is in a masked
 position cannot change any output.
+
+A layer `read`s a text into keys and values. Its `forward` does so itself, or takes a reading that
+was made before, and then the text it is given with does not matter.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +16,14 @@ from torch import Tensor, nn
 
 from imagen_lit.basics import arguments
 from imagen_lit.network.layers import group_norm, zero_init
+
+
+class Reading(NamedTuple):
+    """A text as one layer reads it: key and value [B, heads, L, d], visible [B, 1, 1, L]."""
+
+    key: Tensor
+    value: Tensor
+    visible: Tensor
 
 
 class SelfAttention(nn.Module):
@@ -31,7 +44,12 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(channels, 3 * inner)
         self.out = zero_init(nn.Linear(inner, channels))
 
-    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def read(self, text: Tensor, mask: Tensor) -> None:
+        """Nothing."""
+
+    def forward(
+        self, x: Tensor, text: Tensor, mask: Tensor, reading: Reading | None = None
+    ) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
         positions = _to_positions(self.norm(x))
         out = attend(*split_heads(self.query_key_value(positions), self.heads, 3))
@@ -60,17 +78,24 @@ class SelfTextAttention(nn.Module):
         self.text_key_value = nn.Linear(text_width, 2 * inner)
         self.out = zero_init(nn.Linear(inner, channels))
 
-    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def read(self, text: Tensor, mask: Tensor) -> Reading:
+        """Keys and values of the tokens."""
+        key, value = split_heads(self.text_key_value(self.text_norm(text)), self.heads, 2)
+        return Reading(key, value, mask[:, None, None])
+
+    def forward(
+        self, x: Tensor, text: Tensor, mask: Tensor, reading: Reading | None = None
+    ) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
+        reading = self.read(text, mask) if reading is None else reading
         positions = _to_positions(self.norm(x))
         query, key, value = split_heads(self.query_key_value(positions), self.heads, 3)
-        text_key, text_value = split_heads(self.text_key_value(self.text_norm(text)), self.heads, 2)
-        visible = torch.cat([mask.new_ones(len(mask), positions.shape[1]), mask], dim=1)
+        own = reading.visible.new_ones(len(x), 1, 1, positions.shape[1])
         out = attend(
             query,
-            torch.cat([key, text_key], dim=2),
-            torch.cat([value, text_value], dim=2),
-            visible[:, None, None],
+            torch.cat([key, reading.key], dim=2),
+            torch.cat([value, reading.value], dim=2),
+            torch.cat([own, reading.visible], dim=3),
         )
         return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
@@ -98,12 +123,19 @@ class TextAttention(nn.Module):
         self.text_key_value = nn.Linear(text_width, 2 * inner)
         self.out = zero_init(nn.Linear(inner, channels))
 
-    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        """x [B, C, H, W] -> the same shape."""
+    def read(self, text: Tensor, mask: Tensor) -> Reading:
+        """Keys and values of the null token and the tokens."""
         tokens, visible = with_null_token(self.text_norm(text), self.null_token, mask)
-        (query,) = split_heads(self.query(_to_positions(self.norm(x))), self.heads, 1)
         key, value = split_heads(self.text_key_value(tokens), self.heads, 2)
-        out = attend(query, key, value, visible)
+        return Reading(key, value, visible)
+
+    def forward(
+        self, x: Tensor, text: Tensor, mask: Tensor, reading: Reading | None = None
+    ) -> Tensor:
+        """x [B, C, H, W] -> the same shape."""
+        reading = self.read(text, mask) if reading is None else reading
+        (query,) = split_heads(self.query(_to_positions(self.norm(x))), self.heads, 1)
+        out = attend(query, *reading)
         return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
 
@@ -122,9 +154,15 @@ class SelfThenTextAttention(nn.Module):
         self.to_itself = SelfAttention(channels, head_width, heads, group_width)
         self.to_text = TextAttention(channels, text_width, head_width, heads, group_width)
 
-    def forward(self, x: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def read(self, text: Tensor, mask: Tensor) -> Reading:
+        """The second layer's."""
+        return self.to_text.read(text, mask)
+
+    def forward(
+        self, x: Tensor, text: Tensor, mask: Tensor, reading: Reading | None = None
+    ) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
-        return self.to_text(self.to_itself(x, text, mask), text, mask)
+        return self.to_text(self.to_itself(x, text, mask), text, mask, reading)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None = None) -> Tensor:

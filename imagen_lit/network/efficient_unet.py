@@ -20,11 +20,12 @@ also sees the first convolution's output; with `last_sees_input` the last convol
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imagen_lit.network.attention import mask_text
+from imagen_lit.network.attention import Reading, mask_text
 from imagen_lit.network.conditioning import Conditioning
 from imagen_lit.network.enlargement import KERNELS, Enlargement
 from imagen_lit.network.layers import (
@@ -41,6 +42,7 @@ from imagen_lit.network.layers import (
     zero_init,
 )
 from imagen_lit.network.skip import JOINS, ConcatenatedSkip, Join, NoSkip, join, residual_sum
+from imagen_lit.network.text_reading import TextReading
 
 
 class EfficientUNet(nn.Module):
@@ -123,6 +125,12 @@ class EfficientUNet(nn.Module):
         width, padding = self.show_input.width, last_kernel // 2
         self.last = zero_init(LastConv(width, image_channels, last_kernel, padding=padding))
 
+    def read(self, text: Tensor, mask: Tensor) -> TextReading:
+        """What of a pass depends on the text alone."""
+        reading = self._begin(text, mask)
+        blocks = [each.read(reading.tokens, mask) for each in self._blocks]
+        return reading._replace(blocks=blocks)
+
     def forward(
         self,
         z: Tensor,
@@ -131,27 +139,36 @@ class EfficientUNet(nn.Module):
         mask: Tensor,
         lowres: Tensor | None = None,
         lowres_logsnr: Tensor | None = None,
+        reading: TextReading | None = None,
     ) -> Tensor:
         """The output, in the shape of z."""
         check_divisible(z, len(self.down))
         inputs = self.concat_lowres(z, lowres)
-        text = mask_text(text, mask)
+        reading = self._begin(text, mask) if reading is None else reading
         embedding = (
-            self.embed_logsnr(logsnr)
-            + self.embed_lowres_logsnr(lowres_logsnr)
-            + self.embed_text(text, mask)
+            self.embed_logsnr(logsnr) + self.embed_lowres_logsnr(lowres_logsnr) + reading.pooled
         )
+        context, readings = (embedding, reading.tokens, reading.mask), iter(reading.blocks)
         x = first = self.first(inputs)
         skips: list[list[Tensor]] = []
         for block, count in zip(self.down.values(), self.skip_counts, strict=True):
-            outputs = block(x, embedding, text, mask)
+            outputs = block(x, *context, next(readings))
             x = outputs[-1]
             skips.append(outputs[-count:])
         skips[-1].pop()
         for block in self.up.values():
-            x = block(x, skips.pop(), embedding, text, mask)
+            x = block(x, skips.pop(), *context, next(readings))
         x = self.join_first(x, first)
         return self.last(self.show_input(F.silu(self.last_norm(x)), inputs))
+
+    @property
+    def _blocks(self) -> list[Any]:
+        return [*self.down.values(), *self.up.values()]
+
+    def _begin(self, text: Tensor, mask: Tensor) -> TextReading:
+        """The part that all blocks share."""
+        text = mask_text(text, mask)
+        return TextReading(self.embed_text(text, mask), text, mask, [None] * len(self._blocks))
 
 
 class DownBlock(nn.Module):
@@ -170,9 +187,16 @@ class DownBlock(nn.Module):
         super().__init__()
         self.downsample = nn.Conv2d(width_in, width, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(residual(width, width) for _ in range(blocks))
-        self.attention, self.checkpointing = attention, checkpointing
+        self.attention: Any = attention
+        self.checkpointing = checkpointing
 
-    def forward(self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor) -> list[Tensor]:
+    def read(self, text: Tensor, mask: Tensor) -> Reading | None:
+        """What its attention reads, if there is any."""
+        return None if self.attention is None else self.attention.read(text, mask)
+
+    def forward(
+        self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor, reading: Reading | None
+    ) -> list[Tensor]:
         """The outputs of all blocks."""
         x = self.downsample(x)
         outputs = []
@@ -181,7 +205,7 @@ class DownBlock(nn.Module):
             outputs.append(x)
         if self.attention is not None:
             outputs[-1] = run_checkpointed(
-                self.attention, x, text, mask, recompute=self.checkpointing
+                self.attention, x, text, mask, reading, recompute=self.checkpointing
             )
         return outputs
 
@@ -206,13 +230,24 @@ class UpBlock(nn.Module):
         joins = [join_skip(width, width) if i < skips else NoSkip(width) for i in range(blocks)]
         self.joins = nn.ModuleList(joins)
         self.blocks = nn.ModuleList(residual(each.width, width) for each in joins)
-        self.attention, self.checkpointing = attention, checkpointing
+        self.attention: Any = attention
+        self.checkpointing = checkpointing
         self.upsample = nn.Sequential(
             nn.Conv2d(width, 4 * width_out, 3, padding=1), nn.PixelShuffle(2)
         )
 
+    def read(self, text: Tensor, mask: Tensor) -> Reading | None:
+        """What its attention reads, if there is any."""
+        return None if self.attention is None else self.attention.read(text, mask)
+
     def forward(
-        self, x: Tensor, skips: list[Tensor], embedding: Tensor, text: Tensor, mask: Tensor
+        self,
+        x: Tensor,
+        skips: list[Tensor],
+        embedding: Tensor,
+        text: Tensor,
+        mask: Tensor,
+        reading: Reading | None,
     ) -> Tensor:
         """x at twice the resolution."""
         remaining = list(skips)
@@ -220,5 +255,7 @@ class UpBlock(nn.Module):
             x = join_next(x, remaining.pop()) if remaining else x
             x = run_checkpointed(block, x, embedding, recompute=self.checkpointing)
         if self.attention is not None:
-            x = run_checkpointed(self.attention, x, text, mask, recompute=self.checkpointing)
+            x = run_checkpointed(
+                self.attention, x, text, mask, reading, recompute=self.checkpointing
+            )
         return self.upsample(x)

@@ -176,7 +176,7 @@ def check_divisible(z: Tensor, halvings: int) -> None:
         )
 
 
-def run_checkpointed(block: nn.Module, *inputs: Tensor, recompute: bool) -> Tensor:
+def run_checkpointed(block: nn.Module, *inputs: Any, recompute: bool) -> Tensor:
     """block(*inputs). With `recompute` (gradient checkpointing) its activations are not stored but
     computed again in the backward pass: the same gradients for a third more work and a fraction of
     the memory."""

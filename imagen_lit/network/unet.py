@@ -1,12 +1,13 @@
 """The paper's base network: a U-Net in the manner of ADM with text in its attention (Imagen App.
 F.1).
 
-Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None)` returns a tensor of the
-shape of `z` and does not know what it means. `channels`, `blocks` and `attention` have one entry
-per resolution, the highest first. With `lowres_channels` the network also takes a smaller image and
-the log-SNR of the noise in it. `text_channels` projects the text to fewer channels, once, before
-every attention makes its keys and values from it. No group of a norm has fewer than `group_width`
-channels. `checkpointing` saves memory for more work.
+Contract: `network(z, logsnr, text, mask, lowres=None, lowres_logsnr=None, reading=None)` returns a
+tensor of the shape of `z` and does not know what it means. `network.read(text, mask)` is what many
+passes with one text can share; given that `reading`, they do not look at the text. `channels`,
+`blocks` and `attention` have one entry per resolution, the highest first. With `lowres_channels`
+the network also takes a smaller image and the log-SNR of the noise in it. `text_channels` projects
+the text to fewer channels, once, before every attention makes its keys and values from it. No group
+of a norm has fewer than `group_width` channels. `checkpointing` saves memory for more work.
 
 Switches: `conditioning` says how the text enters, `skip_scale` what is scaled by 1/sqrt(2), and
 `skip_join` whether the encoder's outputs are concatenated or added (`skip.py`); `shortcut` which
@@ -17,12 +18,13 @@ The blocks are in two flat dictionaries whose keys read like a floor plan: `leve
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imagen_lit.basics import arguments
-from imagen_lit.network.attention import mask_text
+from imagen_lit.network.attention import Reading, mask_text
 from imagen_lit.network.conditioning import Conditioning
 from imagen_lit.network.enlargement import KERNELS, Enlargement
 from imagen_lit.network.layers import (
@@ -40,6 +42,7 @@ from imagen_lit.network.layers import (
     zero_init,
 )
 from imagen_lit.network.skip import JOINS, Join, join, residual_sum
+from imagen_lit.network.text_reading import TextReading
 
 
 class UNet(nn.Module):
@@ -127,6 +130,12 @@ class UNet(nn.Module):
         self.last_norm = group_norm(width, group_width)
         self.last = zero_init(LastConv(width, image_channels, 3, padding=1))
 
+    def read(self, text: Tensor, mask: Tensor) -> TextReading:
+        """What of a pass depends on the text alone."""
+        reading = self._begin(text, mask)
+        blocks = [each.read(reading.tokens, reading.mask) for each in self._blocks]
+        return reading._replace(blocks=blocks)
+
     def forward(
         self,
         z: Tensor,
@@ -135,27 +144,39 @@ class UNet(nn.Module):
         mask: Tensor,
         lowres: Tensor | None = None,
         lowres_logsnr: Tensor | None = None,
+        reading: TextReading | None = None,
     ) -> Tensor:
         """The output, in the shape of z."""
         check_divisible(z, self.halvings)
-        text = mask_text(text, mask)
-        embedding = self.embed_logsnr(logsnr) + self.embed_text(text, mask)
+        reading = self._begin(text, mask) if reading is None else reading
+        embedding = self.embed_logsnr(logsnr) + reading.pooled
         if self.embed_lowres_logsnr is not None:
             z = self.concat_lowres(z, lowres)
             embedding = embedding + self.embed_lowres_logsnr(lowres_logsnr)
-        context, recompute = (embedding, self.project_text(text), mask), self.checkpointing
+        context, recompute = (embedding, reading.tokens, reading.mask), self.checkpointing
+        readings = iter(reading.blocks)
         x = self.first(z)
         skips = [x]
         for block in self.down.values():
-            x = run_checkpointed(block, x, *context, recompute=recompute)
+            x = run_checkpointed(block, x, *context, next(readings), recompute=recompute)
             skips.append(x)
         for block in self.middle:
-            x = run_checkpointed(block, x, *context, recompute=recompute)
+            x = run_checkpointed(block, x, *context, next(readings), recompute=recompute)
         for name, block in self.up.items():
             if name in self.joins:
                 x = self.joins[name](x, skips.pop())
-            x = run_checkpointed(block, x, *context, recompute=recompute)
+            x = run_checkpointed(block, x, *context, next(readings), recompute=recompute)
         return self.last(F.silu(self.last_norm(x)))
+
+    @property
+    def _blocks(self) -> list[Any]:
+        return [*self.down.values(), *self.middle, *self.up.values()]
+
+    def _begin(self, text: Tensor, mask: Tensor) -> TextReading:
+        """The part that all blocks share."""
+        text = mask_text(text, mask)
+        pooled, tokens = self.embed_text(text, mask), self.project_text(text)
+        return TextReading(pooled, tokens, mask, [None] * len(self._blocks))
 
 
 class _Block(nn.Module):
@@ -163,8 +184,14 @@ class _Block(nn.Module):
 
     def __init__(self, block: nn.Module, attention: nn.Module | None) -> None:
         super().__init__()
-        self.block, self.attention = block, attention
+        self.block = block
+        self.attention: Any = attention
 
-    def forward(self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+    def read(self, text: Tensor, mask: Tensor) -> Reading | None:
+        return None if self.attention is None else self.attention.read(text, mask)
+
+    def forward(
+        self, x: Tensor, embedding: Tensor, text: Tensor, mask: Tensor, reading: Reading | None
+    ) -> Tensor:
         x = self.block(x, embedding)
-        return x if self.attention is None else self.attention(x, text, mask)
+        return x if self.attention is None else self.attention(x, text, mask, reading)

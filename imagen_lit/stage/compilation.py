@@ -2,8 +2,8 @@
 network share what the compiler wrote.
 
 A block is compiled for its first shapes, once more for any length of text, and again for each of
-training and drawing. More often than that is a waste that nobody sees, so it is said, with the
-compiler's reason.
+training, validation, and drawing, where it has read the text before. More often than that is a
+waste that nobody sees, so it is said, with the compiler's reason.
 """
 
 import logging
@@ -18,7 +18,7 @@ from torch.fx import GraphModule
 
 from imagen_lit.basics.errors import InputError
 
-USUAL = 4  # compilations of a block: two lengths of text, with and without gradients
+USUAL = 6  # compilations of a block: two lengths of text; to train, to validate, and to draw
 MOST = 16  # compilations of a block, after which the compiler leaves it as it is
 
 log = logging.getLogger(__name__)

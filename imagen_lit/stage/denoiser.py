@@ -2,10 +2,13 @@
 
 `Denoiser(network, schedule, prediction)` is called as `(z, t, condition)` and returns the clean
 estimate. `bind(condition)` gives the plain `(z, t)` function that samplers need, and `bind_pair`
-the one that also gives the estimate without text, both from one batched forward pass.
+the one that also gives the estimate without text, both from one batched forward pass. Each reads
+the text once, when it is first called, so its weights may not change between its calls.
 """
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +33,17 @@ class Denoiser(nn.Module):
         self.schedule, self.prediction = schedule, prediction
         self.null_text: nn.Module = MaskedZeros()
 
-    def predict(self, z: Tensor, logsnr: Tensor, condition: Condition) -> Tensor:
+    def read(self, condition: Condition) -> Any:
+        """What the network makes of the text alone, for `predict`; only the network knows it."""
+        return self.network.read(*self.null_text(condition.text, condition.mask))
+
+    def predict(
+        self, z: Tensor, logsnr: Tensor, condition: Condition, reading: Any = None
+    ) -> Tensor:
         """The network's raw output, in its own space."""
-        text, mask = self.null_text(condition.text, condition.mask)
+        text, mask = condition.text, condition.mask
+        if reading is None:
+            text, mask = self.null_text(text, mask)
         inputs = (
             z.contiguous(memory_format=torch.channels_last),
             logsnr,
@@ -40,6 +51,7 @@ class Denoiser(nn.Module):
             mask,
             condition.lowres,
             condition.lowres_logsnr,
+            reading,
         )
         output: Tensor = self.network(*inputs)
         return output
@@ -48,20 +60,23 @@ class Denoiser(nn.Module):
         """Use torch.compile for the network's blocks, in place."""
         compilation.compile_blocks(self.network, backend)
 
-    def forward(self, z: Tensor, t: Tensor, condition: Condition) -> Tensor:
+    def forward(self, z: Tensor, t: Tensor, condition: Condition, reading: Any = None) -> Tensor:
         """The clean estimate."""
         logsnr = self.schedule(t.to(z.device))
-        return self.prediction.to_clean(self.predict(z, logsnr, condition).to(z.dtype), z, logsnr)
+        output = self.predict(z, logsnr, condition, reading).to(z.dtype)
+        return self.prediction.to_clean(output, z, logsnr)
 
     def bind(self, condition: Condition) -> Denoise:
         """(z, t) -> clean estimate."""
-        return lambda z, t: self(z, t, condition)
+        reading = cache(lambda: self.read(condition))
+        return lambda z, t: self(z, t, condition, reading())
 
     def bind_pair(self, condition: Condition) -> Pair:
         """(z, t) -> clean estimates with and without text."""
-        both = condition.concat(condition.without_text())
+        estimate = self.bind(condition.concat(condition.without_text()))
 
         def pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-            return self(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)
+            with_text, without = estimate(torch.cat([z, z]), torch.cat([t, t])).chunk(2)
+            return with_text, without
 
         return pair

@@ -11,7 +11,12 @@ import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import (
+    FSDPModule,
+    MixedPrecisionPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
 
 EXACT = MixedPrecisionPolicy()  # casts nothing
 BF16 = MixedPrecisionPolicy(torch.bfloat16, torch.float32)
@@ -54,6 +59,10 @@ def shard_network(network: nn.Module, mesh: DeviceMesh, bf16: bool) -> None:
     # What lies between them gets its inputs as they are. Its weights are freed too: validation runs
     # the EMA, then the next step updates it.
     fully_shard(network, mesh=mesh, mp_policy=EXACT, reshard_after_forward=True)
+    # A drawing reads its text before its first pass, which needs the same weights gathered.
+    for part in (network, *units(network)):
+        if hasattr(part, "read"):
+            register_fsdp_forward_method(part, "read")
 
 
 def shard_alone(part: nn.Module, mesh: DeviceMesh) -> None:

@@ -28,7 +28,8 @@ class Colour(nn.Module):
         self.uses_text, self.offset, self.lowres = uses_text, offset, lowres
 
     def forward(self, z: Tensor, logsnr: Tensor, text: Tensor, mask: Tensor,
-                lowres: Tensor | None, lowres_logsnr: Tensor | None) -> Tensor:  # fmt: skip
+                lowres: Tensor | None, lowres_logsnr: Tensor | None,
+                reading: None) -> Tensor:  # fmt: skip
         colour = text[:, 0, :3] * self.uses_text
         output = colour[:, :, None, None].expand_as(z)
         if self.lowres:

@@ -17,6 +17,7 @@ from unittest import mock
 import torch
 from lightning.pytorch.accelerators import Accelerator, AcceleratorRegistry
 from lightning.pytorch.strategies import SingleDeviceStrategy, StrategyRegistry
+from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 from torch import Tensor
 from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -79,8 +80,14 @@ class _OnDevice(TorchDispatchMode):
 def accelerator() -> Iterator[list[str]]:
     """The stand-in is this machine's accelerator; yields the places of reads by the host."""
     reads.clear()
-    with _OnDevice(), mock.patch("torch.accelerator.synchronize", _synchronize):
+    choice = mock.patch.object(_AcceleratorConnector, "_choose_strategy", _choose_strategy)
+    with _OnDevice(), mock.patch("torch.accelerator.synchronize", _synchronize), choice:
         yield reads
+
+
+def _choose_strategy(trainer: Any, usual: Any = _AcceleratorConnector._choose_strategy) -> Any:
+    """Lightning places what is on no accelerator of its own on the CPU."""
+    return NAME if trainer._accelerator_flag == NAME else usual(trainer)
 
 
 def _synchronize(device: Any = None) -> None:

@@ -37,7 +37,7 @@ def build(option: str, **changes: Any) -> nn.Module:
     return network
 
 
-def call(network: nn.Module, **changes: torch.Tensor) -> torch.Tensor:
+def call(network: nn.Module, **changes: Any) -> torch.Tensor:
     g = torch.Generator().manual_seed(1)
     width = text_width(network)
     mask = torch.arange(LENGTH) < torch.tensor([7, 4, 0])[:, None]

@@ -4,6 +4,7 @@ comes out of a CPU.
 """
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,18 @@ def assert_same_weights(one: Path, other: Path) -> None:
     assert here.keys() == there.keys()
     for name, weight in here.items():
         assert torch.allclose(weight, there[name], rtol=1e-4, atol=1e-5), name
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """By their paths, without the digests of what drew them."""
+    files = sorted(folder.rglob("*_seed*.png"))
+    return {re.sub("[0-9a-f]{12}", "", str(file.relative_to(folder))): file for file in files}
+
+
+def assert_same_picture(one: Path, other: Path) -> None:
+    """To a grey level, the rounding of a number near its middle."""
+    here, there = (pixels.load_png(file).astype(int) for file in (one, other))
+    assert np.abs(here - there).max() <= 1, one
 
 
 def after_the_first_and_before_the_last_update(reads: list[str]) -> list[str]:
@@ -104,10 +117,7 @@ def test_a_cascade_draws_the_cpus_pictures_and_no_step_reads(home: Path) -> None
     rest = len(reads) - len(hits)
     assert rest <= 3 + 2 * 2, "an image of each stage, and two of each text"
     for file in (home / "cpu").glob("*/*.png"):
-        one, other = (
-            pixels.load_png(home / f / file.parent.name / file.name) for f in ("cpu", "lab")
-        )
-        assert np.abs(one.astype(int) - other).max() <= 1
+        assert_same_picture(file, home / "lab" / file.parent.name / file.name)
 
 
 def test_an_evaluation_and_the_bench_run_there(home: Path) -> None:
@@ -125,6 +135,28 @@ def test_an_evaluation_and_the_bench_run_there(home: Path) -> None:
     assert measured["drawing"].keys() == {"1", "16"} and min(measured["drawing"].values()) > 0
     assert measured["host_reads"] is measured["launches"] is None
     assert done.stdout.count("not measured; only CUDA counts them") == 2
+
+
+@pytest.mark.slow
+def test_a_demo_with_hardly_any_time_makes_what_it_makes_on_a_cpu(tmp_path: Path) -> None:
+    """Its encoder, its three stages with one update each, its pictures and its page."""
+    words = ["minutes=0.01", "scenes=300", "documents=64", "prompts=1", "guidance_weights=[3]"]
+    images = {"demo_base": 32, "demo_sr": 8, "demo_sr2": 8}  # so the CPU need not try its speed
+    for place, run_there, decided in (("cpu", run, images), ("lab", run_on_accelerator, {})):
+        record = {"minutes": 0.01, "images": decided, "seconds": {}, "starts": []}
+        home = tmp_path / place / "runs/demo"
+        home.mkdir(parents=True)
+        (home / "budget.json").write_text(json.dumps(record | {"precision": "32-true"}))
+        run_there("demo", *words, folder=tmp_path / place)
+        assert json.loads((home / "budget.json").read_text())["images"] == images
+        assert (home / "index.html").is_file()
+    here, there = (tmp_path / place / "runs/demo" for place in ("lab", "cpu"))
+    for stage in ("base", "sr", "sr2"):
+        assert_same_weights(there / stage, here / stage)
+    ours, theirs = pictures(here), pictures(there)
+    assert ours.keys() == theirs.keys() and len(ours) == 3 * (1 + 2), "two are of guidance"
+    for name, file in theirs.items():
+        assert_same_picture(file, ours[name])
 
 
 def test_a_check_of_the_machine_finds_the_stand_in_right(home: Path) -> None:

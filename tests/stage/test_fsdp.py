@@ -78,11 +78,25 @@ def check_micro_batches(mesh: Any, **switches: Any) -> None:
         torch.testing.assert_close(b.grad.full_tensor(), a.grad, rtol=1e-3, atol=1e-4)
 
 
+@torch.no_grad()
+def check_reading(mesh: Any, bf16: bool, **switches: Any) -> None:
+    """A drawing reads its text before its first pass, and its steps have the pass's very bits."""
+    sharded, (z, logsnr, text, mask) = network(**switches), inputs(4)
+    fsdp.shard_network(sharded, mesh, bf16)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        reading = sharded.read(text, mask)
+        steps = [sharded(z, logsnr, text + 1, mask, reading=reading) for _ in range(2)]
+        whole = sharded(z, logsnr, text, mask)
+    assert all(torch.equal(each, whole) for each in steps)
+
+
 def check_sharding(rank: int) -> None:
     mesh = init_device_mesh("cpu", (2,))
     check_precision(mesh)
     check_micro_batches(mesh)
     check_micro_batches(mesh, **SWITCHED)
+    check_reading(mesh, bf16=False)
+    check_reading(mesh, bf16=True, **SWITCHED)
 
 
 def test_a_sharded_network_computes_the_same_and_sends_its_gradient_once(tmp_path: Path) -> None:
