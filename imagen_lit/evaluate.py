@@ -31,6 +31,7 @@ from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithIm
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
 from imagen_lit.metrics.image_evaluation import evaluate_images
+from imagen_lit.metrics.looking_progress import LookingProgress
 from imagen_lit.metrics.measured import NOW, SCORES
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL
@@ -70,7 +71,7 @@ def build_ruler(cfg: DictConfig, share: Share = ALL) -> Ruler:
         return None if node is None else config.build(node)
 
     metrics = {name: config.build(node) for name, node in cfg.metrics.items()}
-    return Ruler(metrics, Path(cfg.feature_folder), reference, share)
+    return Ruler(metrics, Path(cfg.feature_folder), reference, share, report=LookingProgress())
 
 
 def build_prompts(cfg: DictConfig, cascade: Cascade) -> Prompts:

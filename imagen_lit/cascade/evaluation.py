@@ -82,11 +82,18 @@ def evaluate(
     provenance.refuse_other_request(folder, source)
     provenance.refuse_other_files(folder, RESULTS)
     png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")
-    begin()
     drawer = provenance.digest(source)
     images = folder / "images" / drawer
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
+    shown, seeds = zip(*requests, strict=True)
+    stages = {
+        name: DrawnImages([each[name] for each in files], shown, seeds, stage.size, drawer)
+        for name, stage in cascade.stages.items()
+    }
+    start = cascade.start.image_set(requests) if cascade.start else None
+    ruler.check(stages, start)  # before images are drawn of which nothing can be measured
+    begin()
     own, lacking = share.of(requests), set(image_files.missing(cascade, source, requests, images))
     to_draw = [each for each in own if each in lacking]
     if to_draw:
@@ -107,12 +114,6 @@ def evaluate(
             report(before + drawn, len(own))
     if not image_files.are_complete(cascade, requests, images):
         return {}
-    shown, seeds = zip(*requests, strict=True)
-    stages = {
-        name: DrawnImages([each[name] for each in files], shown, seeds, stage.size, drawer)
-        for name, stage in cascade.stages.items()
-    }
-    start = cascade.start.image_set(requests) if cascade.start else None
     ruler.extract(stages, start)
     with finishing(folder / LOCK) as is_first:
         if not is_first:

@@ -19,6 +19,7 @@ COMPARING: tuple[str, ...] = (
     "density_coverage",
 )
 COMPARING += ("nearest_training",)
+OF_GAUSSIANS = ("fd", "fd_infinity")  # which need no more of a reference than its statistics
 
 
 def refuse_lack(cfg: DictConfig) -> None:
@@ -30,6 +31,12 @@ def refuse_lack(cfg: DictConfig) -> None:
                 f"image_set@reference=folder reference.path=..., for example, or leave {name} out "
                 "of metrics."
             )
+        if name in COMPARING and name not in OF_GAUSSIANS and _is_statistics(cfg.get("reference")):
+            raise InputError(
+                f"{name} compares with the images of a reference one by one, and statistics are "
+                "only their mean and covariance. Set image_set@reference=folder "
+                "reference.path=..., for example, or measure fd, which needs no more: metrics=[fd]."
+            )
     for key in ("images.path", "reference.path", "start.path"):
         _refuse_missing(key, cfg, "images, or of their statistics")
     if cfg.get("images") is None:
@@ -40,6 +47,12 @@ def refuse_lack(cfg: DictConfig) -> None:
             _refuse_empty(_path("prompts.path", cfg))
     for name in cfg.metrics:
         _refuse_missing_weights(str(name), cfg)
+
+
+def _is_statistics(reference: Any) -> bool:
+    return isinstance(reference, DictConfig) and str(reference.get("_target_")).endswith(
+        ".StatisticsFile"
+    )
 
 
 def _drawn(cfg: DictConfig) -> list[str]:
