@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from imagen_lit.basics import (
     png_metadata,
 )
 from imagen_lit.basics.atomic import write_json, write_text
-from imagen_lit.basics.process_share import Share, finishing
+from imagen_lit.basics.process_share import Share, finishing, working
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import image_files, judged_scores
 from imagen_lit.cascade.cascade import Cascade
@@ -109,9 +110,10 @@ def evaluate(
 
     shape = DrawingPass.of(encoder, prompts.prompts, batch, cascade.templates)
     drawing = image_files.draw(cascade, encoder, source, to_draw, images, shape, step)
-    for drawn, _ in enumerate(drawing, 1):
-        if drawn % shape.width == 0 or drawn == len(to_draw):  # those of a pass appear together
-            report(before + drawn, len(own))
+    with working(folder, share) if to_draw else nullcontext():
+        for drawn, _ in enumerate(drawing, 1):
+            if drawn % shape.width == 0 or drawn == len(to_draw):  # a pass appears together
+                report(before + drawn, len(own))
     if not image_files.are_complete(cascade, requests, images):
         return {}
     ruler.extract(stages, start)
