@@ -18,6 +18,9 @@ def stages(cascade: DictConfig) -> list[str]:
 def excerpt(cfg: DictConfig) -> DictConfig:
     """The cascade of a command without the stages before `start_at` and after `stop_after`."""
     names = stages(cfg.cascade)
+    if not names:
+        chosen: DictConfig = cfg.cascade  # which says so itself
+        return chosen
     first, last = _first(cfg), cfg.get("stop_after")
     for key, name in (("start_at", first), ("stop_after", last)):
         if name is not None and name not in names:
@@ -36,7 +39,7 @@ def excerpt(cfg: DictConfig) -> DictConfig:
     OmegaConf.set_struct(part, False)
     for name in {*names} - {*names[start:stop]}:
         del part.cascade[name]
-    chosen: DictConfig = part.cascade
+    chosen = part.cascade
     return chosen
 
 

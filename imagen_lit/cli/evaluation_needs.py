@@ -106,12 +106,9 @@ def _refuse_missing_weights(metric: str, cfg: DictConfig) -> None:
     path = _path(f"{key}.path", cfg)
     if path is None or path.exists():
         return
-    extractor = cfg[key]
-    otherwise = f"Set {key}.path=... to them; docs/evaluation.md says where they are from."
-    made = f"Make them with: {extractor.make_command}." if "make_command" in extractor else ""
-    if str(extractor.get("_target_")).endswith(".EfficientNetLite0"):
-        made = "Fetch them with: python -m imagen_lit.fetch weights=efficientnet_lite0."
+    command = cfg[key].get("make_command")
+    cure = f"Make them with: {command}" if command else f"Set {key}.path=... to them"
     raise InputError(
         f"the weights with which {metric} looks at images are not there: there is no {path}. "
-        f"{made or otherwise}"
+        f"{cure}."
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-PLAIN = re.compile(r"[A-Za-z_/][\w./@+-]*")
+PLAIN = re.compile(r"[A-Za-z_/][\w./@+-]*", re.ASCII)  # others Hydra reads in quotes
 RESERVED = {"null", "true", "false", "inf", "nan", "yes", "no", "on", "off"}
 
 

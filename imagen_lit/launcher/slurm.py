@@ -85,7 +85,14 @@ class Slurm:
         runs: Path,
     ) -> None:
         members = [
-            Member(job.job_id, cell.name, "", runs / cell.name, _log(job), cell.command == "train")
+            Member(
+                job.job_id,
+                cell.name,
+                "",
+                runs / cell.name,
+                slurm_executor.log(job),
+                cell.command == "train",
+            )
             for cell, job in zip(cells, jobs, strict=True)
         ]
 
@@ -157,12 +164,6 @@ def _line(cell: Cell, job: str, tasks: int, before: Sequence[str], is_taken_up: 
     return f"job {job}: {cell.command} {cell.name}{more}"
 
 
-def _log(job: Any) -> Path:
-    """Where its first task writes, as seen from here."""
-    path: Path = job.task(0).paths.stdout
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 def _ending(job: Any, cell: Cell, runs: Path) -> str | None:
     """How a job ended of which every task has left a result; None while one has not."""
     tasks = [job.task(number) for number in range(job.num_tasks)]
@@ -170,7 +171,7 @@ def _ending(job: Any, cell: Cell, runs: Path) -> str | None:
         return None
     if not any(task.exception() for task in tasks) and (obstacle := str(job.task(0).result())):
         return f"left out: {obstacle}"
-    return _by_ledger(cell, runs, _log(job))
+    return _by_ledger(cell, runs, slurm_executor.log(job))
 
 
 def _by_ledger(cell: Cell, runs: Path, log: Path) -> str:

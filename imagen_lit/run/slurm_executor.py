@@ -37,6 +37,12 @@ def submitted(folder: Path, job: str, tasks: int) -> Any:
     return submitit.SlurmJob(folder=folder, job_id=job, tasks=list(range(tasks)))
 
 
+def log(job: Any) -> Path:
+    """Where the first task of a job writes, as seen from here."""
+    path: Path = job.task(0).paths.stdout
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def refusal(
     error: str,
     params: Mapping[str, Any],

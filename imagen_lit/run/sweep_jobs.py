@@ -135,14 +135,8 @@ def _members(
         name = str(OmegaConf.select(cfg, "hydra.sweep.subdir"))
         own = " ".join(word for word in filter_overrides(words) if word not in shared)
         folder = Path(str(OmegaConf.select(cfg, "hydra.sweep.dir"))) / name
-        members.append(Member(job.job_id, name, own, folder, _log(job)))
+        members.append(Member(job.job_id, name, own, folder, slurm_executor.log(job)))
     return members
-
-
-def _log(job: Any) -> Path:
-    """Where its first task writes, as seen from here."""
-    path: Path = job.task(0).paths.stdout
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _result(job: Any) -> JobReturn | None:

@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cli import assets, config, console, flags, help_text, interrupt
+from imagen_lit.cli import assets, bare_words, config, console, flags, help_text, interrupt
 
 COMMANDS = console.commands()
 
@@ -120,7 +120,7 @@ def test_help_has_three_examples_that_compose(name: str) -> None:
         words = shlex.split(example.removeprefix(typed))
         assert example.startswith(typed)
         words = [re.sub(r"=([^\[{,]+),.*", r"=\1", word) for word in words if word != "-m"]
-        config.compose(name, flags.expand(words))
+        config.compose(name, bare_words.expand(name, flags.expand(words)))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -38,9 +38,11 @@ def test_the_metrics_that_compare_are_those_whose_class_says_so() -> None:
         ([*IMAGES, "metrics=[clip_score]", "text_features.path={0}/gone"],
          r"clip_score looks at images are not there.*gone\. Make them with: python -m"),
         ([*IMAGES, "metrics=[kid]", "image_set@reference=shapes", "features.path={0}/gone"],
-         r"kid looks .* Fetch them with: python -m imagen_lit\.fetch weights=efficientnet_lite0\."),
+         r"kid looks .* Make them with: python -m imagen_lit\.fetch weights=efficientnet_lite0\."),
         ([*IMAGES, "metrics=[fd]", "image_set@reference=shapes", "features=inception",
-          "features.path={0}/gone"], r"fd looks .*Set features\.path=\.\.\. to them"),
+          "features.path={0}/gone"], r"fd looks .* Make them with: gh release download"),
+        ([*IMAGES, "metrics=[kid]", "image_set@reference=shapes", "features.path={0}/gone",
+          "~features.make_command"], r"kid looks .* Set features\.path=\.\.\. to them\."),
     ],
 )  # fmt: skip
 def test_what_is_lacking_is_named(tmp_path: Path, words: list[str], sentence: str) -> None:

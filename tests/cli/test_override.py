@@ -11,7 +11,9 @@ from imagen_lit.cli import override
 
 KEYS = st.from_regex(r"[a-z][a-z_]{0,6}(\.[a-z]{1,5}){0,2}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12)
-AWKWARD = st.sampled_from(["null", "True", "1e3", "0x1", "a b", "it's", r"\'", "${x}", "[1]", "~"])
+AWKWARD = st.sampled_from(
+    ["null", "True", "1e3", "0x1", "a b", "it's", r"\'", "${x}", "[1]", "~", "A¹"]
+)
 NUMBERS = st.integers(-(10**12), 10**12) | st.floats(allow_nan=False)
 LEAVES = st.none() | st.booleans() | NUMBERS | AWKWARD | TEXTS
 VALUES = LEAVES | st.lists(LEAVES, max_size=3)

@@ -11,7 +11,7 @@ from jobs import BATCH, Jobs, assert_complete, wait_until
 
 pytestmark = pytest.mark.slurm
 
-ROUNDS = int(os.environ.get("SLURM_ROUNDS", "1"))  # of each of two runs; five in CI
+ROUNDS = int(os.environ.get("SLURM_ROUNDS", "1"))  # of each of two runs; two in CI
 ENDLESS = 160_000
 
 
