@@ -36,7 +36,7 @@ def evaluate_images(images: ImageSet, folder: Path, ruler: Ruler) -> dict[str, A
     if earlier and earlier.get("provenance") != provenance:
         there = flatten(earlier.get("provenance", {}))
         raise InputError(
-            f"{folder} holds the scores of other images "
+            f"{folder} holds the scores of other images than {getattr(images, 'root', 'these')} "
             f"({settings_diff(there, flatten(provenance))}). Set name=... to another one."
         )
     if " to " in str(provenance["images"].get("size", "")):
