@@ -19,6 +19,13 @@ COMPARING: tuple[str, ...] = (
     "density_coverage",
 )
 COMPARING += ("nearest_training",)
+FILES = {  # of the public lists of prompts, by the class that reads them
+    "DrawBench": "the sheet of DrawBench as .csv, with the columns Prompts and Category",
+    "CocoCaptions": "captions_val2014.json",
+    "TextFile": "a text, with a prompt on each line",
+    "PromptTable": "a table (.csv, .tsv, .jsonl, .parquet), such as PartiPrompts.tsv or GenEval's "
+    "evaluation_metadata.jsonl",
+}
 OF_GAUSSIANS = ("fd", "fd_infinity")  # which need no more of a reference than its statistics
 
 
@@ -43,6 +50,7 @@ def refuse_lack(cfg: DictConfig) -> None:
         for name in _drawn(cfg):
             _refuse_missing_run(name, Path(str(cfg.cascade[name].run)))
         if cfg.get("start") is None:
+            _refuse_no_file(cfg)
             _refuse_missing("prompts.path", cfg, "prompts")
             _refuse_empty(_path("prompts.path", cfg))
     for name in cfg.metrics:
@@ -81,6 +89,18 @@ def _refuse_missing(key: str, cfg: DictConfig, content: str) -> None:
     path = _path(key, cfg)
     if path is not None and not path.exists():
         raise InputError(f"there is no {path}. Set {key}=... to the place of your {content}.")
+
+
+def _refuse_no_file(cfg: DictConfig) -> None:
+    """Raise if prompts come from a file, and none is named."""
+    prompts = cfg.get("prompts")
+    if not isinstance(prompts, DictConfig) or not OmegaConf.is_missing(prompts, "path"):
+        return
+    content = FILES.get(str(prompts.get("_target_")).rpartition(".")[2], "the file of your prompts")
+    raise InputError(
+        f"these prompts come from a file, and none is named. Set prompts.path=... to {content}; "
+        "docs/drawing.md has them all."
+    )
 
 
 def _refuse_empty(path: Path | None) -> None:

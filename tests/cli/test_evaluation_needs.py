@@ -31,6 +31,8 @@ def test_the_metrics_that_compare_are_those_whose_class_says_so() -> None:
         (["metrics=[contrast,kid]"], r"kid compares with a reference, and there is none\. Set im"),
         (["metrics=[fd,kid]", "image_set@reference=statistics", "reference.path={0}/empty.txt"],
          r"kid compares .* one by one.*Set image_set@reference=folder.*measure fd"),
+        (["~cascade.base", "~cascade.sr", "~cascade.sr2", "data/prompts=drawbench"],
+         r"none is named\. Set prompts\.path=\.\.\. to the sheet of DrawBench as \.csv"),
         (["runs={0}"], r"there is no run in .*demo/base, with which stage 'base' draws\. Train"),
         (["image_set@images=folder", "images.path={0}/gone"], r"no .*gone\. Set images\.path="),
         (["~cascade.base", "~cascade.sr", "~cascade.sr2", "data/prompts=file",
