@@ -98,7 +98,7 @@ def refuse_alike(systems: Sequence[SystemScores], cfg: DictConfig) -> None:
     places: dict[Any, SystemScores] = {}
     for system in systems:
         if cfg.parameter is None:
-            place, what = (system.name,), "are the same evaluation, named twice"
+            place, what = (system.name,), ""
         else:
             keys = [key for key in (cfg.series, cfg.parameter) if key is not None]
             place = tuple(str(_setting(system, key)) for key in keys)
@@ -111,7 +111,8 @@ def refuse_alike(systems: Sequence[SystemScores], cfg: DictConfig) -> None:
         hint = f"Set series=... to what tells them apart: {', '.join(apart)}"
         if cfg.parameter is None or not apart:
             hint = f"Name each evaluation once: evaluations=[{other.name},...]"
-        raise InputError(f"{other.name} and {system.name} {what}. {hint}.")
+        both = f"{other.name} and {system.name} {what}" if what else f"{other.name} is named twice"
+        raise InputError(f"{both}. {hint}.")
 
 
 def stage_line(systems: Sequence[SystemScores], only_stage: str | None) -> str:

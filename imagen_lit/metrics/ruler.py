@@ -78,7 +78,7 @@ class Ruler:
     ) -> Measured:
         """The scores of every stage, by every metric."""
         for name, images in stages.items():
-            single_colour.warn(name or "this preview", images)
+            single_colour.warn(name, images)
         scores: list[tuple[str, Score]] = [
             (name, score)
             for name, metric, sample, against in self._cases(stages, categories, start)

@@ -15,8 +15,9 @@ def are_all(images: ImageSet) -> bool:
 def warn(stage: str, images: ImageSet) -> None:
     """Say so, where it is so."""
     if are_all(images):
+        of = f" of {stage}" if stage not in ("", "images") else ""
         warnings.warn(
-            f"each of the {len(images)} images of {stage} is of a single colour: their scores say "
+            f"each of the {len(images)} images{of} is of a single colour: their scores say "
             "nothing. Look at them first",
             stacklevel=2,
         )

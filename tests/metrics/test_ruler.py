@@ -103,7 +103,7 @@ def test_images_of_a_single_colour_are_warned_of(tmp_path: Path) -> None:
     plain = noise_images(3, size=1).repeat(8, axis=1).repeat(8, axis=2)
     grey = {"images": ToyImages(plain, system="plain")}
     own.extract(grey)
-    with pytest.warns(UserWarning, match=r"each of the 3 images of images is of a single colour"):
+    with pytest.warns(UserWarning, match=r"each of the 3 images is of a single colour"):
         own.measure(grey)
     plain[2, 0, 0] += 1
     almost = {"images": ToyImages(plain, system="almost")}
