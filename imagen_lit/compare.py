@@ -17,9 +17,9 @@ from imagen_lit.evaluation.paired_difference import paired_difference
 from imagen_lit.metrics.image_evaluation import NAME
 from imagen_lit.metrics.measured import SCORES
 from imagen_lit.metrics.system_scores import SystemScores
-from imagen_lit.report import category_bars, figure, score_grid, unshared
+from imagen_lit.report import category_bars, figure, protocol_gap, score_grid
+from imagen_lit.report.protocol_gap import ProtocolGap
 from imagen_lit.report.trade_off_curve import trade_off
-from imagen_lit.report.unshared import Unshared
 
 Row = dict[str, Any]
 EXAMPLE = "Set evaluations=[demo/evaluation,demo/earlier], for example."
@@ -65,12 +65,12 @@ def comparable(
         others = [pair for pair in others if pair[1]["protocol"] != its["protocol"]]
         other, row = next((pair for pair in others if pair[0] is not first), others[0])
         facts = (each.protocols[r["protocol"]] for each, r in ((first, its), (other, row)))
-        apart.append(Unshared(metric, first.name, next(facts), other.name, next(facts)))
+        apart.append(ProtocolGap(metric, first.name, next(facts), other.name, next(facts)))
     return [
         (system, row | {"metric": metric if names.count(metric) == 1 else f"{metric}@{digest}"})
         for (metric, digest), pairs in shared.items()
         for system, row in pairs
-    ], [*unshared.lines(apart), *(lacking if only is not None else [])]
+    ], [*protocol_gap.lines(apart), *(lacking if only is not None else [])]
 
 
 def _having(pairs: Sequence[tuple[SystemScores, Row]]) -> str:

@@ -26,8 +26,8 @@ def warn_if_large(stage: str, metric: Metric, sample: Sample) -> None:
     if size is not None and edges and size > MUCH * min(map(int, edges)):
         small = sample.facts()["size"]
         warnings.warn(
-            f"{metric.name} looks at {stage or 'images'} through a network that enlarges {small} to "
-            f"{size}x{size}: it sees hardly more than the enlarging. Measure larger images, or "
+            f"{metric.name} looks at {stage or 'images'} through a network that enlarges {small} "
+            f"to {size}x{size}: it sees hardly more than the enlarging. Measure larger images, or "
             "trust it little",
             stacklevel=2,
         )

@@ -10,7 +10,7 @@ SHOWN = 4  # facts that differ, with their values; of more, the number
 WORDS = {"sample.count": "images", "sample.size": "pixels"}  # after the values
 
 
-class Unshared(NamedTuple):
+class ProtocolGap(NamedTuple):
     """A score that two evaluations have, each with the facts of its own protocol."""
 
     metric: str
@@ -42,7 +42,7 @@ class Unshared(NamedTuple):
         return "; ".join(words)
 
 
-def lines(scores: Sequence[Unshared]) -> Iterator[str]:
+def lines(scores: Sequence[ProtocolGap]) -> Iterator[str]:
     """A line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for score in scores:
