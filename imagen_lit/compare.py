@@ -95,24 +95,24 @@ def chosen_scores(only: Any, rows: Sequence[tuple[SystemScores, Row]]) -> Sequen
 
 def refuse_alike(systems: Sequence[SystemScores], cfg: DictConfig) -> None:
     """Raise if two evaluations would be one point of the figure, or are one."""
+    keys = [key for key in (cfg.series, cfg.parameter) if key is not None and cfg.parameter]
     places: dict[Any, SystemScores] = {}
     for system in systems:
-        if cfg.parameter is None:
-            place, what = (system.name,), ""
-        else:
-            keys = [key for key in (cfg.series, cfg.parameter) if key is not None]
-            place = tuple(str(_setting(system, key)) for key in keys)
-            what = f"have the same {' and '.join(keys)} ({', '.join(place)})"
-        other = places.setdefault(place, system)
+        place = [str(_setting(system, key)) for key in keys] or [system.name]
+        other = places.setdefault(tuple(place), system)
         if other is system:
             continue
+        if not keys or other.name == system.name:
+            raise InputError(
+                f"{system.name} is named twice. Name each evaluation once in evaluations=[...]."
+            )
         apart = differing_keys(other.settings, system.settings)
-        apart = [key for key in apart if key not in (cfg.series, cfg.parameter)][:3]
-        hint = f"Set series=... to what tells them apart: {', '.join(apart)}"
-        if cfg.parameter is None or not apart:
-            hint = f"Name each evaluation once: evaluations=[{other.name},...]"
-        both = f"{other.name} and {system.name} {what}" if what else f"{other.name} is named twice"
-        raise InputError(f"{both}. {hint}.")
+        apart = [key for key in apart if key not in keys][:3]
+        raise InputError(
+            f"{other.name} and {system.name} have the same {' and '.join(keys)} "
+            f"({', '.join(place)}). Set series=... to a setting that tells them apart: "
+            f"{', '.join(apart) or 'none differs'}."
+        )
 
 
 def stage_line(systems: Sequence[SystemScores], only_stage: str | None) -> str:

@@ -28,14 +28,7 @@ from imagen_lit.data.shard_files import index_cache
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.embed_text import embed, lost
 from imagen_lit.evaluate import build_ruler, request, table
-from imagen_lit.pretrain_text import (
-    is_ours,
-    pretrain,
-    progress,
-    role_share,
-    role_words,
-    seconds_left,
-)
+from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share, seconds_left, verdict
 from imagen_lit.report import demo_page
 from imagen_lit.run import demo_commands, provenance, run_folder, time_budget
 from imagen_lit.run.demo_precision import precision as _precision
@@ -107,13 +100,6 @@ def _sheet_count(cfg: DictConfig) -> int:
     return len(guidance_sheet.THRESHOLDS) * len(cfg.guidance_weights)
 
 
-def _less_to_draw(cfg: DictConfig) -> str:
-    """Settings that draw less than these; empty where there is hardly less to draw."""
-    prompts = "prompts=32" if cfg.prompts > 32 else ""
-    weights = "'guidance_weights=[1,5]'" if len(cfg.guidance_weights) > 2 else ""
-    return " ".join(filter(None, [prompts, weights]))
-
-
 def _announce_what_is_fixed(
     cfg: DictConfig, drawing: float, aside: float, budget: TimeBudget
 ) -> bool:
@@ -129,7 +115,7 @@ def _announce_what_is_fixed(
     parts |= {f"drawing {quantity(cfg.prompts, 'prompt')}": drawing}
     rest = f"{quantity(_sheet_count(cfg), 'image')} of guidance, files, pages"
     if is_short := budget.announce(parts, rest, aside):
-        if less := _less_to_draw(cfg):
+        if less := demo_commands.less_to_draw(cfg):
             print(f"   less to draw leaves more: {less}, for example")
     return is_short
 
@@ -142,7 +128,7 @@ def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
     with budget.step(step, demo_commands.line(*demo_commands.pretrain_text(cfg))) as already_there:
         if not pretrain(folder, text.documents, text.seed, progress(text.documents), text.width):
             already_there(folder)
-    print(f"   {role_words(role_share(text, folder))}")
+    print(f"   {verdict(role_share(text, folder))}")
 
 
 def _refuse_other_evaluation(evaluation: DictConfig) -> None:

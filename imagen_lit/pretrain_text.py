@@ -95,7 +95,7 @@ def role_share(cfg: DictConfig, folder: Path) -> float:
     return role_probe.share(config.build({**cfg.text, "path": str(folder), "width": cfg.width}))
 
 
-def role_words(share: float) -> str:
+def verdict(share: float) -> str:
     """The same in words."""
     return (
         f"where a thing stands (above, below, left or right of the other) explains {share:.1%} of "
@@ -127,7 +127,7 @@ def main(cfg: DictConfig) -> None:
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
     verb, share = "is" if is_new else "was already", role_share(cfg, folder)
-    words = f"{role_words(share)}{advice(cfg, folder, share)}"
+    words = f"{verdict(share)}{advice(cfg, folder, share)}"
     print(f"{what} {verb} in {folder}; {words}")
 
 

@@ -121,7 +121,7 @@ def test_a_sweep_becomes_tables_and_the_figure(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         (["first,frist"], r"there is no evaluation in .*frist\. Name one of first.*did you mean f"),
-        (["first,first"], r"named twice\. Name each evaluation once: evaluations=\[first"),
+        (["first,first"], r"first is named twice\. Name each evaluation once in evaluations="),
         (["first", "only=[exat]"], r"no .* exat \(did you mean exact\?\)\. .* exact, chroma"),
         (["first", "only=exat"], r"no evaluation has a score exat"),
         (["first", "x=exact"], "needs both x and y"),

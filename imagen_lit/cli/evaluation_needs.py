@@ -127,8 +127,7 @@ def _refuse_missing_weights(metric: str, cfg: DictConfig) -> None:
     if path is None or path.exists():
         return
     command = cfg[key].get("make_command")
-    cure = f"Make them with: {command}" if command else f"Set {key}.path=... to them"
+    cure = f"Make them with: {command}." if command else f"Set {key}.path=... to them."
     raise InputError(
-        f"the weights with which {metric} looks at images are not there: there is no {path}. "
-        f"{cure}."
+        f"the weights with which {metric} looks at images are not there: there is no {path}. {cure}"
     )

@@ -134,7 +134,7 @@ def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
     assert "put aside for 12 images of guidance, files, pages: 0:52" in output
     less = "less to draw leaves more: prompts=32 'guidance_weights=[1,5]'"
     assert (less in output) == (least is not None)
-    less_than = [demo._less_to_draw(config.compose("demo", each)) for each in LITTLE]
+    less_than = [demo.demo_commands.less_to_draw(config.compose("demo", each)) for each in LITTLE]
     assert less_than == ["", "'guidance_weights=[1,5]'"], "no advice is more than what is asked for"
     assert (f", {least} at the least (" in output) == ("too few" in output) == (least is not None)
 

@@ -83,7 +83,7 @@ def test_the_report_says_which_share_is_good(tmp_path: Path) -> None:
     pretrain(tmp_path / "t5", documents=64)
     cfg, folder = config.compose("pretrain_text", words), tmp_path / "t5"
     share = pretrain_text.role_share(cfg, folder)
-    text = pretrain_text.role_words(share)
+    text = pretrain_text.verdict(share)
     assert "% of what differs among the vectors" in text
     assert "Below 2%, as with random weights, an image network hardly notices it" in text
     assert "above, the share tells no more" in text and "better" not in text
