@@ -108,7 +108,7 @@ def test_an_encoder_without_a_record_is_used_with_a_warning(tmp_path: Path) -> N
 
 def test_a_model_from_elsewhere_is_not_made_here(tmp_path: Path) -> None:
     words = ["text=t5_small", f"text.path={tmp_path}/t5"]
-    with pytest.raises(ValueError, match="Type hf download google/t5-v1_1-small"):
+    with pytest.raises(ValueError, match="comes from hf download google/t5-v1_1-small"):
         pretrain_text.main(config.compose("pretrain_text", words))
     runs = [f"runs={tmp_path}/runs", f"datasets={tmp_path}/data"]
     with pytest.raises(FileNotFoundError, match="hf download google/t5-v1_1-small"):
