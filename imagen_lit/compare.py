@@ -4,22 +4,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from imagen_lit.basics import arguments, chosen_folder
 from imagen_lit.basics.atomic import write_text
+from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
-from imagen_lit.basics.settings_diff import flatten, settings_diff
+from imagen_lit.basics.settings_diff import differing_keys
 from imagen_lit.cli import command
 from imagen_lit.evaluation import direction
 from imagen_lit.evaluation.paired_difference import paired_difference
 from imagen_lit.metrics.image_evaluation import NAME
 from imagen_lit.metrics.measured import SCORES
 from imagen_lit.metrics.system_scores import SystemScores
-from imagen_lit.report import category_bars, figure, score_grid
+from imagen_lit.report import category_bars, figure, protocol_gap, score_grid
+from imagen_lit.report.protocol_gap import ProtocolGap
 from imagen_lit.report.trade_off_curve import trade_off
 
 Row = dict[str, Any]
+EXAMPLE = "Set evaluations=[demo/evaluation,demo/earlier], for example."
+SHOWN = 12  # evaluations that are named where another is not there
 WIDTH = 100  # of the table in a terminal, in columns
 
 
@@ -41,28 +45,84 @@ def rows_of(systems: Sequence[SystemScores], stage: str | None) -> list[tuple[Sy
 def comparable(
     rows: Sequence[tuple[SystemScores, Row]], systems: int, only: Sequence[str] | None
 ) -> tuple[list[tuple[SystemScores, Row]], list[str]]:
-    """The rows whose metric every system has with the same protocol, and a sentence for each other
-    metric that all of them have."""
+    """The rows whose metric every system has with the same protocol, and a line for each reason why
+    others that all of them have, or that `only` names, are left out."""
     by_hash: dict[tuple[str, str], list[tuple[SystemScores, Row]]] = {}
     for system, row in rows:
         if only is None or row["metric"] in only:
             by_hash.setdefault((row["metric"], row["protocol"]), []).append((system, row))
     shared = {key: pairs for key, pairs in by_hash.items() if len(pairs) == systems}
-    reasons = []
+    names = [name for name, _ in shared]
+    apart, lacking = [], []
     for metric in dict.fromkeys(name for name, _ in by_hash):
         pairs = [pair for key, some in by_hash.items() if key[0] == metric for pair in some]
-        if metric in {name for name, _ in shared} or len({s.name for s, _ in pairs}) < systems:
+        if metric in names:
             continue
-        (first, its), (other, row) = pairs[0], next(p for p in pairs if p[0] is not pairs[0][0])
-        facts = (flatten(each.protocols[r["protocol"]]) for each, r in ((first, its), (other, row)))
-        difference = settings_diff(*facts)
-        reasons.append(f"{metric} is left out: {first.name} (there), {other.name}: {difference}")
-    names = [name for name, _ in shared]
+        if len({system.name for system, _ in pairs}) < systems:
+            lacking.append(f"{metric} is left out: of {systems} evaluations {_having(pairs)} it")
+            continue
+        (first, its), *others = pairs
+        others = [pair for pair in others if pair[1]["protocol"] != its["protocol"]]
+        other, row = next((pair for pair in others if pair[0] is not first), others[0])
+        facts = (each.protocols[r["protocol"]] for each, r in ((first, its), (other, row)))
+        apart.append(ProtocolGap(metric, first.name, next(facts), other.name, next(facts)))
     return [
         (system, row | {"metric": metric if names.count(metric) == 1 else f"{metric}@{digest}"})
         for (metric, digest), pairs in shared.items()
         for system, row in pairs
-    ], reasons
+    ], [*protocol_gap.lines(apart), *(lacking if only is not None else [])]
+
+
+def _having(pairs: Sequence[tuple[SystemScores, Row]]) -> str:
+    names = list(dict.fromkeys(system.name for system, _ in pairs))
+    return f"only {', '.join(names)} {'has' if len(names) == 1 else 'have'}"
+
+
+def chosen_scores(only: Any, rows: Sequence[tuple[SystemScores, Row]]) -> Sequence[str] | None:
+    """The names that `only` gives, one or a list; a name that no evaluation has is refused."""
+    if only is None:
+        return None
+    names = [only] if isinstance(only, str) else list(map(str, only))
+    known = list(dict.fromkeys(row["metric"] for _, row in rows))
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"no evaluation has a score {name}{did_you_mean(name, known)}. "
+                f"Set only=[...] to some of: {', '.join(known)}."
+            )
+    return names
+
+
+def refuse_alike(systems: Sequence[SystemScores], cfg: DictConfig) -> None:
+    """Raise if two evaluations would be one point of the figure, or are one."""
+    keys = [key for key in (cfg.series, cfg.parameter) if key is not None and cfg.parameter]
+    places: dict[Any, SystemScores] = {}
+    for system in systems:
+        place = [str(_setting(system, key)) for key in keys] or [system.name]
+        other = places.setdefault(tuple(place), system)
+        if other is system:
+            continue
+        if not keys or other.name == system.name:
+            raise InputError(
+                f"{system.name} is named twice. Name each evaluation once in evaluations=[...]."
+            )
+        apart = differing_keys(other.settings, system.settings)
+        apart = [key for key in apart if key not in keys][:3]
+        raise InputError(
+            f"{other.name} and {system.name} have the same {' and '.join(keys)} "
+            f"({', '.join(place)}). Set series=... to a setting that tells them apart: "
+            f"{', '.join(apart) or 'none differs'}."
+        )
+
+
+def stage_line(systems: Sequence[SystemScores], only_stage: str | None) -> str:
+    """Whose scores are shown, where an evaluation has those of several stages."""
+    several = next((each for each in systems if len(each.stages) > 1), None)
+    if several is None:
+        return ""
+    shown = only_stage or several.stages[-1]
+    others = [f"only_stage={name}" for name in several.stages if name != shown]
+    return f"scores of the stage {shown}; {', '.join(others)} shows another's\n"
 
 
 def differences(rows: Sequence[tuple[SystemScores, Row]]) -> Iterator[str]:
@@ -107,12 +167,11 @@ def _setting(system: SystemScores, key: str) -> Any:
 
 def folders(cfg: DictConfig) -> list[tuple[str, Path]]:
     """Name and folder of each evaluation; of a folder of them, all."""
+    if OmegaConf.is_missing(cfg, "evaluations"):
+        raise InputError(f"nothing says which evaluations to compare. {EXAMPLE}")
     names = cfg.evaluations
     if not isinstance(names, ListConfig) or not names:
-        raise InputError(
-            f"evaluations={names} is no list of names. "
-            "Set evaluations=[demo/evaluation,demo/earlier], for example."
-        )
+        raise InputError(f"evaluations={names} is no list of names. {EXAMPLE}")
     root = chosen_folder.of("runs", cfg.runs)
     places = []
     for name in map(str, names):
@@ -121,9 +180,17 @@ def folders(cfg: DictConfig) -> list[tuple[str, Path]]:
             continue
         below = sorted(file.parent for file in (root / name).rglob(SCORES))
         if not below:
-            raise InputError(f"there is no evaluation in {root / name}. Name one with {SCORES}.")
+            raise InputError(f"there is no evaluation in {root / name}. {_others(root, name)}")
         places += [(folder.relative_to(root).as_posix(), folder) for folder in below]
     return places
+
+
+def _others(root: Path, name: str) -> str:
+    there = sorted(file.parent.relative_to(root).as_posix() for file in root.rglob(SCORES))
+    if not there:
+        return f"Type evaluate first: nothing in {root} has been evaluated."
+    more = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
+    return f"Name one of {', '.join(there[:SHOWN])}{more}{did_you_mean(name, there)}."
 
 
 def write(
@@ -152,18 +219,22 @@ def main(cfg: DictConfig) -> None:
         )
     out = None if cfg.out is None else arguments.path("out", cfg.out)
     systems = [SystemScores.read(folder, name) for name, folder in folders(cfg)]
+    refuse_alike(systems, cfg)
     rows = rows_of(systems, cfg.only_stage)
-    rows, reasons = comparable(rows, len(systems), cfg.only)
+    rows, reasons = comparable(rows, len(systems), chosen_scores(cfg.only, rows))
     if not rows:
+        print("\n".join(reasons))
         raise InputError(
-            f"the evaluations have no score of one protocol in common. {' '.join(reasons)} "
-            "Type evaluate again, with the same metrics and prompts for each."
+            "the evaluations have no score of one protocol in common. Type evaluate again, with "
+            "the same metrics, prompts and number of images for each."
         )
     protocols = {k: v for system in systems for k, v in system.protocols.items()}
     chosen = [labelled(system, row, cfg) for system, row in rows]
     metrics = list(dict.fromkeys(row["metric"] for _, row in rows))
     table = score_grid.grid(chosen, protocols)
     sentences = list(differences(rows)) if cfg.parameter is None else []
+    if line := stage_line(systems, cfg.only_stage):
+        print(line)
     print(score_grid.blocks(table, WIDTH))
     print("\n".join(["", *sentences, *reasons]))
     drawings = {name: category_bars.category_bars(chosen, protocols, name) for name in metrics}

@@ -28,7 +28,7 @@ from imagen_lit.data.shard_files import index_cache
 from imagen_lit.data.shard_files.collection import Collection
 from imagen_lit.embed_text import embed, lost
 from imagen_lit.evaluate import build_ruler, request, table
-from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share, seconds_left
+from imagen_lit.pretrain_text import is_ours, pretrain, progress, role_share, seconds_left, verdict
 from imagen_lit.report import demo_page
 from imagen_lit.run import demo_commands, provenance, run_folder, time_budget
 from imagen_lit.run.demo_precision import precision as _precision
@@ -115,7 +115,8 @@ def _announce_what_is_fixed(
     parts |= {f"drawing {quantity(cfg.prompts, 'prompt')}": drawing}
     rest = f"{quantity(_sheet_count(cfg), 'image')} of guidance, files, pages"
     if is_short := budget.announce(parts, rest, aside):
-        print("   less to draw leaves more: prompts=32 'guidance_weights=[1,5]', for example")
+        if less := demo_commands.less_to_draw(cfg):
+            print(f"   less to draw leaves more: {less}, for example")
     return is_short
 
 
@@ -127,7 +128,7 @@ def _make_text_encoder(cfg: DictConfig, budget: TimeBudget) -> None:
     with budget.step(step, demo_commands.line(*demo_commands.pretrain_text(cfg))) as already_there:
         if not pretrain(folder, text.documents, text.seed, progress(text.documents), text.width):
             already_there(folder)
-    print(f"   {role_share(text, folder)}")
+    print(f"   {verdict(role_share(text, folder))}")
 
 
 def _refuse_other_evaluation(evaluation: DictConfig) -> None:

@@ -31,6 +31,7 @@ from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, PromptsWithIm
 from imagen_lit.image_set.captioned_images import CaptionedImages
 from imagen_lit.metrics import known_values, score_lines
 from imagen_lit.metrics.image_evaluation import evaluate_images
+from imagen_lit.metrics.looking_progress import LookingProgress
 from imagen_lit.metrics.measured import NOW, SCORES
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.metrics.sample import ALL
@@ -54,6 +55,8 @@ def table(scores: dict[str, Any]) -> str:
         lines.append("share of images that show their whole prompt, by kind [95 % interval]:")
     for stage, categories in scores.get("score/alignment", {}).items():
         for category, row in categories.items():
+            if category == "all" and len(categories) > 1:
+                continue  # it is among the scores, with its protocol
             text = rounding.with_interval(row["exact"], row["interval"])
             lines.append(f"{stage:5} {category:6} {text}  n={row['n']}")
     return "\n".join([*lines, *score_lines.lines(scores, scores[NOW])])
@@ -70,7 +73,7 @@ def build_ruler(cfg: DictConfig, share: Share = ALL) -> Ruler:
         return None if node is None else config.build(node)
 
     metrics = {name: config.build(node) for name, node in cfg.metrics.items()}
-    return Ruler(metrics, Path(cfg.feature_folder), reference, share)
+    return Ruler(metrics, Path(cfg.feature_folder), reference, share, report=LookingProgress())
 
 
 def build_prompts(cfg: DictConfig, cascade: Cascade) -> Prompts:
@@ -100,6 +103,17 @@ def warn_of_own_judge(ruler: Ruler, fingerprint: Mapping[str, str]) -> None:
             warnings.warn(
                 f"{name} looks with the weights that also encoded the prompts: it favours images "
                 "drawn from them. Choose other weights for features or text_features",
+                stacklevel=2,
+            )
+
+
+def warn_of_weak_judge(ruler: Ruler) -> None:
+    """Say which metrics look with a network that says of itself that it learnt too little."""
+    for name, metric in ruler.metrics.items():
+        if words := getattr(getattr(metric, "extractor", None), "weakness", ""):
+            warnings.warn(
+                f"{name} says hardly anything with this judge: {words}. Pretrain it for longer, or "
+                "choose other text_features",
                 stacklevel=2,
             )
 
@@ -151,6 +165,7 @@ def _evaluate(
     cfg: DictConfig, folder: Path, ruler: Ruler, share: Share, begin: Callable[[], None]
 ) -> None:
     """Draw, measure and print. `begin` is called when nothing is left to refuse."""
+    warn_of_weak_judge(ruler)
     if (images := OmegaConf.select(cfg, "images")) is not None:
         begin()
         scores = evaluate_images(config.build(images), folder, ruler)

@@ -17,7 +17,7 @@ from imagen_lit.basics.progress_line import Counter
 from imagen_lit.basics.settings_diff import flatten
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config
-from imagen_lit.contrastive import encoder_files, image_tower, pretraining, retrieval
+from imagen_lit.contrastive import encoder_files, image_tower, pretraining, recall_record, retrieval
 from imagen_lit.contrastive import tokenizer as tokens
 from imagen_lit.contrastive.small_clip import SmallClip
 from imagen_lit.contrastive.two_towers import Shape
@@ -25,7 +25,6 @@ from imagen_lit.data.captioned_images import CaptionedImages
 
 COMMAND = "python -m imagen_lit.pretrain_clip"
 AMONG, JUDGED = 64, 1024  # captions that an image chooses from; held-back images, at most
-HARDLY = 4  # times chance: less is no learning
 ELSEWHERE = ("workers", "decoded_cache_mib", "max_bad_fraction", "seed", "_target_")  # of `data`
 
 
@@ -86,7 +85,8 @@ def require_held_back(data: CaptionedImages) -> None:
 
 
 def recall(clip: SmallClip, data: CaptionedImages) -> str:
-    """How often held-back images find their own captions, in words."""
+    """How often held-back images find their own captions, in words; also recorded, for those who
+    let the encoder judge."""
     images: list[np.ndarray] = []
     captions: list[str] = []
     for batch in data.val_dataloader()[0]:
@@ -97,11 +97,12 @@ def recall(clip: SmallClip, data: CaptionedImages) -> str:
     among = min(AMONG, len(images))
     features = clip.features(images), clip.text_features(captions)
     share = retrieval.recall_at_1(*features, captions, among)
+    recall_record.write(clip.path, share, among)
     text = (
         f"{share:.1%} of {len(images) // among * among:,} images that were held back find their "
         f"own caption among {among}; by chance it would be {1 / among:.1%}"
     )
-    if share < HARDLY / among:
+    if recall_record.is_hardly_any(share, among):
         text += f". It hardly learnt: remove {clip.path}, then raise images=... or lower lr=..."
     return text
 

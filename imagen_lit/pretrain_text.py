@@ -39,6 +39,8 @@ def pretrain(
         for done, loss, model, tokenizer in steps:
             report(done, loss)
             encoder = model, tokenizer
+        if done < documents:  # what is left would fill no batch
+            report(documents, loss)
         nano_t5.save(*encoder, str(folder))
         place.finish()
     return True
@@ -88,18 +90,26 @@ def progress(documents: int) -> Callable[[int, float], None]:
     return lambda done, loss: counter(done, documents, f"loss {loss:.3f}")
 
 
-def role_share(cfg: DictConfig, folder: Path) -> str:
-    """How clearly the encoder's token vectors say which thing is where, in words."""
-    share = role_probe.share(config.build({**cfg.text, "path": str(folder), "width": cfg.width}))
-    text = (
+def role_share(cfg: DictConfig, folder: Path) -> float:
+    """How clearly the encoder's token vectors say which thing is where."""
+    return role_probe.share(config.build({**cfg.text, "path": str(folder), "width": cfg.width}))
+
+
+def verdict(share: float) -> str:
+    """The same in words."""
+    return (
         f"where a thing stands (above, below, left or right of the other) explains {share:.1%} of "
         f"what differs among the vectors of its colour word. Below {MIN_ROLE_SHARE:.0%}, as with "
         "random weights, an image network hardly notices it; above, the share tells no more: a few "
         "thousand documents can reach it, and more of them teach other things"
     )
-    if cfg.documents and share < MIN_ROLE_SHARE:
-        text += f". Remove {folder}, then raise documents=... or set another seed=..."
-    return text
+
+
+def advice(cfg: DictConfig, folder: Path, share: float) -> str:
+    """What to do where the encoder learnt too little; empty where it did not, or was not to."""
+    if not cfg.documents or share >= MIN_ROLE_SHARE:
+        return ""
+    return f". Remove {folder}, then raise documents=... or set another seed=..."
 
 
 @command.main("pretrain_text")
@@ -116,7 +126,9 @@ def main(cfg: DictConfig) -> None:
     folder = chosen_folder.of("folder", cfg.folder)
     is_new = pretrain(folder, cfg.documents, cfg.seed, progress(cfg.documents), cfg.width)
     what = "the encoder" if cfg.documents else "the encoder, of random weights (documents=0),"
-    print(f"{what} {'is' if is_new else 'was already'} in {folder}; {role_share(cfg, folder)}")
+    verb, share = "is" if is_new else "was already", role_share(cfg, folder)
+    words = f"{verdict(share)}{advice(cfg, folder, share)}"
+    print(f"{what} {verb} in {folder}; {words}")
 
 
 if __name__ == "__main__":

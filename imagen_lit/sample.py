@@ -6,6 +6,7 @@ the images of one command.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,11 @@ def main(cfg: DictConfig) -> None:
     captions = [prompt for prompt, _ in requests]
     shape = DrawingPass.of(encoder, captions, cfg.batch, cascade.templates)
     drawn = image_files.draw(cascade, encoder, source, to_draw, folder, shape, progress.step)
-    for number, (prompt, seed, _) in enumerate(drawn):
-        if number % shape.width == 0:  # all images of a batch are there with its first
-            progress.count(number + shape.width, len(to_draw))
-        _print_image(cascade, folder, (prompt, seed))
+    with process_share.working(folder, share) if to_draw else nullcontext():
+        for number, (prompt, seed, _) in enumerate(drawn):
+            if number % shape.width == 0:  # all images of a batch are there with its first
+                progress.count(number + shape.width, len(to_draw))
+            _print_image(cascade, folder, (prompt, seed))
     if not image_files.are_complete(cascade, requests, folder):
         print("this process's images are drawn; the last process to end writes the sheet of all")
         return

@@ -72,11 +72,15 @@ def test_a_winner_is_named_where_the_interval_allows_it_and_only_there(
     assert "they differ" in chroma, "more chroma is neither better nor worse"
 
 
-def test_scores_of_two_protocols_are_not_compared(tmp_path: Path) -> None:
+def test_scores_of_two_protocols_are_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     leave(tmp_path, "first")
     leave(tmp_path, "second", n=41)
-    with pytest.raises(InputError, match=r"no score of one protocol in common.*count is 40 there"):
+    with pytest.raises(InputError, match=r"no score of one protocol in common\. Type eval"):
         run(tmp_path, "first,second")
+    reasons = capsys.readouterr().out.splitlines()
+    assert reasons == ["exact, chroma are left out: 40 images in first, 41 in second"]
 
 
 def test_what_is_measured_otherwise_is_left_out_and_named(
@@ -95,7 +99,7 @@ def test_what_is_measured_otherwise_is_left_out_and_named(
     run(tmp_path, "first,second")
     text = capsys.readouterr().out
     assert "exact" in text.splitlines()[0] and "kid" not in text.splitlines()[0]
-    assert "kid is left out: first (there), second: sample.count is 40 there, 41 here" in text
+    assert "kid is left out: 40 images in first, 41 in second" in text
     run(tmp_path, "first,second", "only=[chroma]")
     assert "exact" not in capsys.readouterr().out
 
@@ -116,7 +120,10 @@ def test_a_sweep_becomes_tables_and_the_figure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["first,nobody"], "there is no evaluation in .*nobody"),
+        (["first,frist"], r"there is no evaluation in .*frist\. Name one of first.*did you mean f"),
+        (["first,first"], r"first is named twice\. Name each evaluation once in evaluations="),
+        (["first", "only=[exat]"], r"no .* exat \(did you mean exact\?\)\. .* exact, chroma"),
+        (["first", "only=exat"], r"no evaluation has a score exat"),
         (["first", "x=exact"], "needs both x and y"),
         (["first", "x=exact", "y=chroma"], "nothing tells the points"),
         (["first", "only_stage=sr2"], r"first has no stage sr2\. Set only_stage="),
@@ -129,6 +136,52 @@ def test_what_cannot_be_compared_is_refused(
     leave(tmp_path, "first")
     with pytest.raises(InputError, match=sentence):
         run(tmp_path, *words)
+
+
+def test_without_evaluations_an_example_is_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"which evaluations.*Set evaluations=\[demo/evaluation"):
+        compare.main(config.compose("compare", [f"runs={tmp_path}"]))
+
+
+def test_two_points_of_one_place_are_told_what_sets_them_apart(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        leave(tmp_path, name)
+    file = tmp_path / "second/scores.json"
+    content = json.loads(file.read_text())
+    content["provenance"]["cascade"]["base"]["recipe"]["steps"] = 9
+    file.write_text(json.dumps(content))
+    words = ["x=chroma", "y=exact", "parameter=guidance.weight"]
+    with pytest.raises(InputError, match=r"same guidance\.weight \(1\.0\).*recipe\.steps"):
+        run(tmp_path, "first,second", *words)
+
+
+def test_it_says_which_stage_is_shown_and_of_how_many_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path, "first")
+    run(tmp_path, "first")
+    assert "stage" not in capsys.readouterr().out
+    file = tmp_path / "first/scores.json"
+    content = json.loads(file.read_text())
+    content["scores"] += [row | {"stage": "sr2"} for row in content["scores"]]
+    file.write_text(json.dumps(content))
+    run(tmp_path, "first")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "scores of the stage sr2; only_stage=sr shows another's"
+    assert next(line for line in lines if line.startswith("  first")).endswith("  n=40")
+
+
+def test_a_score_that_one_lacks_is_named_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first", "second"):
+        leave(tmp_path, name)
+    file = tmp_path / "second/scores.json"
+    content = json.loads(file.read_text())
+    content["scores"] = [row for row in content["scores"] if row["metric"] == "exact"]
+    file.write_text(json.dumps(content))
+    run(tmp_path, "first,second", "only=[exact,chroma]")
+    assert "chroma is left out: of 2 evaluations only first has it" in capsys.readouterr().out
 
 
 def test_damaged_values_are_named(tmp_path: Path) -> None:

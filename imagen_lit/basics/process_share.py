@@ -6,6 +6,7 @@ all that they exchange, and whoever finds the work complete writes what needs al
 """
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import NamedTuple, TypeVar
 from imagen_lit.basics import device, file_lock
 from imagen_lit.basics.errors import InputError, RunError
 
+ADVICE = (
+    "Both draw the same images. To share them, stop one, and start all with torchrun or srun, or "
+    "with RANK=0 WORLD_SIZE=2 and RANK=1 WORLD_SIZE=2 before the command"
+)
 Environment = Mapping[str, str]
 Item = TypeVar("Item")
 
@@ -58,6 +63,21 @@ def own_device(name: str, env: Environment = os.environ) -> str:
     if name != "auto" or count < 2 or here(env).processes < 2 or not local.isdecimal():
         return name
     return f"{chosen.type}:{int(local) % count}"
+
+
+@contextmanager
+def working(folder: Path, share: Share) -> Iterator[None]:
+    """While this process draws its share into a folder, tell one that begins the same share there:
+    they would do all of it twice, each without knowing of the other."""
+    lock = folder / f".drawing_{share.rank}_of_{share.processes}.lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock.exclusive(lock, "drawing into this folder too", ADVICE))
+        except RunError as error:
+            warnings.warn(str(error), stacklevel=3)
+        else:
+            stack.callback(lock.unlink, missing_ok=True)
+        yield
 
 
 @contextmanager

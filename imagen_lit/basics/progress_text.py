@@ -5,6 +5,7 @@ from imagen_lit.basics.eta import clock
 from imagen_lit.basics.short_form import shorten
 
 BAR = 24  # characters
+SOON = 0.5  # seconds: less would be shown as none, though files are still being written
 
 
 def progress_text(
@@ -30,13 +31,13 @@ def progress_text(
     parts = [counts if took is None else f"{counts} in {clock(took)}"]
     if took is None and speed is not None:
         parts.append(f"{_number(speed)} {unit.split()[0]}/s")
-    if took is None and left is not None and done < total:
+    if took is None and left is not None and left >= SOON and done < total:
         parts.append(f"{clock(max(0.0, left))} left")
     text = ", ".join([*parts, *([note] if note else [])])
     label = f"{label} " if label else ""
     width = BAR if columns is None else min(BAR, columns - len(label) - len(text) - 1)
     share = done / total if share is None else max(0.0, min(share, 1.0))
-    filled = int(share * width)  # full only at the end
+    filled = int(share * width) if done >= total else min(int(share * width), width - 1)
     bar = f"{'█' * filled}{'░' * (width - filled)} " if width > 3 else ""
     line = f"{label}{bar}{text}"
     return line if columns is None else shorten(line, columns)

@@ -1,7 +1,8 @@
 """Numbers with as many digits as their interval supports, by the rule of the Particle Data Group
 (Workman et al. 2022, section 5.3): the reach of the interval keeps two digits if it begins with 10
 to 35, and one if it begins with 36 to 94; the value is cut at the same place. What would be cut to
-nothing, and is something, keeps its first digit.
+nothing, and is something, keeps its first digit; what is less than the reach, and would be changed
+by more than a tenth, keeps one digit more.
 """
 
 import math
@@ -42,8 +43,14 @@ def with_interval(value: float, interval: Sequence[float] | None) -> str:
 def _places_of(value: float, interval: Sequence[float] | None) -> int:
     reach = 0.0 if interval is None else (interval[1] - interval[0]) / 2
     if reach > 0:
-        return places(reach)
+        place = places(reach)
+        is_changed = abs(round(value, place) - value) > abs(value) / 10
+        return place + 1 if abs(value) < reach and is_changed and _has_one_digit(reach) else place
     return UNKNOWN - 1 - math.floor(math.log10(abs(value))) if value else 0
+
+
+def _has_one_digit(reach: float) -> bool:
+    return reach < 9.5 * 10.0 ** -places(reach)
 
 
 def _with(number: float, decimals: int) -> str:

@@ -3,9 +3,11 @@
 Settings are flat: keys as they are typed, `stage.condition.drop`, and plain values.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+HASH = re.compile(r"[0-9a-f]{40,}")
 SHOWN = 8  # settings shown with their values; of any more, some names
 
 
@@ -36,7 +38,8 @@ def settings_diff(
     keys = differing_keys(there, here) if keys is None else keys
     ordered = _without_copies(sorted(keys, key=lambda key: (key.count("."), key)), there, here)
     shown = "; ".join(
-        f"{key} is {_value(there, key)} there, {_value(here, key)} here" for key in ordered[:SHOWN]
+        f"{key} is {plain_value(there, key)} there, {plain_value(here, key)} here"
+        for key in ordered[:SHOWN]
     )
     more, rest = ordered[SHOWN : 2 * SHOWN], len(ordered) - 2 * SHOWN
     names = ", ".join(more) + (f" and {rest} more" if rest > 0 else "")
@@ -57,5 +60,9 @@ def _without_copies(
     return originals
 
 
-def _value(settings: Mapping[str, Any], key: str) -> str:
-    return repr(settings[key]) if key in settings else "absent"
+def plain_value(settings: Mapping[str, Any], key: str) -> str:
+    """As it is typed; of a long hash the beginning, which tells two apart."""
+    value = settings.get(key)
+    if isinstance(value, str) and HASH.fullmatch(value):
+        return f"'{value[:12]}…'"
+    return repr(value) if key in settings else "absent"

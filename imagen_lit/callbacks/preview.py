@@ -131,6 +131,7 @@ class Preview(Callback):
                 reference_folder=self.feature_folder,
             )
             stages = {"": InMemory(images, prompts)}
+            ruler.check(stages)
             ruler.extract(stages)
             rows = ruler.measure(stages).rows
         return {

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from imagen_lit.basics import (
     png_metadata,
 )
 from imagen_lit.basics.atomic import write_json, write_text
-from imagen_lit.basics.process_share import Share, finishing
+from imagen_lit.basics.process_share import Share, finishing, working
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cascade import image_files, judged_scores
 from imagen_lit.cascade.cascade import Cascade
@@ -82,11 +83,18 @@ def evaluate(
     provenance.refuse_other_request(folder, source)
     provenance.refuse_other_files(folder, RESULTS)
     png_metadata.refuse_other_file(folder / SHEET, SHEET_KEY, "sheet of an evaluation")
-    begin()
     drawer = provenance.digest(source)
     images = folder / "images" / drawer
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     files = [image_files.paths(cascade, images, *each) for each in requests]
+    shown, seeds = zip(*requests, strict=True)
+    stages = {
+        name: DrawnImages([each[name] for each in files], shown, seeds, stage.size, drawer)
+        for name, stage in cascade.stages.items()
+    }
+    start = cascade.start.image_set(requests) if cascade.start else None
+    ruler.check(stages, start)  # before images are drawn of which nothing can be measured
+    begin()
     own, lacking = share.of(requests), set(image_files.missing(cascade, source, requests, images))
     to_draw = [each for each in own if each in lacking]
     if to_draw:
@@ -102,17 +110,12 @@ def evaluate(
 
     shape = DrawingPass.of(encoder, prompts.prompts, batch, cascade.templates)
     drawing = image_files.draw(cascade, encoder, source, to_draw, images, shape, step)
-    for drawn, _ in enumerate(drawing, 1):
-        if drawn % shape.width == 0 or drawn == len(to_draw):  # those of a pass appear together
-            report(before + drawn, len(own))
+    with working(folder, share) if to_draw else nullcontext():
+        for drawn, _ in enumerate(drawing, 1):
+            if drawn % shape.width == 0 or drawn == len(to_draw):  # a pass appears together
+                report(before + drawn, len(own))
     if not image_files.are_complete(cascade, requests, images):
         return {}
-    shown, seeds = zip(*requests, strict=True)
-    stages = {
-        name: DrawnImages([each[name] for each in files], shown, seeds, stage.size, drawer)
-        for name, stage in cascade.stages.items()
-    }
-    start = cascade.start.image_set(requests) if cascade.start else None
     ruler.extract(stages, start)
     with finishing(folder / LOCK) as is_first:
         if not is_first:

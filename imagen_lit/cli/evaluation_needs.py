@@ -19,6 +19,14 @@ COMPARING: tuple[str, ...] = (
     "density_coverage",
 )
 COMPARING += ("nearest_training",)
+FILES = {  # of the public lists of prompts, by the class that reads them
+    "DrawBench": "the sheet of DrawBench as .csv, with the columns Prompts and Category",
+    "CocoCaptions": "captions_val2014.json",
+    "TextFile": "a text, with a prompt on each line",
+    "PromptTable": "a table (.csv, .tsv, .jsonl, .parquet), such as PartiPrompts.tsv or GenEval's "
+    "evaluation_metadata.jsonl",
+}
+OF_GAUSSIANS = ("fd", "fd_infinity")  # which need no more of a reference than its statistics
 
 
 def refuse_lack(cfg: DictConfig) -> None:
@@ -30,16 +38,29 @@ def refuse_lack(cfg: DictConfig) -> None:
                 f"image_set@reference=folder reference.path=..., for example, or leave {name} out "
                 "of metrics."
             )
+        if name in COMPARING and name not in OF_GAUSSIANS and _is_statistics(cfg.get("reference")):
+            raise InputError(
+                f"{name} compares with the images of a reference one by one, and statistics are "
+                "only their mean and covariance. Set image_set@reference=folder "
+                "reference.path=..., for example, or measure fd, which needs no more: metrics=[fd]."
+            )
     for key in ("images.path", "reference.path", "start.path"):
         _refuse_missing(key, cfg, "images, or of their statistics")
     if cfg.get("images") is None:
         for name in _drawn(cfg):
             _refuse_missing_run(name, Path(str(cfg.cascade[name].run)))
         if cfg.get("start") is None:
+            _refuse_no_file(cfg)
             _refuse_missing("prompts.path", cfg, "prompts")
             _refuse_empty(_path("prompts.path", cfg))
     for name in cfg.metrics:
         _refuse_missing_weights(str(name), cfg)
+
+
+def _is_statistics(reference: Any) -> bool:
+    return isinstance(reference, DictConfig) and str(reference.get("_target_")).endswith(
+        ".StatisticsFile"
+    )
 
 
 def _drawn(cfg: DictConfig) -> list[str]:
@@ -70,6 +91,18 @@ def _refuse_missing(key: str, cfg: DictConfig, content: str) -> None:
         raise InputError(f"there is no {path}. Set {key}=... to the place of your {content}.")
 
 
+def _refuse_no_file(cfg: DictConfig) -> None:
+    """Raise if prompts come from a file, and none is named."""
+    prompts = cfg.get("prompts")
+    if not isinstance(prompts, DictConfig) or not OmegaConf.is_missing(prompts, "path"):
+        return
+    content = FILES.get(str(prompts.get("_target_")).rpartition(".")[2], "the file of your prompts")
+    raise InputError(
+        f"these prompts come from a file, and none is named. Set prompts.path=... to {content}; "
+        "docs/drawing.md has them all."
+    )
+
+
 def _refuse_empty(path: Path | None) -> None:
     if path is not None and path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty: it holds no prompts. Write one per line into it.")
@@ -94,8 +127,7 @@ def _refuse_missing_weights(metric: str, cfg: DictConfig) -> None:
     if path is None or path.exists():
         return
     command = cfg[key].get("make_command")
-    cure = f"Make them with: {command}" if command else f"Set {key}.path=... to them"
+    cure = f"Make them with: {command}." if command else f"Set {key}.path=... to them."
     raise InputError(
-        f"the weights with which {metric} looks at images are not there: there is no {path}. "
-        f"{cure}."
+        f"the weights with which {metric} looks at images are not there: there is no {path}. {cure}"
     )

@@ -150,7 +150,12 @@ def _missing_option(error: MissingConfigException) -> str:
         return _one_line(str(error).splitlines()[0])
     options = error.options or config.options(group)
     plus = "+" if any(word.startswith(f"+{group}=") for word in sys.argv) else ""
-    close = [f"{plus}{group}={name}" for name in difflib.get_close_matches(option, options, n=1)]
+    near = difflib.get_close_matches(option, options, n=1)
+    in_list = next((word for word in sys.argv if re.match(rf"\+?{group}=\[", word)), None)
+    if in_list is None:
+        close = [f"{plus}{group}={name}" for name in near]
+    else:
+        close = [re.sub(rf"\b{re.escape(option)}\b", name, in_list) for name in near]
     hint = f"did you mean {close[0]}? " if close else ""
     return f"{group!r} has no option {option!r}; {hint}it has {', '.join(options) or 'none'}"
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from imagen_lit.basics import encoder_command, pixels
 from imagen_lit.basics.device import choose
-from imagen_lit.contrastive import encoder_files
+from imagen_lit.contrastive import encoder_files, recall_record
 from imagen_lit.contrastive import tokenizer as tokens
 from imagen_lit.contrastive.two_towers import TwoTowers
 from imagen_lit.data import transform
@@ -38,6 +38,11 @@ class SmallClip:
     def width(self) -> int:
         """Of a feature vector."""
         return self._model.shape.width
+
+    @property
+    def weakness(self) -> str:
+        """Why it is no judge; empty where it is one, as far as is known."""
+        return recall_record.weakness(self.path)
 
     def facts(self) -> Mapping[str, Any]:
         """All that decides its vectors."""

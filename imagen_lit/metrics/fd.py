@@ -14,6 +14,7 @@ from imagen_lit.metrics import frechet
 from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.mean_scores import influence_score
+from imagen_lit.metrics.published_gaussian import PublishedGaussian
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import Reference, require_reference
 
@@ -38,6 +39,8 @@ class FD(FeatureDistance):
     def check(self, sample: Sample, reference: GaussianReference | None) -> None:
         """Raise if these images could get no score."""
         real = require_reference(self.name, reference)
+        if isinstance(real, PublishedGaussian):
+            real.require_width(self.extractor)
         for images in (sample, real):
             if isinstance(images, Sample):
                 frechet.refuse_few(len(images), self.extractor.width)

@@ -13,9 +13,11 @@ from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics import frechet
+from imagen_lit.metrics.fd import GaussianReference
 from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.mean_scores import influence_score
+from imagen_lit.metrics.published_gaussian import PublishedGaussian
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
 
@@ -59,9 +61,11 @@ class FDInfinity(FeatureDistance):
         constants = {"smallest": self.smallest, "points": self.points, "seed": self.seed}
         return {"name": self.name, **constants, "extractor": dict(self.extractor.facts())}
 
-    def check(self, sample: Sample, reference: Sample | None) -> None:
+    def check(self, sample: Sample, reference: GaussianReference | None) -> None:
         """Raise if these images could get no score."""
-        require_reference(self.name, reference)
+        real = require_reference(self.name, reference)
+        if isinstance(real, PublishedGaussian):
+            real.require_width(self.extractor)
         if not self.extractor.width < self.smallest <= len(sample) // 2:
             raise InputError(
                 f"{self.name} cannot begin with subsets of {self.smallest} of {len(sample)} images "
@@ -70,7 +74,7 @@ class FDInfinity(FeatureDistance):
                 "give more images."
             )
 
-    def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:
+    def scores(self, sample: Sample, reference: GaussianReference | None) -> list[Score]:
         """One."""
         real = require_reference(self.name, reference)
         features = np.asarray(sample.features(self.extractor))

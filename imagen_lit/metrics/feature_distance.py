@@ -10,7 +10,7 @@ from imagen_lit.basics.process_share import Share
 from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics.neighbours import refuse_few
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
-from imagen_lit.metrics.score_protocol import require_reference
+from imagen_lit.metrics.score_protocol import require_images
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FeatureDistance:
 
     def check(self, sample: Sample, reference: Any) -> None:
         """Raise if these images could get no score."""
-        require_reference(self.name, reference)  # type: ignore[attr-defined]  # each has its own
+        require_images(self.name, reference)  # type: ignore[attr-defined]  # each has its own
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """Features of the images."""
@@ -50,5 +50,5 @@ class NeighbourDistance(FeatureDistance):
     def check(self, sample: Sample, reference: Sample | None) -> None:
         """Raise if these images could get no score."""
         name = self.name  # type: ignore[attr-defined]
-        for images in (sample, require_reference(name, reference)):
+        for images in (sample, require_images(name, reference)):
             refuse_few(len(images), self.k)

@@ -38,10 +38,10 @@ def refuse_few(count: int, width: int) -> None:
     """Raise if so many images have a singular covariance in so many dimensions."""
     if count <= width:
         raise InputError(
-            f"the Fréchet distance of {count} images in {width} dimensions is not defined well: "
-            "the covariance of no more images than dimensions is singular, and the distance would "
-            f"measure their number. Give {width + 1} images or more, choose an extractor of fewer "
-            "dimensions, or measure KID, whose expectation does not depend on the number."
+            f"fd needs more images than its features have dimensions, and there are {count} images "
+            f"and {width} dimensions: the covariance would be singular, and the distance would "
+            f"measure their number. Give {width + 1:,} images or more, choose features of fewer "
+            "dimensions, or measure kid, which fits few images."
         )
 
 

@@ -16,15 +16,13 @@ from imagen_lit.metrics import measured
 from imagen_lit.metrics.measured import SCORES
 from imagen_lit.metrics.outside_judge import JUDGE, judged
 from imagen_lit.metrics.ruler import Ruler
-from imagen_lit.metrics.sample import Report, Sample, silent
+from imagen_lit.metrics.sample import Sample
 
 LOCK = ".results.lock"
 NAME = "images"  # in the place of a stage's
 
 
-def evaluate_images(
-    images: ImageSet, folder: Path, ruler: Ruler, report: Report = silent
-) -> dict[str, Any]:
+def evaluate_images(images: ImageSet, folder: Path, ruler: Ruler) -> dict[str, Any]:
     """The scores, also written into the folder, and which of them this start measured; {} where
     another process writes them. Scores of other metrics for the same images stay; those of other
     images are refused."""
@@ -38,7 +36,7 @@ def evaluate_images(
     if earlier and earlier.get("provenance") != provenance:
         there = flatten(earlier.get("provenance", {}))
         raise InputError(
-            f"{folder} holds the scores of other images "
+            f"{folder} holds the scores of other images than {getattr(images, 'root', 'these')} "
             f"({settings_diff(there, flatten(provenance))}). Set name=... to another one."
         )
     if " to " in str(provenance["images"].get("size", "")):
@@ -48,7 +46,8 @@ def evaluate_images(
             stacklevel=2,
         )
     stages = {NAME: images}
-    ruler.extract(stages, report=report)
+    ruler.check(stages)
+    ruler.extract(stages)
     with process_share.finishing(folder / LOCK) as is_first:
         if not is_first:
             return {}

@@ -16,7 +16,7 @@ from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.mean_scores import influence_score
 from imagen_lit.metrics.sample import Sample
-from imagen_lit.metrics.score_protocol import require_reference
+from imagen_lit.metrics.score_protocol import require_images, require_reference
 
 
 def cubic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ class KID(FeatureDistance):
 
     def check(self, sample: Sample, reference: Sample | None) -> None:
         """Raise if these images could get no score."""
-        real = require_reference(self.name, reference)
+        real = require_images(self.name, reference)
         if min(len(sample), len(real)) < self.subset_size:
             raise InputError(
                 f"{self.name} draws subsets of {self.subset_size} from {len(sample)} images and "

@@ -24,7 +24,7 @@ from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.metrics.mean_scores import mean_scores
 from imagen_lit.metrics.neighbours import nearest
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
-from imagen_lit.metrics.score_protocol import require_reference
+from imagen_lit.metrics.score_protocol import require_images, require_reference
 
 
 def share_farther(distances: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ class NearestTraining:
 
     def check(self, sample: Sample, reference: Sample | None) -> None:
         """Raise if these images could get no score."""
-        unseen = require_reference(self.name, reference)
+        unseen = require_images(self.name, reference)
         refuse_few(len(unseen), self.quantile)
         self._training  # noqa: B018  # which is refused if it is not named
 

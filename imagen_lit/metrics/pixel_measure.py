@@ -10,6 +10,8 @@ from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.mean_scores import mean_scores
 from imagen_lit.metrics.sample import ALL, Report, Sample, silent
 
+QUICK = 1024  # so few images take seconds, and need no progress line
+
 
 @dataclass(frozen=True)
 class PixelMeasure:
@@ -29,7 +31,8 @@ class PixelMeasure:
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:
         """The numbers of each image."""
-        return sample.extract(self, share, report)  # type: ignore[arg-type]
+        seen = report if len(sample) > QUICK else silent
+        return sample.extract(self, share, seen)  # type: ignore[arg-type]
 
     def scores(self, sample: Sample, reference: Any = None) -> list[Score]:
         """One for each number; with categories, also for each."""

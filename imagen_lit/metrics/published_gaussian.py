@@ -1,7 +1,7 @@
 """A reference of which only the mean and covariance of its features are at hand, as papers publish
 them (imagen_lit/image_set/statistics.py).
 
-FD can be measured against it, and nothing else can. The file does not say how its images were
+FD can be measured against it, and FD∞; nothing else can. The file does not say how its images were
 prepared, nor by which weights: whoever names it vouches that the extractor is the same.
 """
 
@@ -25,13 +25,18 @@ class PublishedGaussian:
         """Nothing is left to do."""
         return True
 
-    def gaussian(self, extractor: Extractor) -> Gaussian:
-        """As it is in the file; refused if of another width."""
+    def require_width(self, extractor: Extractor) -> None:
+        """Raise if the extractor's features are of another width than these."""
         if self.statistics.width != extractor.width:
             raise InputError(
                 f"{self.statistics.path} is of {self.statistics.width} dimensions, and the "
-                f"extractor of {extractor.width}. Choose the extractor that it was made with."
+                f"extractor of {extractor.width}. Choose the extractor that it was made with, by "
+                "features=..."
             )
+
+    def gaussian(self, extractor: Extractor) -> Gaussian:
+        """As it is in the file; refused if of another width."""
+        self.require_width(extractor)
         return Gaussian(self.statistics.mean, self.statistics.covariance)
 
     def reference_facts(self) -> dict[str, Any]:

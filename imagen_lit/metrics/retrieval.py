@@ -65,7 +65,8 @@ class RPrecision:
         if len(prompts) <= self.distractors:
             raise InputError(
                 f"{len(prompts)} different prompts have no {self.distractors} others each. Give "
-                f"{self.distractors + 1} or more, or set distractors lower."
+                f"{self.distractors + 1} or more, or set "
+                f"metrics.{self.name}.distractors={max(1, len(prompts) - 1)} or lower."
             )
 
     def extract(self, sample: Sample, share: Share = ALL, report: Report = silent) -> bool:

@@ -5,6 +5,7 @@ images of any origin. Several processes extract a share of the features each, an
 have left.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.statistics import StatisticsFile
-from imagen_lit.metrics import measured
+from imagen_lit.metrics import enlargement, measured, single_colour
 from imagen_lit.metrics.measured import Measured
 from imagen_lit.metrics.metric import Metric
 from imagen_lit.metrics.published_gaussian import PublishedGaussian
@@ -38,24 +39,36 @@ class Ruler:
         reference: Reference = no_reference,
         share: Share = ALL,
         reference_folder: Path | None = None,
+        report: Report = silent,
     ) -> None:
         self.metrics, self.folder, self.share = metrics, folder, share
         self.reference_folder = reference_folder or folder
-        self._reference = reference
+        self._reference, self._report = reference, report
         self._references: dict[int | None, Any] = {}  # by size: one serves every metric
 
-    def extract(
-        self, stages: Stages, start: ImageSet | None = None, report: Report = silent
-    ) -> None:
-        """Compute what the scores need of every image, this process's share of it first. `start`:
-        what the first stage enlarges, if it does."""
-        for _, metric, sample, against in self._cases(stages, None, start):
+    def check(self, stages: Stages, start: ImageSet | None = None) -> None:
+        """Raise if a metric could give these images no score, whether they are drawn yet or not;
+        warn where it would measure nothing, or see little. `start`: what the first stage enlarges,
+        if it does."""
+        idle = {metric.name for metric in self.metrics.values()}
+        for name, metric, sample, against in self._cases(stages, None, start):
             metric.check(sample, against)
+            enlargement.warn_if_large(name, metric, sample)
+            idle.discard(metric.name)
+        for name in sorted(idle):
+            warnings.warn(
+                f"{name} measures nothing here: it compares each image with the smaller one that a "
+                "stage enlarged, and no stage is before these",
+                stacklevel=2,
+            )
+
+    def extract(self, stages: Stages, start: ImageSet | None = None) -> None:
+        """Compute what the scores need of every image, this process's share of it first."""
         for share in dict.fromkeys((self.share, ALL)):
             for _, metric, sample, against in self._cases(stages, None, start):
-                metric.extract(sample, share, report)
+                metric.extract(sample, share, self._report)
                 if against is not None:
-                    metric.extract(against, share, report)
+                    metric.extract(against, share, self._report)
 
     def measure(
         self,
@@ -64,6 +77,8 @@ class Ruler:
         start: ImageSet | None = None,
     ) -> Measured:
         """The scores of every stage, by every metric."""
+        for name, images in stages.items():
+            single_colour.warn(name, images)
         scores: list[tuple[str, Score]] = [
             (name, score)
             for name, metric, sample, against in self._cases(stages, categories, start)

@@ -29,7 +29,7 @@ ALL = Share()
 # What `ImageSet.facts` may tell of the files that changes what is measured, whoever made them.
 FORM = ("format", "size")
 
-Report = Callable[[int, int], None]  # parts of this process that are there, and its share of them
+Report = Callable[[int, int], None]  # rows of this process that are there, and its share of them
 
 
 def silent(there: int, share: int) -> None:
@@ -153,10 +153,15 @@ def _fill(
     own, lacking = share.of(parts.parts()), set(parts.missing())
     if lacking and not (parts.folder / "facts.json").exists():
         write_json(parts.folder / "facts.json", facts)
-    for there, part in enumerate(own, 1):
-        if part in lacking:
-            parts.write(part, compute(parts.rows(part)))
-        report(there, len(own))
+    to_do = [part for part in own if part in lacking]
+    total = sum(len(parts.rows(part)) for part in own)
+    there = total - sum(len(parts.rows(part)) for part in to_do)
+    for part in to_do:
+        report(there, total)  # also before the first, which may take minutes
+        parts.write(part, compute(parts.rows(part)))
+        there += len(parts.rows(part))
+    if to_do:
+        report(there, total)
     return not parts.missing()
 
 

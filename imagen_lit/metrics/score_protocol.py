@@ -47,6 +47,18 @@ def protocol(
     return facts
 
 
+def require_images(metric: str, reference: Reference | None) -> Sample:
+    """The images of the reference; raise if there are none, but published statistics."""
+    real = require_reference(metric, reference)
+    if not isinstance(real, Sample):
+        raise InputError(
+            f"{metric} compares with the images of a reference one by one, and statistics are only "
+            "their mean and covariance. Set image_set@reference=folder reference.path=..., for "
+            "example, or measure fd, which needs no more."
+        )
+    return real
+
+
 def require_reference(metric: str, reference: AnyReference | None) -> AnyReference:
     """The reference; raise if a metric that needs one has none."""
     if reference is None:

@@ -120,7 +120,7 @@ def blocks(table: ScoreGrid, width: int) -> str:
     parts = []
     for number, (metric, digest) in enumerate(table.metrics):
         lines = [
-            f"  {name:{widest}}  {_text(cells[number], '–')}"
+            f"  {name:{widest}}  {_text(cells[number], '–')}{_count(cells[number])}"
             for name, cells in zip(names, table.cells, strict=True)
         ]
         parts.append("\n".join([f"{metric}  {digest}", *lines]))
@@ -134,6 +134,10 @@ def _name(row: Row, labels: Sequence[str]) -> tuple[str, ...]:
 
 def _text(cell: Row | None, lack: str) -> str:
     return lack if cell is None else rounding.with_interval(cell["value"], cell["interval"])
+
+
+def _count(cell: Row | None) -> str:
+    return "" if cell is None else f"  n={cell['n']}"
 
 
 def _parts(cell: Row | None) -> tuple[str, str, str, str]:

@@ -35,3 +35,10 @@ def embed_text(cfg: DictConfig) -> tuple[str, list[str]]:
 def line(name: str, words: Sequence[str]) -> str:
     """What a person types."""
     return shlex.join(["python", "-m", f"imagen_lit.{name}", *words])
+
+
+def less_to_draw(cfg: DictConfig) -> str:
+    """Settings that draw less than these; empty where there is hardly less to draw."""
+    prompts = "prompts=32" if cfg.prompts > 32 else ""
+    weights = "'guidance_weights=[1,5]'" if len(cfg.guidance_weights) > 2 else ""
+    return " ".join(filter(None, [prompts, weights]))

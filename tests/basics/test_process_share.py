@@ -1,12 +1,15 @@
 """Processes that run one command together share its work completely, and one of them finishes."""
 
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from test_device import machine
 
 from imagen_lit.basics import process_share
-from imagen_lit.basics.process_share import Share, finishing, here, own_device
+from imagen_lit.basics.process_share import Share, finishing, here, own_device, working
 
 
 def torchrun(rank: int, count: int) -> dict[str, str]:
@@ -52,6 +55,36 @@ def test_each_process_of_a_machine_has_an_accelerator_of_its_own(
     assert own_device("auto", {}) == "auto" and own_device("cuda:2", start(1, 4)) == "cuda:2"
     machine(monkeypatch, "cuda", 1)
     assert own_device("auto", start(3, 4)) == "auto", "srun showed it one"
+
+
+HOLDS = """
+import sys; import subprocess
+import sys
+import warnings
+from pathlib import Path
+from imagen_lit.basics.process_share import Share, working
+with working(Path(sys.argv[1]), Share()):
+    print("drawing", flush=True); sys.stdin.read()
+"""
+
+
+def test_a_second_process_that_draws_the_same_share_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b"drawing\n"
+        with pytest.warns(UserWarning, match=r"another process \(.*\) is drawing .*RANK=0 WORLD"):
+            with working(tmp_path, Share()):
+                pass
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with working(tmp_path, Share(1, 2)):  # another share
+                pass
+        other.communicate(timeout=30)
+    assert not list(tmp_path.iterdir())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with working(tmp_path, Share()):
+            pass
 
 
 def test_of_two_that_finish_at_once_one_does(tmp_path: Path) -> None:

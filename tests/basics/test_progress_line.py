@@ -116,9 +116,15 @@ def test_a_line_fits_the_terminal_and_its_bar_is_full_only_at_the_end(
         note="loss 0.7044", columns=columns,
     )  # fmt: skip
     assert len(line) <= columns
-    assert "░" in line or "█" not in line or share == 1
+    assert "░" in line or "█" not in line, "full only when all are there"
     if columns > 120:
         assert line.endswith("12,800/100,000 images, 51 images/s, 3:00:00 left, loss 0.7044")
+
+
+def test_what_is_not_there_yet_is_not_said_to_take_no_time() -> None:
+    line = progress_text(0, 12, "prompts drawn", share=1.0, speed=1.0, left=0.0)
+    assert "left" not in line and line.startswith(f"{'█' * 23}░ 0/12 prompts drawn")
+    assert ", 0:01 left" in progress_text(0, 12, "prompts drawn", share=0.9, speed=1.0, left=0.6)
 
 
 def test_a_counter_shows_a_line_now_and_then_and_at_the_end(

@@ -20,7 +20,9 @@ from imagen_lit.basics import rounding
         (0.0004, 0.0, 0.031, "0.0004 [0.000, 0.031]"),  # not nothing, whatever the interval
         (0.01, 0.00002, 0.031, "0.010 [2e-05, 0.031]"),
         (0.0, 0.0, 0.031, "0.000 [0.000, 0.031]"),
-        (3.0, -400.0, 406.0, "0 [-400, 400]"),
+        (3.0, -400.0, 406.0, "0 [-400, 410]"),
+        (0.25, 0.0, 1.0, "0.25 [0.00, 1.00]"),  # one black image of four is no fifth
+        (0.031, -0.02, 0.09, "0.03 [-0.02, 0.09]"),
         (1e-9, 0.9e-9, 1.1e-9, "0.00000000100 [0.00000000090, 0.00000000110]"),
     ],
 )
@@ -45,4 +47,4 @@ def test_rounding_moves_a_value_by_less_than_a_sixth_of_its_reach(
     reach = lead * 10.0**exponent
     step = 10.0 ** -rounding.places(reach)
     assert 2.8 <= reach / step <= 36 and step / 2 <= reach / 5
-    assert math.isclose(float(rounding.rounded(7.7 * step, (-reach, reach))), 8 * step)
+    assert math.isclose(float(rounding.rounded(9.7 * step, (-reach, reach))), 10 * step)

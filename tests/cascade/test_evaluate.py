@@ -192,6 +192,14 @@ def evaluate_own(runs: Path, source: Source, data: Data) -> dict[str, Any]:
     return evaluate(config.build(cfg.cascade), Encoder(), prompts, folder, 4, request(cfg), print)
 
 
+def test_the_share_of_all_prompts_is_printed_once(tmp_path: Path) -> None:
+    leave_run(tmp_path, "base")
+    scores = run(tmp_path)
+    lines = [line.split() for line in table(scores).splitlines()]
+    assert [line[1] for line in lines if line[0] == "base"].count("exact") == 1
+    assert not [line for line in lines if line[:2] == ["base", "all"]]
+
+
 def test_prompts_that_nobody_can_judge_get_images_and_no_score(tmp_path: Path) -> None:
     leave_run(tmp_path, "base")
     data = own(tmp_path / "shards")

@@ -49,6 +49,7 @@ def imported(stderr: str) -> set[str]:
         ("train -m stage.imags=3,4", "did you mean stage.images?"),
         ("train +sweep=dem", "did you mean +sweep=demo?"),
         ("train +sweeep=demo", "did you mean sweep?"),
+        ("evaluate metrics=[fd,kdi]", "did you mean metrics=[fd,kid]?"),
         ("sample cascade=dem", "did you mean cascade=demo?"),
         ("sample cascade=null", "a group cannot be null"),
         ("bench data count=1 roundz=2", "did you mean rounds?"),

@@ -16,9 +16,14 @@ from imagen_lit.cli import assets, config, evaluation_needs
 IMAGES = ["image_set@images=folder", "images.path={0}"]
 
 
+def package(file: Path) -> str:
+    """Under which name a metric's file is among the metrics: kid_few is kid of other subsets."""
+    return file.read_text().splitlines()[0].removeprefix("# @package metrics.")
+
+
 def test_the_metrics_that_compare_are_those_whose_class_says_so() -> None:
     classes = {
-        file.stem: get_class(OmegaConf.load(file)._target_)
+        package(file): get_class(OmegaConf.load(file)._target_)
         for file in (Path(assets.conf()) / "metrics").glob("*.yaml")
     }
     comparing = {name for name, kind in classes.items() if kind.against == "reference"}
@@ -29,6 +34,10 @@ def test_the_metrics_that_compare_are_those_whose_class_says_so() -> None:
     ("words", "sentence"),
     [
         (["metrics=[contrast,kid]"], r"kid compares with a reference, and there is none\. Set im"),
+        (["metrics=[fd,kid]", "image_set@reference=statistics", "reference.path={0}/empty.txt"],
+         r"kid compares .* one by one.*Set image_set@reference=folder.*measure fd"),
+        (["~cascade.base", "~cascade.sr", "~cascade.sr2", "data/prompts=drawbench"],
+         r"none is named\. Set prompts\.path=\.\.\. to the sheet of DrawBench as \.csv"),
         (["runs={0}"], r"there is no run in .*demo/base, with which stage 'base' draws\. Train"),
         (["image_set@images=folder", "images.path={0}/gone"], r"no .*gone\. Set images\.path="),
         (["~cascade.base", "~cascade.sr", "~cascade.sr2", "data/prompts=file",

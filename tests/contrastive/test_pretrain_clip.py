@@ -45,7 +45,13 @@ def test_the_command_says_what_was_learnt_and_finds_its_encoder_again(
     assert f"the encoder is in {tmp_path}/clip; " in first.out
     assert "of 12 images that were held back find their own caption among 12" in first.out
     assert "by chance it would be 8.3%" in first.out
-    names = ["config.json", "model.safetensors", "pretraining.json", "tokenizer.json"]
+    names = [
+        "config.json",
+        "model.safetensors",
+        "pretraining.json",
+        "recall.json",
+        "tokenizer.json",
+    ]
     assert sorted(path.name for path in (tmp_path / "clip").iterdir()) == names
     assert [path.name for path in tmp_path.iterdir()] == ["clip"], "no state, no lock"
     before = {file: file.read_bytes() for file in (tmp_path / "clip").iterdir()}

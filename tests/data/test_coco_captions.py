@@ -103,6 +103,15 @@ def test_a_file_without_such_captions_is_refused(
         CocoCaptions(path, **options)
 
 
+@pytest.mark.parametrize(("name", "kind"), [("p.csv", "table prompts"), ("p.txt", "file for such")])
+def test_a_file_of_another_format_is_not_called_damaged(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    (tmp_path / name).write_text("prompt\na red circle\n")
+    with pytest.raises(ValueError, match=rf"{name} is of another format .* data/prompts={kind}"):
+        CocoCaptions(str(tmp_path / name))
+
+
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{", "{}".encode("utf-16"), b"\xff"])
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "captions.json"

@@ -81,7 +81,7 @@ def test_a_far_mean_costs_no_digits() -> None:
 
 @pytest.mark.parametrize("count", [2, 32])
 def test_no_more_images_than_dimensions_get_a_sentence(count: int) -> None:
-    with pytest.raises(InputError, match=r"singular.*Give 33 images or more.*KID"):
+    with pytest.raises(InputError, match=r"singular.*Give 33 images or more.*kid"):
         frechet.fit(tilted(count, 32, 0))
 
 

@@ -27,6 +27,7 @@ COUNT = 2 * PART + 10
 SMALL: dict[str, dict[str, Any]] = {
     "fd_infinity": {"smallest": 12},
     "kid": {"subsets": 3, "subset_size": 30},
+    "kid_few": {"subsets": 3, "subset_size": 30},
     "r_precision": {"distractors": 5},
     "nearest_training": {"quantile": 0.2},
 }
@@ -67,7 +68,8 @@ def reference(folder: Path, seed: int = 1) -> Sample:
 
 def test_a_file_is_a_metric_of_its_name(metric: Metric, request: pytest.FixtureRequest) -> None:
     assert isinstance(metric, Metric)
-    assert metric.name == request.node.callspec.params["metric"].stem
+    file = request.node.callspec.params["metric"]
+    assert file.read_text().startswith(f"# @package metrics.{metric.name}\n")
     assert metric.facts()["name"] == metric.name and digest(metric.facts())
 
 

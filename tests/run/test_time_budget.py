@@ -105,6 +105,9 @@ def test_too_little_time_for_training_is_announced_before_it(
     assert "-50" not in output
 
 
+LITTLE = [["prompts=8", "guidance_weights=[1]"], ["prompts=32"]]
+
+
 @pytest.mark.parametrize(("minutes", "least"), [(7, 11), (20, None)])
 def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
     tmp_path: Path,
@@ -131,6 +134,8 @@ def test_minutes_too_few_for_what_is_fixed_are_announced_before_the_first_step(
     assert "put aside for 12 images of guidance, files, pages: 0:52" in output
     less = "less to draw leaves more: prompts=32 'guidance_weights=[1,5]'"
     assert (less in output) == (least is not None)
+    less_than = [demo.demo_commands.less_to_draw(config.compose("demo", each)) for each in LITTLE]
+    assert less_than == ["", "'guidance_weights=[1,5]'"], "no advice is more than what is asked for"
     assert (f", {least} at the least (" in output) == ("too few" in output) == (least is not None)
 
 

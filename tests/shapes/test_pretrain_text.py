@@ -81,10 +81,20 @@ def test_the_time_left_is_measured_from_where_the_pretraining_stands(
 def test_the_report_says_which_share_is_good(tmp_path: Path) -> None:
     words = [f"text.path={tmp_path}/t5", "documents=64", "width=16"]
     pretrain(tmp_path / "t5", documents=64)
-    text = pretrain_text.role_share(config.compose("pretrain_text", words), tmp_path / "t5")
+    cfg, folder = config.compose("pretrain_text", words), tmp_path / "t5"
+    share = pretrain_text.role_share(cfg, folder)
+    text = pretrain_text.verdict(share)
     assert "% of what differs among the vectors" in text
     assert "Below 2%, as with random weights, an image network hardly notices it" in text
     assert "above, the share tells no more" in text and "better" not in text
+    assert "raise documents=" in pretrain_text.advice(cfg, folder, 0.01) and "Remove" not in text
+    assert pretrain_text.advice(cfg, folder, 0.03) == ""
+
+
+def test_the_progress_ends_at_all_documents_also_where_they_fill_no_batch(tmp_path: Path) -> None:
+    counted: list[int] = []
+    pretrain_text.pretrain(tmp_path / "t5", 80, 0, lambda done, loss: counted.append(done), 16)
+    assert counted == [32, 64, 80]
 
 
 def test_an_encoder_without_a_record_is_used_with_a_warning(tmp_path: Path) -> None:
@@ -98,7 +108,7 @@ def test_an_encoder_without_a_record_is_used_with_a_warning(tmp_path: Path) -> N
 
 def test_a_model_from_elsewhere_is_not_made_here(tmp_path: Path) -> None:
     words = ["text=t5_small", f"text.path={tmp_path}/t5"]
-    with pytest.raises(ValueError, match="Type hf download google/t5-v1_1-small"):
+    with pytest.raises(ValueError, match="comes from hf download google/t5-v1_1-small"):
         pretrain_text.main(config.compose("pretrain_text", words))
     runs = [f"runs={tmp_path}/runs", f"datasets={tmp_path}/data"]
     with pytest.raises(FileNotFoundError, match="hf download google/t5-v1_1-small"):

@@ -42,6 +42,12 @@ class CocoCaptions(PromptList):
     ) -> None:
         arguments.whole_number("prompts.choice_seed", choice_seed, 0)
         file = prompt_rows.require_file(path, "a file of COCO's captions")
+        if file.suffix.lower() in (*prompt_rows.SUFFIXES, ".txt"):
+            kind = "file" if file.suffix.lower() == ".txt" else "table prompts.column=..."
+            raise InputError(
+                f"{path} is of another format than COCO's captions, which are one .json file. "
+                f"Choose data/prompts={kind} for such prompts. {ADVICE}"
+            )
         annotations = json_file.read(file, ADVICE).get("annotations")
         if not isinstance(annotations, list) or not annotations:
             raise InputError(f"{path} has no list of annotations. {ADVICE}")
