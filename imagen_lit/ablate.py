@@ -108,10 +108,10 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
 
 def report(plan: Plan, runs: Path) -> None:
     """Write the report, of what is there, and say where it is."""
-    from imagen_lit.report import ablation_report, deviation_table  # matplotlib takes a second
+    from imagen_lit.report import ablation_report, deviation_fold  # matplotlib takes a second
 
     entries = ledger.read(plan, runs)
-    page = ablation_report.write(plan, entries, runs, deviations=deviation_table.block)
+    page = ablation_report.write(plan, entries, runs, deviations=deviation_fold.fold)
     print(f"the report: {page}")
 
 

@@ -17,7 +17,9 @@ from imagen_lit.evaluation.paired_difference import paired_difference
 from imagen_lit.metrics.image_evaluation import NAME
 from imagen_lit.metrics.measured import SCORES
 from imagen_lit.metrics.system_scores import SystemScores
-from imagen_lit.report import category_bars, figure, protocol_gap, score_grid
+from imagen_lit.report import figure, protocol_gap, score_grid
+from imagen_lit.report.category_bars import category_bars
+from imagen_lit.report.parameter_curve import parameter_curve
 from imagen_lit.report.protocol_gap import ProtocolGap
 from imagen_lit.report.trade_off_curve import trade_off
 
@@ -237,10 +239,13 @@ def main(cfg: DictConfig) -> None:
         print(line)
     print(score_grid.blocks(table, WIDTH))
     print("\n".join(["", *sentences, *reasons]))
-    drawings = {name: category_bars.category_bars(chosen, protocols, name) for name in metrics}
-    if cfg.x is not None:
-        name = _short(cfg.parameter)
-        drawings = {f"{cfg.y}_{cfg.x}": trade_off(chosen, protocols, cfg.x, cfg.y, name)}
+    parameter = None if cfg.parameter is None else _short(cfg.parameter)
+    if parameter is None:
+        drawings = {name: category_bars(chosen, protocols, name) for name in metrics}
+    elif cfg.x is None:
+        drawings = {name: parameter_curve(chosen, protocols, name, parameter) for name in metrics}
+    else:
+        drawings = {f"{cfg.y}_{cfg.x}": trade_off(chosen, protocols, cfg.x, cfg.y, parameter)}
     if out is not None:
         write(out, table, sentences, drawings)
         print(f"tables and figures are in {out}")

@@ -115,6 +115,8 @@ def test_a_sweep_becomes_tables_and_the_figure(tmp_path: Path) -> None:
     }
     rows = list(csv.DictReader((tmp_path / "out/comparison.csv").open()))
     assert [float(row["weight"]) for row in rows] == [1, 2, 4]
+    run(tmp_path, "sweep", words[2], "only=[exact]", f"out={tmp_path / 'over'}")
+    assert (tmp_path / "over/exact.svg").is_file(), "without x and y, each score over the parameter"
 
 
 @pytest.mark.parametrize(

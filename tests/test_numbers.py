@@ -19,7 +19,7 @@ NETWORKS = {
     "demo_sr": ["network.first_channels=8", "network.channels=[8,16,16]", "network.head_width=8"],
 }
 # Any finite number is allowed, or another kind of value means something.
-FREE = ("guidance.weight", "diffusion.schedule.offset", "trainer.max_epochs")
+FREE = ("guidance.weight", "schedule.offset", "trainer.max_epochs")
 FREE += ("trainer.num_sanity_val_steps",)
 
 

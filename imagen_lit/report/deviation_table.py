@@ -9,7 +9,6 @@ from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.paper import deviation
 from imagen_lit.paper.deviation import Deviation
-from imagen_lit.report.document import Fold, Table
 
 HEADS = ("setting", "the paper", "this run", "whose choice")
 
@@ -37,16 +36,7 @@ def markdown(name: str, settings: Mapping[str, Any]) -> Iterator[str]:
     yield f"# {printable(name)} against the paper’s {stage}"
     for kind, some in by_kind(rows).items():
         yield from ("", f"## {kind[0].upper()}{kind[1:]}", "", _line(HEADS), _line(["---"] * 4))
-        yield from (_line(_cells(row)) for row in some)
-
-
-def block(name: str, settings: Mapping[str, Any]) -> Fold | None:
-    """The same as a block of a report; None for a run that corresponds to no stage of the paper."""
-    stage, rows = deviation.stage_words(settings), deviation.deviations(settings)
-    if stage is None:
-        return None
-    title = f"{name} differs from the paper’s {stage} in {quantity(len(rows), 'choice')}"
-    return Fold(title, [Table(HEADS, [_cells(row) for row in rows])])
+        yield from (_line(cells(row)) for row in some)
 
 
 def _table(rows: Sequence[Deviation]) -> str:
@@ -54,11 +44,11 @@ def _table(rows: Sequence[Deviation]) -> str:
     heads = "".join(f"<th>{head}</th>" for head in HEADS)
     lines = []
     for row in rows:
-        first, *others = map(escape, _cells(row))
-        cells = zip(HEADS[1:], others, strict=True)
+        first, *others = map(escape, cells(row))
+        pairs = zip(HEADS[1:], others, strict=True)
         lines.append(
             f"<tr><td>{first}</td>"
-            + "".join(f'<td data-label="{head}">{cell}</td>' for head, cell in cells)
+            + "".join(f'<td data-label="{head}">{cell}</td>' for head, cell in pairs)
             + "</tr>"
         )
     return f'<table class="choices"><tr class="head">{heads}</tr>{"".join(lines)}</table>'
@@ -69,7 +59,8 @@ def by_kind(rows: Sequence[Deviation]) -> dict[str, list[Deviation]]:
     return {kind: list(some) for kind, some in groupby(rows, lambda row: row.kind)}
 
 
-def _cells(row: Deviation) -> tuple[str, str, str, str]:
+def cells(row: Deviation) -> tuple[str, str, str, str]:
+    """What stands below each head."""
     return row.setting, row.paper, row.here, row.choice
 
 

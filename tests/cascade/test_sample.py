@@ -61,7 +61,7 @@ def test_a_level_that_a_stage_was_not_trained_for_is_refused(
         leave_run(tmp_path, name)
     stages = cascade(tmp_path, f"cascade.{word}").stages
     key, _, level = word.partition("=")
-    expected = rf"cascade\.{key}={level} is too high.*{message}.*Set it to .* or less"
+    expected = rf"cascade\.{key}={level} is too high.*{message}.*Set it to "
     with pytest.raises(ValueError, match=expected):
         Cascade(base=stages["base"], sr=stages["sr"]).check(FINGERPRINT)
 
