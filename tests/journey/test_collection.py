@@ -110,7 +110,7 @@ def test_tasks_of_a_slurm_array_share_the_embedding(
         monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(task))
         assert new in run("embed_text", "shards=laion", folder=home).stdout
     files = sorted(sidecar.default_folder(home / "laion", "t5_nano").iterdir())
-    assert [file.stem for file in files] == ["00000", "00001", "00002"]
+    assert [file.stem for file in files] == ["00000", "00001", "00002", "empty_caption"]
     assert all(file.stat().st_mode & 0o044 for file in files), "colleagues can read them"
 
 

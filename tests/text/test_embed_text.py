@@ -217,7 +217,7 @@ def test_embeddings_of_other_weights_are_not_trained_on(place: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(bytes(data))
-    digest = "'[0-9a-f]{64}'"
+    digest = "'[0-9a-f]{12}…'"
     with pytest.raises(ValueError, match=f"weights_sha256 is {digest} there, {digest} here"):
         train.train(config.compose("train", [*words, "stage.images=64"]))
     assert not (place / "runs/x/text.json").exists()
