@@ -2,10 +2,8 @@
 every evaluation appends to its folder. What no attempt measured is not known.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,69 +13,30 @@ from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.report.ablation_marks import DONE
 from imagen_lit.report.document import Block, Fold, Table, Words
+from imagen_lit.run import attempt_log
+from imagen_lit.run.attempt_log import Attempt
 
-FILE = "attempts.jsonl"
 RECORDED = ("train", "evaluate")
+NOT_RECORDED = ("not recorded",) * 4
 NO_GPU = ("cpu", "")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one cell: its starts, the ends that are known, and what those measured."""
-
-    starts: Sequence[Mapping[str, Any]]
-    ends: Sequence[Mapping[str, Any]]
-
-    @property
-    def seconds(self) -> float:
-        """Of all attempts that ended in an orderly way."""
-        return sum(_number(end.get("seconds")) for end in self.ends)
-
-    @property
-    def gpu_seconds(self) -> float:
-        """Of those on a GPU."""
-        return sum(_number(end.get("seconds")) for end in self.ends if _is_gpu(end))
-
-    @property
-    def kwh(self) -> list[float]:
-        """Of the attempts that measured it."""
-        return [_number(end["kwh"]) for end in self.ends if type(end.get("kwh")) in (int, float)]
-
-
-def read(folder: Path) -> Cost:
-    """The attempts of a folder; a line that was cut short is left out."""
-    starts, ends = [], []
-    try:
-        lines = (folder / FILE).read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict) and row.get("event") == "start":
-            starts.append(row)
-        elif isinstance(row, dict) and row.get("event") == "end":
-            ends.append(row)
-    return Cost(starts, ends)
 
 
 def blocks(plan: Plan, entries: Mapping[str, Any], runs: Path) -> Iterator[Block]:
     """Hours and attempts by kind of work; versions and code; every command; every failure."""
-    costs = {
-        name: read(runs / name) for name, cell in plan.cells.items() if cell.command in RECORDED
-    }
+    recorded = [name for name, cell in plan.cells.items() if cell.command in RECORDED]
+    attempts = {name: attempt_log.read(runs / name) for name in recorded}
     rows = []
     for command in dict.fromkeys(cell.command for cell in plan.cells.values()):
         cells = plan.of(command)
-        own = [costs[cell.name] for cell in cells if cell.name in costs]
+        own = [each for cell in cells for each in attempts.get(cell.name, ())]
         done = sum(state(entries, cell).startswith(DONE) for cell in cells)
-        rows.append((command, f"{done} of {len(cells)}", *_sums(own)))
-    rows.append(("in all", "", *_sums(list(costs.values()))))
+        sums = _sums(own) if command in RECORDED else NOT_RECORDED
+        rows.append((command, f"{done} of {len(cells)}", *sums))
+    every = [each for own in attempts.values() for each in own]
+    rows.append(("in all", "", *_sums(every)))
     heads = ("command", "done", "attempts", "hours", "GPU-hours", "kWh")
     yield Table(heads, rows, "cost")
-    open_ends = sum(len(cost.starts) - len(cost.ends) for cost in costs.values())
+    open_ends = sum(not each.end for each in every)
     words = "Hours of one process each, by the attempts' own records."
     if open_ends > 0:
         words += (
@@ -85,7 +44,7 @@ def blocks(plan: Plan, entries: Mapping[str, Any], runs: Path) -> Iterator[Block
             "their time is not in it."
         )
     yield Words([words], "soft")
-    yield from _made_with(list(costs.values()))
+    yield from _made_with(every)
     if failures := list(_failures(plan, entries)):
         yield Table(("failed", "why"), failures, "failures")
     lines = [(cell.name, state(entries, cell), cell.line) for cell in plan.cells.values()]
@@ -99,24 +58,21 @@ def state(entries: Mapping[str, Any], cell: Cell) -> str:
     return "not in the ledger" if entry is None else str(entry.state)
 
 
-def _sums(costs: Sequence[Cost]) -> tuple[str, str, str, str]:
-    if not costs:
-        return "not recorded", "not recorded", "not recorded", "not recorded"
-    attempts = sum(len(cost.starts) for cost in costs)
-    kwh = [each for cost in costs for each in cost.kwh]
-    ends = sum(len(cost.ends) for cost in costs)
+def _sums(attempts: Sequence[Attempt]) -> tuple[str, str, str, str]:
+    kwh = [each.kwh for each in attempts if each.kwh is not None]
+    ends = sum(bool(each.end) for each in attempts)
     power = f"{sum(kwh):.3g}" if kwh else "not measured"
     if kwh and len(kwh) < ends:
         power += f" (of {len(kwh)} of {ends} attempts)"
-    hours = sum(cost.seconds for cost in costs) / 3600
-    on_gpu = sum(cost.gpu_seconds for cost in costs) / 3600
-    return f"{attempts:,}", f"{hours:.3g}", f"{on_gpu:.3g}", power
+    hours = sum(each.seconds for each in attempts) / 3600
+    on_gpu = sum(each.seconds for each in attempts if each.end and _is_gpu(each.end)) / 3600
+    return f"{len(attempts):,}", f"{hours:.3g}", f"{on_gpu:.3g}", power
 
 
-def _made_with(costs: Sequence[Cost]) -> Iterator[Block]:
+def _made_with(attempts: Sequence[Attempt]) -> Iterator[Block]:
     """Versions, commits, digests of the code, devices and hosts, each with its attempts."""
-    starts = [start for cost in costs for start in cost.starts]
-    ends = [end for cost in costs for end in cost.ends]
+    starts = [each.start for each in attempts]
+    ends = [each.end for each in attempts if each.end]
     counts: dict[str, Counter[str]] = {}
     for start in starts:
         commit = str(start.get("commit") or "not known")
@@ -146,10 +102,6 @@ def _failures(plan: Plan, entries: Mapping[str, Any]) -> Iterator[tuple[str, str
         entry = entries.get(cell.name)
         if entry is not None and str(entry.state).startswith("failed"):
             yield cell.name, printable(str(entry.why or entry.state))
-
-
-def _number(value: Any) -> float:
-    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else 0.0
 
 
 def _is_gpu(end: Mapping[str, Any]) -> bool:

@@ -76,9 +76,9 @@ class Marks:
 def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> Marks:
     """The marks of a figure, as many as there are."""
     definition = plan.definition
-    asked = [word for word in (figure.y, figure.x) if is_score(figure, word, definition)]
-    scores = tuple(dict.fromkeys(metric(definition, word) for word in asked))
-    words = {metric(definition, word): _words(definition, word) for word in asked}
+    axes = [word for word in (figure.y, figure.x) if is_score(figure, word, definition)]
+    scores = tuple(dict.fromkeys(metric(definition, word) for word in axes))
+    words = {metric(definition, word): _words(definition, word) for word in axes}
     parameter = _parameter(definition, figure)
     points = plan.points[figure.name]
     arms = tuple(dict.fromkeys(_arm(definition, figure, parameter, p) for p in points))

@@ -33,6 +33,8 @@ FILE = "attempts.jsonl"
 FINISHED, FAILED, STOPPED, PREEMPTED = "finished", "failed", "stopped", "preempted"
 PACKAGES = ("torch", "lightning", "transformers", "hydra-core", "numpy")
 
+MOST = 1e12  # of seconds or kilowatt hours: a damaged row may say anything
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -179,7 +181,7 @@ def _row(line: str) -> dict[str, Any] | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) else None
+    return float(value) if type(value) in (int, float) and 0 <= value < MOST else None
 
 
 def finishing(attempts: Sequence[Attempt]) -> Attempt | None:
