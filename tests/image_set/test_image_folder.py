@@ -229,9 +229,11 @@ def spoil(folder: Path, kind: str) -> None:
 def test_an_image_that_is_none_is_refused_at_once_by_name(tmp_path: Path, kind: str) -> None:
     fill(tmp_path, "1.png", "2.png")
     spoil(tmp_path, kind)
-    with pytest.raises(ValueError, match=r"2\.png cannot be measured: .*Make it again, or") as told:
+    with pytest.raises(
+        ValueError, match=r"2\.png cannot be measured: .*Make it again, or"
+    ) as refusal:
         Folder(str(tmp_path))
-    assert "0x" not in str(told.value), "an address in memory tells nobody anything"
+    assert "0x" not in str(refusal.value), "an address in memory tells nobody anything"
 
 
 def test_an_image_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:
