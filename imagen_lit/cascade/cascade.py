@@ -26,9 +26,11 @@ from imagen_lit.cascade.start import Start
 from imagen_lit.run import checkpoint, run_folder
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
+from imagen_lit.stage.edit import NO_EDIT, Edit
 from imagen_lit.stage.recipe import Recipe
 
 NO_OTHERS: Mapping[str, Condition] = {}
+NO_EDITS: Mapping[str, Edit] = {}
 
 
 @dataclass
@@ -87,6 +89,7 @@ class TrainedStage:
         seeds: Sequence[int],
         each_step: Callable[[int], None],
         each_estimate: Callable[[Tensor], None],
+        edit: Edit = NO_EDIT,
     ) -> Tensor:
         """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
         self.place(condition.text.device)
@@ -95,7 +98,7 @@ class TrainedStage:
             small = lowres.to(condition.text.device)
             condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
         return self.recipe.draw(
-            self.denoiser, condition, seeds, self.size, each_step, each_estimate
+            self.denoiser, condition, seeds, self.size, each_step, each_estimate, edit
         )
 
 
@@ -144,18 +147,21 @@ class Cascade:
         each_estimate: Callable[[str, Tensor], None] = lambda stage, x: None,
         start: Tensor | None = None,
         others: Mapping[str, Condition] = NO_OTHERS,
+        edits: Mapping[str, Edit] = NO_EDITS,
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest; `each_step`
         is called after each step of each stage, `each_estimate` with each guided clean estimate.
         `start`: the small images that the first stage enlarges, if it does; `others`: the
-        conditions of those stages that draw from another text."""
+        conditions of those stages that draw from another text; `edits`: what stages take from
+        images that are there already."""
         images = start
         for name, stage in self.stages.items():
             for other in self.stages.values():
                 if other is not stage:
                     other.release()
             observers = partial(each_step, name), partial(each_estimate, name)
-            images = stage.draw(others.get(name, condition), images, seeds, *observers)
+            text, edit = others.get(name, condition), edits.get(name, NO_EDIT)
+            images = stage.draw(text, images, seeds, *observers, edit)
             yield name, images
             images = pixels.to_signed(pixels.to_uint8(images))
 

@@ -17,7 +17,7 @@ slope of the estimate in log-SNR. None divides by alpha, which is almost zero at
 Shapes: images [B, ...], times [B].
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -34,6 +34,12 @@ Noise = Callable[[], Tensor]
 Memory = tuple[Tensor, Tensor] | None
 State = tuple[Tensor, Memory]  # after a step
 Spacing = Callable[[Schedule, int], Tensor]  # (schedule, steps) -> steps + 1 times, from 1 to 0
+Legs = Callable[[int, int], Iterable[tuple[int, int]]]  # imagen_lit/diffusion/jumps.py
+
+
+def straight(first: int, last: int) -> Iterable[tuple[int, int]]:
+    """From each position to the next, and never back."""
+    return pairwise(range(first, last + 1))
 
 
 class Step(NamedTuple):
@@ -65,23 +71,29 @@ def trajectory(
     steps: int,
     noise: Callable[[int], Tensor],
     spacing: Spacing,
+    first: int = 0,
+    legs: Legs = straight,
 ) -> Iterator[Tensor]:
-    """Yield z after each of `steps` steps, from pure noise z at t=1 to, last, a clean image.
+    """Yield z after each step, from z at the time in position `first` of `steps` (0: pure noise at
+    t=1) to, last, a clean image.
 
     The last step returns the clean estimate itself, without noise, whatever the sampler.
-    `noise(i)` is the standard normal of step i, and `spacing` says where the steps lie
-    (imagen_lit/diffusion/spacing.py).
+    `noise(i)` is the standard normal of leg i of the way, `spacing` says where the steps lie
+    (imagen_lit/diffusion/spacing.py), and `legs` which of them are walked again.
     """
     if steps < 1:
         raise InputError(f"steps={steps} is less than one step. Set steps=32, for example.")
     times = spacing(schedule, steps).to(z.dtype).unsqueeze(1).expand(-1, len(z))
-    *moves, (last, _) = pairwise(zip(times, times.to(z.device), strict=True))
+    there = times.to(z.device)
     memory = None
-    for i, ((t, t_there), (s, s_there)) in enumerate(moves):
-        step = Step(t, s, schedule(t_there), schedule(s_there))
-        z, memory = sampler.step(denoise, z, step, partial(noise, i), memory)
-        yield z
-    yield denoise(z, last[0])
+    for leg, (i, j) in enumerate(legs(first, steps - 1)):
+        step = Step(times[i], times[j], schedule(there[i]), schedule(there[j]))
+        if j < i:
+            z, memory = _noisier(z, step, noise(leg)), None
+        else:
+            z, memory = sampler.step(denoise, z, step, partial(noise, leg), memory)
+            yield z
+    yield denoise(z, times[steps - 1])
 
 
 @dataclass(frozen=True)
@@ -180,6 +192,14 @@ def _flow(z: Tensor, x: Tensor, logsnr_t: Tensor, logsnr_s: Tensor) -> Tensor:
     logsnr_t, logsnr_s = per_image(logsnr_t, z), per_image(logsnr_s, z)
     (_, sigma_t), (alpha_s, sigma_s) = alpha_sigma(logsnr_t), alpha_sigma(logsnr_s)
     return sigma_s / sigma_t * z - alpha_s * torch.expm1((logsnr_t - logsnr_s) / 2) * x
+
+
+def _noisier(z: Tensor, step: Step, eps: Tensor) -> Tensor:
+    """Draw z at the later time s from q(z_s | z_t): the forward process. Imagen App. A."""
+    logsnr_t, logsnr_s = per_image(step.logsnr_t, z), per_image(step.logsnr_s, z)
+    (alpha_t, _), (alpha_s, sigma_s) = alpha_sigma(logsnr_t), alpha_sigma(logsnr_s)
+    std = sigma_s * (-torch.expm1(logsnr_s - logsnr_t)).sqrt()
+    return alpha_s / alpha_t * z + std * eps
 
 
 def _velocity(z: Tensor, x: Tensor, logsnr: Tensor) -> Tensor:

@@ -21,8 +21,10 @@ from imagen_lit.diffusion.spacing import Spacing, Time
 from imagen_lit.stage.augmentation import Augmentation
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
+from imagen_lit.stage.edit import NO_EDIT, Edit
 
 Threshold = Callable[[Tensor], Tensor]
+Size = int | tuple[int, int]  # the edge of a square, or height and width
 UNIFORM = Time()
 PRECISIONS = ("32-true", "bf16-mixed")  # as Lightning calls them
 
@@ -59,11 +61,14 @@ class Recipe:
         denoiser: Denoiser,
         condition: Condition,
         seeds: Sequence[int],
-        size: int,
+        size: Size,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
+        edit: Edit = NO_EDIT,
     ) -> Iterator[Tensor]:
-        """Yield [B, 3, size, size] after every step; the last one is the image. `each_estimate` is
-        called with each guided clean estimate, before its threshold."""
+        """Yield [B, 3, H, W] after every step; the last one is the image. `each_estimate` is
+        called with each guided clean estimate, before its threshold and what `edit` makes of it."""
+        height, width = (size, size) if isinstance(size, int) else size
+        name = f"{height}" if height == width else f"{height}x{width}"
         guided = self.guidance.guide(denoiser.bind(condition), denoiser.bind_pair(condition))
         autocast = torch.autocast if self.precision == "bf16-mixed" else _as_it_is
         positions = torch.tensor(seeds, device=condition.text.device)
@@ -72,19 +77,24 @@ class Recipe:
             with autocast(z.device.type, torch.bfloat16):
                 x = guided(z, t).float()
             each_estimate(x)
-            return self.threshold(x)
+            return edit.constraint(self.threshold(x))
 
         def fresh_noise(purpose: str) -> Tensor:
-            return noise.normal(0, positions, f"{size} {purpose}", (3, size, size))
+            return noise.normal(0, positions, f"{name} {purpose}", (3, height, width))
 
+        schedule = denoiser.schedule
+        first = edit.first(schedule, self.steps, self.spacing)
+        time = float(self.spacing(schedule, self.steps)[first])
         yield from trajectory(
             self.sampler,
             denoise,
-            fresh_noise("start"),
-            denoiser.schedule,
+            edit.noisy(fresh_noise("start"), schedule, time),
+            schedule,
             self.steps,
             lambda step: fresh_noise(f"step {step}"),
             self.spacing,
+            first,
+            edit.jumps.legs,
         )
 
     @torch.no_grad()  # inference mode does not work on weights that FSDP gathers and frees
@@ -93,13 +103,14 @@ class Recipe:
         denoiser: Denoiser,
         condition: Condition,
         seeds: Sequence[int],
-        size: int,
+        size: Size,
         each_step: Callable[[int], None] = lambda number: None,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
+        edit: Edit = NO_EDIT,
     ) -> Tensor:
-        """The images [B, 3, size, size] in [-1, 1]; `each_step` is called after each, from 1 on."""
+        """The images [B, 3, H, W] in [-1, 1]; `each_step` is called after each, from 1 on."""
         images = torch.empty(0)
-        steps = self.trajectory(denoiser, condition, seeds, size, each_estimate)
+        steps = self.trajectory(denoiser, condition, seeds, size, each_estimate, edit)
         for number, z in enumerate(steps, 1):
             each_step(number)
             images = z
