@@ -9,7 +9,7 @@ CPU's memory, from which each stage is copied when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from torch import Tensor
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import prompt_template
+from imagen_lit.cascade.guide import Guide
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
@@ -28,6 +29,7 @@ from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.edit import NO_EDIT, Edit
 from imagen_lit.stage.recipe import Recipe
+from imagen_lit.stage.reference import Reference
 
 NO_OTHERS: Mapping[str, Condition] = {}
 NO_EDITS: Mapping[str, Edit] = {}
@@ -36,12 +38,14 @@ NO_EDITS: Mapping[str, Edit] = {}
 @dataclass
 class TrainedStage:
     """A run and how to draw with it: with its newest checkpoint, or the one after `images`, from
-    the prompt as `prompt` words it."""
+    the prompt as `prompt` words it; led away from the text `negative`, as `guide` reads it."""
 
     run: str
     recipe: Recipe
     images: int | None = None
     prompt: str = PROMPT
+    negative: str | None = None
+    guide: Guide = field(default_factory=Guide)
 
     @cached_property
     def denoiser(self) -> Denoiser:
@@ -49,19 +53,31 @@ class TrainedStage:
         return run_folder.load_ema(Path(self.run), self.images)
 
     @cached_property
-    def _on_cpu(self) -> dict[str, Tensor]:
-        return self.denoiser.state_dict()
+    def guiding(self) -> Denoiser | None:
+        """The other network that guides it, if one does; loaded on first use."""
+        return self.guide.load(self.run)
+
+    @property
+    def denoisers(self) -> list[Denoiser]:
+        """Those that draw together."""
+        return [self.denoiser, *([self.guiding] if self.guiding else [])]
+
+    @cached_property
+    def _on_cpu(self) -> list[dict[str, Tensor]]:
+        return [each.state_dict() for each in self.denoisers]
 
     def place(self, device: torch.device) -> None:
         """Copy the weights to the device that draws; the CPU keeps its own."""
         if device.type != "cpu":
             self._on_cpu  # noqa: B018
-            self.denoiser.to(device)
+            for each in self.denoisers:
+                each.to(device)
 
     def release(self) -> None:
-        """Free the device: the denoiser has the CPU's weights again."""
+        """Free the device: the denoisers have the CPU's weights again."""
         if "_on_cpu" in self.__dict__:
-            self.denoiser.load_state_dict(self._on_cpu, assign=True)
+            for each, weights in zip(self.denoisers, self._on_cpu, strict=True):
+                each.load_state_dict(weights, assign=True)
 
     @cached_property
     def condition(self) -> TextOnly | TextAndLowRes:
@@ -87,19 +103,30 @@ class TrainedStage:
         condition: Condition,
         lowres: Tensor | None,
         seeds: Sequence[int],
-        each_step: Callable[[int], None],
-        each_estimate: Callable[[Tensor], None],
+        each_step: Callable[[int], None] = lambda number: None,
+        each_estimate: Callable[[Tensor], None] = lambda x: None,
         edit: Edit = NO_EDIT,
+        negative: Condition | None = None,
     ) -> Tensor:
-        """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
+        """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition, and led away
+        from the text `negative`."""
         self.place(condition.text.device)
         if lowres is not None:
             augmentation = self.condition.augmentation  # type: ignore[union-attr]
             small = lowres.to(condition.text.device)
             condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
+        reference = self._reference(condition, negative)
         return self.recipe.draw(
-            self.denoiser, condition, seeds, self.size, each_step, each_estimate, edit
+            self.denoiser, condition, seeds, self.size, each_step, each_estimate, edit, reference
         )
+
+    def _reference(self, condition: Condition, negative: Condition | None) -> Reference:
+        """Without a negative text, another network reads the text, and this one reads none."""
+        if negative is not None:
+            other = condition.with_text(negative)
+        else:
+            other = condition if self.guiding else condition.without_text()
+        return Reference(self.guiding or self.denoiser, other)
 
 
 class Cascade:
@@ -125,7 +152,7 @@ class Cascade:
     def weights(self) -> dict[str, dict[str, Any]]:
         """Which weights each stage draws with, in facts."""
         return {
-            name: run_folder.weights(Path(stage.run), stage.images)
+            name: run_folder.weights(Path(stage.run), stage.images) | stage.guide.weights(stage.run)
             for name, stage in self.stages.items()
         }
 
@@ -148,12 +175,13 @@ class Cascade:
         start: Tensor | None = None,
         others: Mapping[str, Condition] = NO_OTHERS,
         edits: Mapping[str, Edit] = NO_EDITS,
+        negatives: Mapping[str, Condition] = NO_OTHERS,
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield (stage's name, images [B, 3, H, W]) from the smallest to the largest; `each_step`
         is called after each step of each stage, `each_estimate` with each guided clean estimate.
         `start`: the small images that the first stage enlarges, if it does; `others`: the
         conditions of those stages that draw from another text; `edits`: what stages take from
-        images that are there already."""
+        images that are there already; `negatives`: the texts that stages are led away from."""
         images = start
         for name, stage in self.stages.items():
             for other in self.stages.values():
@@ -161,7 +189,7 @@ class Cascade:
                     other.release()
             observers = partial(each_step, name), partial(each_estimate, name)
             text, edit = others.get(name, condition), edits.get(name, NO_EDIT)
-            images = stage.draw(text, images, seeds, *observers, edit)
+            images = stage.draw(text, images, seeds, *observers, edit, negatives.get(name))
             yield name, images
             images = pixels.to_signed(pixels.to_uint8(images))
 
@@ -169,9 +197,9 @@ class Cascade:
         """Load the weights of every stage, so that one that cannot draw is refused before anything
         is written."""
         for stage in self.stages.values():
-            denoiser = stage.denoiser
-            if self.compiler is not None:
-                denoiser.compile_blocks(self.compiler)
+            for denoiser in stage.denoisers:
+                if self.compiler is not None:
+                    denoiser.compile_blocks(self.compiler)
 
     def require_runs(self) -> None:
         """Refuse a stage whose run, or the checkpoint of it that was chosen, is not there."""
@@ -191,6 +219,7 @@ class Cascade:
                     f"many images. It has: {listed}. Set one of them, or cascade.{name}.images="
                     "null for the newest."
                 )
+            self.stages[name].guide.refuse_missing(name, str(run))
 
     def check(self, fingerprint: dict[str, str]) -> None:
         """Refuse a text encoder other than the one that a stage was trained with, and stages that
@@ -240,5 +269,6 @@ class Cascade:
                     f"stage {name!r} ({stage.run}) was trained with another text encoder "
                     f"({difference}). Set text=... as it was trained."
                 )
+            stage.guide.refuse_other_kind(name, stage.run, fingerprint)
         if isinstance(self.start, SavedImages):
             self.start.refuse_other_text(fingerprint)

@@ -65,6 +65,11 @@ class DrawingPass:
         rows = [encoded[prompt] for prompt in self.fill(prompts)]
         return Condition(*(torch.cat(part) for part in zip(*rows, strict=True)))
 
+    def same_text(self, encoder: TextEncoder, text: str) -> Condition:
+        """One text for every image, as long as it is."""
+        row = self._encode(encoder, text, max(encoder.lengths([text]), default=1))
+        return Condition(*(part.expand(self.width, *part.shape[1:]) for part in row))
+
     def fill(self, rows: Sequence) -> list:
         """As many rows as the pass is wide, by repeating the last."""
         return [*rows, *[rows[-1]] * (self.width - len(rows))]

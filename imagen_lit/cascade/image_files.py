@@ -40,6 +40,7 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
             "size": cascade.stages[name].size,
             "recipe": source["cascade"][name]["recipe"],
             **provenance.wording(source["cascade"][name]),
+            **provenance.reference(source["cascade"][name]),
         }
         for name in names[: names.index(stage) + 1]
     }
@@ -92,6 +93,11 @@ def draw(
         each_step(next(iter(cascade.stages)), 0)
         condition = shape.condition(encoder, prompts)
         others = _others(cascade, shape, encoder, prompts)
+        negatives = {
+            name: shape.same_text(encoder, stage.negative)
+            for name, stage in cascade.stages.items()
+            if stage.negative is not None
+        }
         hits: defaultdict[str, ThresholdHits] = defaultdict(ThresholdHits)
 
         def each_estimate(
@@ -101,7 +107,9 @@ def draw(
 
         small = cascade.start.batch(shape.fill(current)) if cascade.start else None
         observers = each_step, each_estimate
-        drawing = cascade.draw(condition, shape.fill(seeds), *observers, small, others)
+        drawing = cascade.draw(
+            condition, shape.fill(seeds), *observers, small, others, negatives=negatives
+        )
         for stage, images in drawing:
             shares = hits[stage].by_image()
             for image, share, request in zip(

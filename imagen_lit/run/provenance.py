@@ -37,6 +37,14 @@ def wording(stage: Mapping[str, Any]) -> dict[str, str]:
     return {} if stage.get("prompt", AS_IT_IS) == AS_IT_IS else {"prompt": stage["prompt"]}
 
 
+def reference(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """What its guidance leads away from, where that is not the network itself without text: another
+    text, and facts of the weights of another network."""
+    negative, guide = stage.get("negative"), stage.get("guide") or {}
+    own = {} if negative is None else {"negative": negative}
+    return own | ({"guide": dict(guide)} if "digest" in guide else {})
+
+
 def refuse_other_request(folder: Path, provenance: dict[str, Any]) -> None:
     """Raise if the folder holds images of another request; a record alone claims nothing."""
     there = recorded(folder)
@@ -66,7 +74,14 @@ def digest(provenance: Mapping[str, Any]) -> str:
         name: provenance["cascade"][name] | weights for name, weights in provenance[WEIGHTS].items()
     }
     stages = [
-        (name, each["digest"], each.get("settings"), each["recipe"], *wording(each).values())
+        (
+            name,
+            each["digest"],
+            each.get("settings"),
+            each["recipe"],
+            *wording(each).values(),
+            *_without_address(reference(each)),
+        )
         for name, each in (_lower(provenance) | drawing).items()
     ]
     facts = json.dumps(_with_whole_numbers([stages, provenance["text"]]), sort_keys=True)
@@ -90,6 +105,12 @@ def claim(folder: Path, provenance: dict[str, Any], results: Sequence[str]) -> l
         record.rename(record.with_stem(f"{record.stem}_{old}"))
     write_json(folder / FILE, provenance)
     return earlier
+
+
+def _without_address(reference: Mapping[str, Any]) -> list[Any]:
+    """Nothing for the usual reference, so that names from before there were others stay."""
+    facts = {key: value for key, value in flatten(dict(reference)).items() if key != "guide.run"}
+    return [facts] if facts else []
 
 
 def _with_whole_numbers(node: Any) -> Any:
@@ -137,8 +158,19 @@ def _request(provenance: dict[str, Any]) -> dict[str, Any]:
     for stage in provenance[WEIGHTS]:
         if not wording(provenance["cascade"][stage]):
             left_out.add(f"cascade.{stage}.prompt")
+        left_out |= _usual_reference(stage, provenance["cascade"][stage])
     left_out |= {f"{START}.cascade.{stage}.run" for stage in _lower(provenance)}
     return {key: value for key, value in settings.items() if key not in left_out}
+
+
+def _usual_reference(name: str, stage: Mapping[str, Any]) -> set[str]:
+    """The keys of a stage that choose no other reference of guidance; and the number of images by
+    which a guide's weights were chosen."""
+    guide = dict(stage.get("guide") or {})
+    is_usual = (guide.get("run"), guide.get("images")) == (None, None)
+    keys = [f"guide.{key}" for key in guide if is_usual or key == "images"]
+    keys += ["negative"] if stage.get("negative") is None else []
+    return {f"cascade.{name}.{key}" for key in keys}
 
 
 def _lower(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from imagen_lit.basics import arguments, reduction
 from imagen_lit.diffusion import noise
@@ -37,9 +38,15 @@ class Condition:
         no_text = torch.zeros_like(self.text), torch.zeros_like(self.mask)
         return Condition(*no_text, self.lowres, self.lowres_logsnr)
 
+    def with_text(self, other: "Condition") -> "Condition":
+        """The other's text, the rest as it is."""
+        return Condition(other.text, other.mask, self.lowres, self.lowres_logsnr)
+
     def concat(self, other: "Condition") -> "Condition":
-        """Both conditions in one batch, this one first."""
-        pairs = zip(_tensors(self), _tensors(other), strict=True)
+        """Both conditions in one batch, this one first, with texts as long as the longer one."""
+        tokens = max(self.text.shape[1], other.text.shape[1])
+        padded = [each._padded(tokens) for each in (self, other)]
+        pairs = zip(*map(_tensors, padded), strict=True)
         both: list[Any] = [a if a is None else torch.cat([a, b]) for a, b in pairs]
         return Condition(*both)
 
@@ -47,6 +54,12 @@ class Condition:
         """Those of these images alone."""
         parts: list[Any] = [None if a is None else a[numbers] for a in _tensors(self)]
         return Condition(*parts)
+
+    def _padded(self, tokens: int) -> "Condition":
+        """With places without a token, to a text of this length."""
+        more = tokens - self.text.shape[1]
+        text, mask = pad(self.text, (0, 0, 0, more)), pad(self.mask, (0, more))
+        return Condition(text, mask, self.lowres, self.lowres_logsnr)
 
     def __len__(self) -> int:
         return len(self.text)

@@ -1,9 +1,8 @@
 """A network together with the meaning of its output.
 
 `Denoiser(network, schedule, prediction)` is called as `(z, t, condition)` and returns the clean
-estimate. `bind(condition)` gives the plain `(z, t)` function that samplers need, and `bind_pair`
-the one that also gives the estimate without text, both from one batched forward pass. Each reads
-the text once, when it is first called, so its weights may not change between its calls.
+estimate. `bind(condition)` gives the plain `(z, t)` function that samplers need. It reads the text
+once, when it is first called, so its weights may not change between its calls.
 """
 
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.null_text import MaskedZeros
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
-Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Denoiser(nn.Module):
@@ -70,13 +68,3 @@ class Denoiser(nn.Module):
         """(z, t) -> clean estimate."""
         reading = cache(lambda: self.read(condition))
         return lambda z, t: self(z, t, condition, reading())
-
-    def bind_pair(self, condition: Condition) -> Pair:
-        """(z, t) -> clean estimates with and without text."""
-        estimate = self.bind(condition.concat(condition.without_text()))
-
-        def pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-            with_text, without = estimate(torch.cat([z, z]), torch.cat([t, t])).chunk(2)
-            return with_text, without
-
-        return pair

@@ -1,6 +1,6 @@
 """How a trained stage draws images: where all exchangeable parts meet.
 
-Bind the condition, with and without its null condition; guide; threshold; pass the resulting
+Bind the condition, alone and with guidance's reference; guide; threshold; pass the resulting
 `(z, t) -> x` to the sampler. An image depends on its seed and its condition; its batch changes no
 more than its rounding.
 """
@@ -22,6 +22,7 @@ from imagen_lit.stage.augmentation import Augmentation
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.edit import NO_EDIT, Edit
+from imagen_lit.stage.reference import Reference
 
 Threshold = Callable[[Tensor], Tensor]
 Size = int | tuple[int, int]  # the edge of a square, or height and width
@@ -64,12 +65,15 @@ class Recipe:
         size: Size,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
         edit: Edit = NO_EDIT,
+        reference: Reference | None = None,
     ) -> Iterator[Tensor]:
         """Yield [B, 3, H, W] after every step; the last one is the image. `each_estimate` is
-        called with each guided clean estimate, before its threshold and what `edit` makes of it."""
+        called with each guided clean estimate, before its threshold and what `edit` makes of it.
+        The reference of guidance is the same network without text, unless there is another."""
         height, width = (size, size) if isinstance(size, int) else size
         name = f"{height}" if height == width else f"{height}x{width}"
-        guided = self.guidance.guide(denoiser.bind(condition), denoiser.bind_pair(condition))
+        reference = reference or Reference(denoiser, condition.without_text())
+        guided = self.guidance.guide(denoiser.bind(condition), reference.pair(denoiser, condition))
         autocast = torch.autocast if self.precision == "bf16-mixed" else _as_it_is
         positions = torch.tensor(seeds, device=condition.text.device)
 
@@ -107,10 +111,11 @@ class Recipe:
         each_step: Callable[[int], None] = lambda number: None,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
         edit: Edit = NO_EDIT,
+        reference: Reference | None = None,
     ) -> Tensor:
         """The images [B, 3, H, W] in [-1, 1]; `each_step` is called after each, from 1 on."""
         images = torch.empty(0)
-        steps = self.trajectory(denoiser, condition, seeds, size, each_estimate, edit)
+        steps = self.trajectory(denoiser, condition, seeds, size, each_estimate, edit, reference)
         for number, z in enumerate(steps, 1):
             each_step(number)
             images = z

@@ -18,6 +18,7 @@ from imagen_lit.stage.condition import Condition, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.null_text import PLACES, Encoded, Learned, MaskedZeros, NullText, SeenZeros
 from imagen_lit.stage.recipe import Recipe
+from imagen_lit.stage.reference import Reference
 from imagen_lit.stage.training import Stage
 
 WIDTH, EDGE, TOKENS = 16, 8, 5
@@ -92,7 +93,9 @@ def test_a_dropped_caption_the_reference_and_an_empty_prompt_are_one(kind: str) 
     learner, data = stage(KINDS[kind](), drop=1.0), batch(4)
     t = torch.full((4,), 0.4)
     dropped = learner.condition.for_training(data, 0)
-    _, reference = learner.ema.bind_pair(Condition(data["text"], data["mask"]))(data["image"], t)
+    condition = Condition(data["text"], data["mask"])
+    pair = Reference(learner.ema, condition.without_text()).pair(learner.ema, condition)
+    _, reference = pair(data["image"], t)
     empty = Condition(data["text"] * 0, data["mask"] & False)
     for condition in (dropped, empty):
         estimate = learner.ema(data["image"], t, condition)

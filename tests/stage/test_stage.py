@@ -22,6 +22,7 @@ from imagen_lit.stage.augmentation import GaussianNoise, augment
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.recipe import Recipe
+from imagen_lit.stage.reference import Reference
 from imagen_lit.stage.training import Stage
 
 WIDTH, EDGE = 16, 8
@@ -168,7 +169,9 @@ def test_estimates_with_and_without_text_in_one_batch_equal_two_calls() -> None:
     nn.init.normal_(model.network.last.weight)
     condition = Condition(data["text"], data["mask"])
     t = torch.tensor([0.2, 0.5, 0.9])
-    estimate, reference = model.bind_pair(condition)(data["image"], t)
+    estimate, reference = Reference(model, condition.without_text()).pair(model, condition)(
+        data["image"], t
+    )
     torch.testing.assert_close(estimate, model(data["image"], t, condition), atol=1e-5, rtol=1e-4)
     alone = model(data["image"], t, condition.without_text())
     torch.testing.assert_close(reference, alone, atol=1e-5, rtol=1e-4)
