@@ -17,7 +17,7 @@ from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity, shorten
-from imagen_lit.cascade import excerpt, image_files
+from imagen_lit.cascade import excerpt, image_files, typed_prompts
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress
@@ -34,7 +34,9 @@ MOST = 1_000_000  # images of a call: a list of them is made before any is drawn
 @command.main("sample")
 def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
-    prompts = _captions(OmegaConf.to_container(cfg).get("prompts"))  # type: ignore[union-attr]
+    share = process_share.here()
+    typed = OmegaConf.to_container(cfg).get("prompts")  # type: ignore[union-attr]
+    prompts = typed_prompts.captions(typed, share.processes)
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
     if cfg.seed + cfg.images > arguments.LARGEST:
         raise InputError(
@@ -48,7 +50,7 @@ def main(cfg: DictConfig) -> None:
             "the next ones."
         )
     arguments.path("runs", cfg.runs)
-    share, cfg.device = process_share.here(), process_share.own_device(cfg.device)
+    cfg.device = process_share.own_device(cfg.device)
     device.allow_tf32(cfg.tf32)
     chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
     if chosen is not None:
@@ -102,34 +104,6 @@ def _of_several(own: Sequence[Any], share: process_share.Share) -> str:
     if share.processes == 1:
         return ""
     return f"; {len(own)} of them by this process, {share.rank + 1} of {share.processes}"
-
-
-def _captions(prompts: Any) -> list[str]:
-    """A list of captions, or one; without any letter it is the empty one, drawn without text."""
-    captions = [prompts] if isinstance(prompts, str) and prompts.strip() else prompts
-    if not captions or not isinstance(captions, list):
-        raise InputError(
-            f"prompts={prompts!r} is not a list of captions. Set "
-            "prompts='[\"a red circle above a blue square\"]', for example; "
-            "prompts='[\"\"]' draws without text."
-        )
-    for place, prompt in enumerate(captions, 1):
-        if isinstance(prompt, str) and _is_undecodable(prompt):
-            raise InputError(
-                f"prompts has {prompt!r} in place {place}, whose bytes are not UTF-8. Type it in a "
-                "terminal that writes UTF-8, or convert the file that it comes from."
-            )
-        if not isinstance(prompt, str):
-            raise InputError(
-                f"prompts has {prompt!r} in place {place}, which is not a caption. "
-                'Write captions in quotes: prompts=\'["a red circle", "two pink crosses"]\'.'
-            )
-    return [prompt if prompt.strip() else "" for prompt in captions]
-
-
-def _is_undecodable(prompt: str) -> bool:
-    """Bytes of the command line that were no UTF-8 are lone surrogates in Python."""
-    return any("\ud800" <= letter <= "\udfff" for letter in prompt)
 
 
 def _default_folder(cascade: Cascade, source: dict[str, Any]) -> Path:
