@@ -5,22 +5,33 @@ is missing, and what draws otherwise has another folder. Several processes (srun
 the images of one command.
 """
 
+import io
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.basics import arguments, chosen_folder, device, process_share
-from imagen_lit.basics.atomic import write_json
-from imagen_lit.basics.errors import InputError
+from imagen_lit.basics import arguments, chosen_folder, device, image_format, process_share
+from imagen_lit.basics.atomic import atomic_write, write_json
+from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity, shorten
-from imagen_lit.cascade import excerpt, image_files, typed_prompts
+from imagen_lit.cascade import (
+    denoising_strip,
+    excerpt,
+    image_files,
+    preset,
+    redraw,
+    typed_prompts,
+)
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress
+from imagen_lit.cascade.redraw import Picture
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cli import command, config
 from imagen_lit.report import contact_sheet
@@ -34,10 +45,16 @@ MOST = 1_000_000  # images of a call: a list of them is made before any is drawn
 @command.main("sample")
 def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
+    if HydraConfig.initialized() and cfg.preset is not None:
+        cfg = preset.composed("sample", HydraConfig.get().overrides.task)
+    if cfg["from"] is not None:
+        _redraw(cfg)
+        return
     share = process_share.here()
     typed = OmegaConf.to_container(cfg).get("prompts")  # type: ignore[union-attr]
     prompts = typed_prompts.captions(typed, share.processes)
-    arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
+    arguments.whole_numbers(cfg, images=1, seed=0, batch=1, strip=0)
+    suffix = image_format.suffix(cfg.format)
     if cfg.seed + cfg.images > arguments.LARGEST:
         raise InputError(
             f"seed={cfg.seed} is too large for images={cfg.images}: the seed of the last image is "
@@ -68,36 +85,45 @@ def main(cfg: DictConfig) -> None:
     source = provenance.describe(cascade.weights, encoder.fingerprint(), described)
     folder = chosen or _default_folder(cascade, source)
     chosen_folder.require_writable("out", folder, folder)
-    lacking = set(image_files.missing(cascade, source, requests, folder))
+    lacking = set(image_files.missing(cascade, source, requests, folder, suffix))
+    strip = DenoisingStrip(cfg.strip, cascade.plan) if cfg.strip else None
+    if strip:
+        lacking |= {each for each in requests if not denoising_strip.path(folder, each).exists()}
     own = share.of(requests)
     to_draw = [request for request in own if request in lacking]
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
     if to_draw:
         cascade.load()
+    if cfg.preset is not None:
+        print(f"preset {cfg.preset}: {preset.described(part)}")
     print(f"images go to {folder}{_of_several(own, share)}")
     for request in own:
         if request not in lacking:
-            _print_image(cascade, folder, request, "already there: ")
-    lost_text.warn(encoder, prompts)
+            _print_image(_largest(cascade, folder, request, suffix), request, "already there: ")
+    lost_text.warn(encoder, cascade.texts(prompts))
     progress = DrawingProgress()
     captions = [prompt for prompt, _ in requests]
     shape = DrawingPass.of(encoder, captions, cfg.batch, cascade.templates)
-    drawn = image_files.draw(cascade, encoder, source, to_draw, folder, shape, progress.step)
+    drawn = image_files.draw(
+        cascade, encoder, source, to_draw, folder, shape, progress.step, suffix, strip
+    )
     with process_share.working(folder, share) if to_draw else nullcontext():
-        for number, (prompt, seed, _) in enumerate(drawn):
+        for number, (prompt, seed, files) in enumerate(drawn):
             if number % shape.width == 0:  # all images of a batch are there with its first
                 progress.count(number + shape.width, len(to_draw))
-            _print_image(cascade, folder, (prompt, seed))
-    if not image_files.are_complete(cascade, requests, folder):
+            _print_image(list(files.values())[-1], (prompt, seed))
+    if not image_files.are_complete(cascade, requests, folder, suffix):
         print("this process's images are drawn; the last process to end writes the sheet of all")
         return
     with process_share.finishing(folder / LOCK) as is_first:
         if is_first:
             if not cfg.out:
                 write_json(folder / provenance.FILE, source)
-            files = [_largest(cascade, folder, request) for request in requests]
-            print(f"all side by side, {contact_sheet.write(sheet, files)}: {sheet}")
+            shown = [_largest(cascade, folder, request, suffix) for request in requests]
+            print(f"all side by side, {contact_sheet.write(sheet, shown)}: {sheet}")
+            if strip:
+                print(f"how each came about: {folder / denoising_strip.FOLDER}")
 
 
 def _of_several(own: Sequence[Any], share: process_share.Share) -> str:
@@ -111,15 +137,39 @@ def _default_folder(cascade: Cascade, source: dict[str, Any]) -> Path:
     return list(cascade.runs.values())[-1] / "samples" / provenance.digest(source)
 
 
-def _largest(cascade: Cascade, folder: Path, request: image_files.Request) -> Path:
-    return list(image_files.paths(cascade, folder, *request).values())[-1]
+def _largest(cascade: Cascade, folder: Path, request: image_files.Request, suffix: str) -> Path:
+    return list(image_files.paths(cascade, folder, *request, suffix).values())[-1]
 
 
-def _print_image(
-    cascade: Cascade, folder: Path, request: image_files.Request, note: str = ""
-) -> None:
+def _print_image(file: Path, request: image_files.Request, note: str = "") -> None:
     prompt = printable(" ".join(request[0].split())) or "(without text)"
-    print(f"{shorten(prompt, 100)} (seed {request[1]}): {note}{_largest(cascade, folder, request)}")
+    print(f"{shorten(prompt, 100)} (seed {request[1]}): {note}{file}")
+
+
+def _redraw(cfg: DictConfig) -> None:
+    """Draw a picture again from what its own file says, and say whether it is the same."""
+    if HydraConfig.initialized():
+        redraw.refuse_other_settings(HydraConfig.get().overrides.task)
+    cfg.device = process_share.own_device(cfg.device)
+    device.allow_tf32(False)
+    picture = Picture.of(arguments.path("from", cfg["from"]))
+    folder = None if cfg.out is None else chosen_folder.of("out", cfg.out)
+    if folder is not None:
+        chosen_folder.require_writable("out", cfg.out, folder)
+        picture.refuse_own_place(folder)
+    cascade = picture.cascade(arguments.path("runs", cfg.runs))
+    encoder = config.build(cfg.text)
+    content = picture.encoded(picture.draw(cascade, encoder))
+    if folder is not None:
+        with atomic_write(folder / picture.file.name) as file:
+            file.write(content)
+        _print_image(folder / picture.file.name, (picture.facts["prompt"], picture.facts["seed"]))
+    before, now = image_format.load(picture.file), image_format.load(io.BytesIO(content))
+    if words := redraw.difference(before, now):
+        raise RunError(f"{picture.file} is not what was drawn again: {words}. {picture.reasons()}")
+    print(
+        f"{picture.file}: drawn again, all {before.shape[0] * before.shape[1]:,} pixels are equal"
+    )
 
 
 if __name__ == "__main__":

@@ -161,6 +161,11 @@ class Cascade:
         """How the stages word the prompts."""
         return {stage.prompt for stage in self.stages.values()}
 
+    def texts(self, prompts: Sequence[str]) -> list[str]:
+        """All that a text encoder reads, to draw these prompts."""
+        worded = [prompt_template.fill(each, p) for each in sorted(self.templates) for p in prompts]
+        return [*worded, *(stage.negative for stage in self.stages.values() if stage.negative)]
+
     @property
     def plan(self) -> dict[str, int]:
         """How many steps each stage makes."""

@@ -10,13 +10,13 @@ import unicodedata
 LONGEST = 100  # bytes of the readable part: a disk takes 255 for the whole name
 
 
-def file_name(prompt: str, seed: int) -> str:
+def file_name(prompt: str, seed: int, suffix: str = ".png") -> str:
     """`a-red-circle_seed0.png`; `a-red-circle_1f2e3d4c_seed0.png` for "A red circle!"."""
     slug = _slug(prompt)
     if not slug or slug.replace("-", " ") != prompt:
         digest = hashlib.sha256(prompt.encode()).hexdigest()[:8]
         slug = f"{slug or 'without-words'}_{digest}"
-    return f"{slug}_seed{seed}.png"
+    return f"{slug}_seed{seed}{suffix}"
 
 
 def _slug(prompt: str) -> str:

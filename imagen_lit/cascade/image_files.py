@@ -1,4 +1,4 @@
-"""Prompts drawn into files: `<folder>/<stage>/<prompt>_seed<seed>.png`.
+"""Prompts drawn into files: `<folder>/<stage>/<prompt>_seed<seed>.png`, or `.webp`, or `.jpg`.
 
 What drew an image stands in its own file (imagen_lit/basics/png_metadata.py). A file is written
 once: an image drawn otherwise under the same name is refused, before anything is drawn.
@@ -12,20 +12,24 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics import image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
+from imagen_lit.cascade import rounding_facts
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
 from imagen_lit.cascade.prompt_template import PROMPT
+from imagen_lit.cascade.rounding_facts import ROUNDING
 from imagen_lit.run import provenance
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
 from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
+PNG = ".png"
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
 Request = tuple[str, int]  # prompt and seed
 
@@ -56,12 +60,16 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
 
 
 def missing(
-    cascade: Cascade, source: Provenance, requests: Sequence[Request], folder: Path
+    cascade: Cascade,
+    source: Provenance,
+    requests: Sequence[Request],
+    folder: Path,
+    suffix: str = PNG,
 ) -> list[Request]:
     """The requests that lack an image. One drawn otherwise under the same name is refused."""
     lacking: dict[Request, None] = {}
     for request in requests:
-        files = paths(cascade, folder, *request)
+        files = paths(cascade, folder, *request, suffix)
         for stage, file in reversed(files.items()):  # the last knows of every difference
             if file.exists():
                 _refuse_other_image(file, facts(cascade, source, stage, request))
@@ -78,6 +86,8 @@ def draw(
     folder: Path,
     shape: DrawingPass,
     report: Report = silent,
+    suffix: str = PNG,
+    strip: DenoisingStrip | None = None,
 ) -> Iterator[tuple[str, int, dict[str, Path]]]:
     """Draw each (prompt, seed); yield it with {stage: file} as soon as its batch is finished."""
     cascade.check(encoder.fingerprint())
@@ -88,6 +98,8 @@ def draw(
         def each_step(
             stage: str, number: int, prompts: list[str] = prompts, start: int = start
         ) -> None:
+            if strip is not None:
+                strip.step(stage, number)
             report(Step(stage, number, cascade.plan, prompts, start, len(requests)))
 
         each_step(next(iter(cascade.stages)), 0)
@@ -104,25 +116,34 @@ def draw(
             stage: str, x: Tensor, hits: defaultdict[str, ThresholdHits] = hits
         ) -> None:
             hits[stage](x)
+            if strip is not None:
+                strip.estimate(x)
 
         small = cascade.start.batch(shape.fill(current)) if cascade.start else None
         observers = each_step, each_estimate
         drawing = cascade.draw(
             condition, shape.fill(seeds), *observers, small, others, negatives=negatives
         )
+        rounding: dict[str, Any] = {}
+        before = getattr(cascade.start, ROUNDING, {})
         for stage, images in drawing:
+            template, device = cascade.stages[stage].prompt, condition.text.device
+            rounding[stage] = rounding_facts.facts(shape, template, device, cascade.compiler)
             shares = hits[stage].by_image()
             for image, share, request in zip(
                 pixels.to_array(images), shares, current, strict=False
             ):
-                file = folder / stage / file_name(*request)
+                file = folder / stage / file_name(*request, suffix)
                 if not file.exists():
-                    rounded = {THRESHOLD_HITS: [round(each, 5) for each in share]}
-                    known = facts(cascade, source, stage, request) | rounded
+                    known = facts(cascade, source, stage, request)
+                    known[THRESHOLD_HITS] = [round(each, 5) for each in share]
+                    known[ROUNDING] = before.get(request, {}) | rounding
                     texts = png_metadata.texts(known, request[0])
-                    pixels.save_png(Image.fromarray(image), file, texts)
+                    image_format.save(Image.fromarray(image), file, texts)
+        if strip is not None:
+            strip.write(folder, current)
         for prompt, seed in current:
-            yield prompt, seed, paths(cascade, folder, prompt, seed)
+            yield prompt, seed, paths(cascade, folder, prompt, seed, suffix)
 
 
 def _others(
@@ -146,15 +167,19 @@ def threshold_hits(files: Sequence[Path]) -> list[list[float]]:
     return [each for each in hits if isinstance(each, list)] if all(hits) else []
 
 
-def are_complete(cascade: Cascade, requests: Sequence[Request], folder: Path) -> bool:
+def are_complete(
+    cascade: Cascade, requests: Sequence[Request], folder: Path, suffix: str = PNG
+) -> bool:
     """Whether each request has its images, whoever drew them."""
-    files = (paths(cascade, folder, *request).values() for request in requests)
+    files = (paths(cascade, folder, *request, suffix).values() for request in requests)
     return all(file.exists() for each in files for file in each)
 
 
-def paths(cascade: Cascade, folder: Path, prompt: str, seed: int) -> dict[str, Path]:
+def paths(
+    cascade: Cascade, folder: Path, prompt: str, seed: int, suffix: str = PNG
+) -> dict[str, Path]:
     """The paths of the images of all stages, whether they exist or not."""
-    return {stage: folder / stage / file_name(prompt, seed) for stage in cascade.stages}
+    return {stage: folder / stage / file_name(prompt, seed, suffix) for stage in cascade.stages}
 
 
 def _refuse_other_image(file: Path, here: dict[str, Any]) -> None:
@@ -177,6 +202,6 @@ def _decisive(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in flatten(facts).items()
-        if not key.startswith((f"{png_metadata.VERSIONS}.", THRESHOLD_HITS))
+        if not key.startswith((f"{png_metadata.VERSIONS}.", f"{ROUNDING}.", THRESHOLD_HITS))
         and not key.endswith(".run")
     }

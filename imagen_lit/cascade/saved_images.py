@@ -6,7 +6,7 @@ the enlarged images are the same either way, and their files say the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics import image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cascade.file_name import file_name
+from imagen_lit.cascade.rounding_facts import ROUNDING
 from imagen_lit.cascade.start import Request
 from imagen_lit.image_set.in_memory import InMemory
 from imagen_lit.run import provenance
@@ -35,14 +36,17 @@ class SavedImages:
     cascade: Mapping[str, Any]
     text: Mapping[str, Any]
     size: int
+    rounding: Mapping[Request, Mapping[str, Any]] = field(default_factory=dict)  # of each image
 
     @classmethod
     def of(cls, folder: Path, stage: str, requests: Sequence[Request]) -> "SavedImages":
         """Those of a folder; refused unless all are there, and drawn alike."""
         images = _images(folder, stage)
         first: dict[str, Any] = {}
+        rounding = {}
         for request in requests:
-            facts = _read(images / file_name(*request), request, folder)
+            facts = _read(_file(images, request), request, folder)
+            rounding[request] = facts.get(ROUNDING, {})
             kinds = [
                 {key: each[key] for key in ("cascade", "text")} for each in (first or facts, facts)
             ]
@@ -54,11 +58,11 @@ class SavedImages:
                 )
             first = first or facts
         size = first["cascade"][stage]["size"]
-        return cls(images, stage, first["cascade"], first["text"], size)
+        return cls(images, stage, first["cascade"], first["text"], size, rounding)
 
     def batch(self, requests: Sequence[Request]) -> Tensor:
         """Those of several requests, [B, 3, size, size] in [-1, 1]."""
-        arrays = np.stack([pixels.load_png(self.folder / file_name(*each)) for each in requests])
+        arrays = np.stack([image_format.load(_file(self.folder, each)) for each in requests])
         return pixels.to_signed(torch.from_numpy(arrays).movedim(-1, -3))
 
     def image_set(self, requests: Sequence[Request]) -> InMemory:
@@ -90,12 +94,24 @@ def _images(folder: Path, stage: str) -> Path:
     for top in tops:
         if (top / stage).is_dir():
             return top / stage
-    there = sorted({each.parent.name for top in tops for each in top.glob("*/*_seed*.png")})
+    there = sorted({each.parent.name for top in tops for each in top.glob("*/*_seed*.*")})
     raise InputError(
         f"start_from={folder} has no images of stage {stage!r}"
         + (f", only of {', '.join(there)}" if there else "")
         + ". Set start_from=... to the folder of an evaluation or of samples that has drawn it."
     )
+
+
+def _file(folder: Path, request: Request) -> Path:
+    """Its image, in a format without loss."""
+    files = [folder / file_name(*request, suffix) for suffix in image_format.SUFFIXES.values()]
+    there = next((file for file in files if file.exists()), files[0])
+    if there.suffix not in image_format.LOSSLESS:
+        raise InputError(
+            f"{there} is a JPEG, whose pixels are not those that were drawn. Draw it again with "
+            "format=png or webp, and set start_from=... to that."
+        )
+    return there
 
 
 def _read(file: Path, request: Request, folder: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The prompts that a person names: in words, in a file, or through a pipe.
 
-    prompts='a red circle'    prompts='["a red circle", "two pink crosses"]'
-    prompts=@mine.txt         the lines of a UTF-8 file that are not blank
-    prompts=-                 the same of standard input
+prompts='a red circle'    prompts='["a red circle", "two pink crosses"]'
+prompts=@mine.txt         the lines of a UTF-8 file that are not blank
+prompts=-                 the same of standard input
 """
 
 import sys

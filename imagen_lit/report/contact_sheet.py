@@ -11,13 +11,14 @@ from typing import Any
 
 from PIL import Image
 
-from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics import image_format, pixels, png_metadata
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.basics.tile import tile
 
 EDGE = 256  # pixels of an image on the sheet
 COLUMNS, MOST = 6, 240  # images
+SUFFIXES = image_format.SUFFIXES.values()
 
 
 def refuse_other_file(sheet: Path) -> None:
@@ -28,7 +29,8 @@ def refuse_other_file(sheet: Path) -> None:
 def write(sheet: Path, first: Sequence[Path]) -> int:
     """Write the sheet of these images and then the others in their folder, MOST at most; return how
     many it shows."""
-    others = sorted({*first[0].parent.glob("*.png")} - {*first})
+    there = {file for each in SUFFIXES for file in first[0].parent.glob(f"*{each}")}
+    others = sorted(there - {*first})
     facts = ((file, png_metadata.read(file)) for file in dict.fromkeys([*first, *others]))
     ours = list(
         islice(
@@ -48,7 +50,7 @@ def write(sheet: Path, first: Sequence[Path]) -> int:
 
 
 def _tile(file: Path) -> Image.Image:
-    return tile(Image.fromarray(pixels.load_png(file)), EDGE)
+    return tile(Image.fromarray(image_format.load(file)), EDGE)
 
 
 def _named(facts: dict[str, Any]) -> dict[str, Any]:
