@@ -56,7 +56,7 @@ class Picture:
         if facts is None:
             raise InputError(
                 f"from={file} does not say what drew it: it is no picture of imagen_lit, or one "
-                "that another program wrote anew. Set from=... to one as sample or evaluate left it."
+                "that another program wrote anew. Set from=... to one as sample left it."
             )
         if lacking := sorted(KEYS - {*facts}):
             raise InputError(
