@@ -164,7 +164,8 @@ def test_a_record_of_earlier_versions_asks_for_the_same(runs: Path) -> None:
     now = OmegaConf.to_container(cfg, resolve=True)
     earlier = json.loads(json.dumps(now))
     for stage in ("base", "sr"):
-        del earlier[stage]["prompt"]
+        for key in ("prompt", "negative", "guide"):
+            del earlier[stage][key]
     weights = config.build(cfg).weights
     records = [provenance.describe(weights, {}, {"cascade": each}) for each in (now, earlier)]
     assert len({provenance.digest(each) for each in records}) == 1
