@@ -19,7 +19,7 @@ from torch import Tensor
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import prompt_template
+from imagen_lit.cascade import level_limit, prompt_template
 from imagen_lit.cascade.guide import Guide
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.saved_images import SavedImages
@@ -256,18 +256,7 @@ class Cascade:
                     f"{self.start.size}. Set start_at=... or start_from=... so that they fit."
                 )
             before = stage
-            augmentation = stage.condition.augmentation if is_sr else None  # type: ignore[union-attr]
-            highest = augmentation.max_aug_level if augmentation else 0.0
-            if stage.recipe.aug_level > highest:
-                reason = (
-                    f"was trained up to {highest:g}" if highest else "was trained without noise"
-                )
-                reason = reason if is_sr else "has no smaller image"
-                raise InputError(
-                    f"cascade.{name}.recipe.aug_level={stage.recipe.aug_level:g} is too high: "
-                    f"stage {name!r} ({stage.run}) {reason}. Set it to {highest:g}"
-                    f"{' or less' if highest else ''}."
-                )
+            level_limit.refuse_higher(name, stage.run, stage.recipe.aug_level, stage.condition)
             difference = run_folder.text_difference(Path(stage.run), fingerprint)
             if difference:
                 raise InputError(
