@@ -25,7 +25,7 @@ def test_the_presets_are_the_recipes_of_their_names() -> None:
 def test_what_is_typed_beside_a_preset_counts_for_more() -> None:
     words = ["preset=imagen", "cascade.base.recipe.steps=7", "~cascade.sr2"]
     words += ["diffusion/sampler@cascade.sr.recipe.sampler=heun"]
-    words += ["cascade.base.recipe.guidance.weight=2", "cascade.sr.recipe.threshold.cap=1.5"]
+    words += ["cascade.base.recipe.guidance.weight=2"]
     cfg = preset.composed("sample", words)
     assert preset.described(cfg.cascade) == (
         "base: Ancestral, 7 steps, ClassifierFree 2, dynamic; "
