@@ -32,10 +32,16 @@ def single_seed(figures: Sequence[Marks]) -> str:
 
 def agreement(marks: Marks, comparison: Comparison) -> str:
     """AGREE, AGAINST or OPEN, for two arms that can be told apart."""
-    expected = paper_claim.expected_better(claims(marks), *comparison.pair)
+    expected = _expected(marks, comparison)
     if expected is None or is_higher_better(comparison.metric) is None:
         return OPEN
     return AGREE if expected == comparison.better else AGAINST
+
+
+def _expected(marks: Marks, comparison: Comparison) -> str | None:
+    """The arm that the paper makes one expect to be better by this score."""
+    score = marks.words[comparison.metric].partition(" (")[0]
+    return paper_claim.expected_better(claims(marks), score, *comparison.pair)
 
 
 def claims(marks: Marks) -> list[Claim]:
@@ -157,9 +163,7 @@ def facts(marks: Marks, comparisons: Sequence[Comparison]) -> dict[str, object]:
         "missing": len(marks.missing) + len(marks.refused),
         "compared": sum(each.is_tested for each in comparisons),
         "expected": sum(
-            paper_claim.expected_better(claims(marks), *each.pair) is not None
-            for each in comparisons
-            if each.is_tested
+            _expected(marks, each) is not None for each in comparisons if each.is_tested
         ),
         "apart": apart,
         "answer": sentence(marks, comparisons),

@@ -247,6 +247,27 @@ def test_the_index_says_what_was_found_of_a_claim(tmp_path: Path) -> None:
     assert ablation_index.verdict(claim, known | {"marks": 0})[0] == "not run"
 
 
+def test_a_claim_about_one_score_judges_no_other(tmp_path: Path) -> None:
+    """Fig. A.11a speaks of the FID: level 0 has the best one."""
+    levels = left_ablation.axis("level", "cascade.sr.recipe.aug_level", ["0", "0.3"])
+    figure_of = left_ablation.Figure(
+        "trade_off", ("A.11a",), (levels,), "alignment", "quality", "level"
+    )
+    made = plan(["one"], figures=[figure_of])
+    entries = leave(
+        tmp_path,
+        made,
+        lambda m, arm, at, seed: (at == "0") * (1 if m == "exact" else -1) + 0.01 * seed,
+    )
+    page = ablation_report.write(made, entries, tmp_path)
+    (known,) = facts(page)["figures"]
+    assert known["expected"] == 1 and known["compared"] == 2
+    words = {each["metric"]: each["expectation"] for each in known["apart"]}
+    assert words == {"kid": AGREE, "exact": "nothing was expected"}
+    verdict = ablation_index.verdict(paper_claim.of(["A.11a"])[0], known)
+    assert verdict[0] == "reproduced" and "0 is better than 0.3" in verdict[1]
+
+
 def test_deviations_have_their_place(tmp_path: Path) -> None:
     from imagen_lit.report.document import Words
 
