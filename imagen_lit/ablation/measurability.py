@@ -63,7 +63,8 @@ def _answer(cells: Mapping[str, Cell], drawing: Cell, ask: Ask) -> str:
         if (words := user_error.sentence(error, lambda: known)) is None:
             raise
         raise InputError(
-            f"{drawing.name} could not be measured: {_as_typed(words, known)}"
+            f"{drawing.name} could not be measured: {_as_typed(words, known)} Correct that before "
+            "anything is trained."
         ) from error
 
 

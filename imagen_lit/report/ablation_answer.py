@@ -55,8 +55,8 @@ def _of_score(marks: Marks, name: str, comparisons: Sequence[Comparison]) -> str
     word = marks.words[name]
     if own and not known and any(each.verdict is not None for each in own):
         return (
-            f"By {word} nothing can be told: the arms have single trainings, and a {name} has no "
-            "value for each image, whose spread over prompts could be known."
+            f"By {word} no arm is called better: the arms have single trainings, and without a "
+            f"{name} of each image their difference cannot be tested, over prompts either."
         )
     if not own:
         return f"By {word} there is nothing to compare: the figure has a single arm."
@@ -67,7 +67,9 @@ def _of_score(marks: Marks, name: str, comparisons: Sequence[Comparison]) -> str
     waiting = len(own) - len(known)
     later = f" {quantity(waiting, 'pair waits', 'pairs wait')} for results." if waiting else ""
     over = {each.over for each in known}
-    how = "over prompts of single trainings" if over == {"prompts"} else "over training seeds"
+    how = "over training seeds"
+    if over == {"prompts"}:
+        how = "over prompts of single trainings, which says nothing about others"
     if not apart:
         return (
             f"By {word} no two of the {len(_arms(known))} arms can be told apart "
