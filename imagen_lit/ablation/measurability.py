@@ -62,9 +62,10 @@ def _answer(cells: Mapping[str, Cell], drawing: Cell, ask: Ask) -> str:
     except Exception as error:
         if (words := user_error.sentence(error, lambda: known)) is None:
             raise
+        reason = _as_typed(words, known).removesuffix(".")
         raise InputError(
-            f"{drawing.name} could not be measured: {_as_typed(words, known)} Correct that before "
-            "anything is trained."
+            f"{drawing.name} could not be measured: {reason}. Correct that before anything is "
+            "trained."
         ) from error
 
 
