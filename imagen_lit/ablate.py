@@ -18,13 +18,16 @@ from imagen_lit.ablation import (
     definition,
     disk_space,
     ledger,
+    measurability,
     preparation,
     status_table,
     submitted_jobs,
 )
 from imagen_lit.ablation.cell import BY_HAND, Cell
+from imagen_lit.ablation.definition import EVALUATE
 from imagen_lit.ablation.disk_space import DiskSpace
 from imagen_lit.ablation.ledger import Entry
+from imagen_lit.ablation.measurability import Doubt
 from imagen_lit.ablation.plan import Plan
 from imagen_lit.ablation.plan import plan as make_plan
 from imagen_lit.basics import chosen_folder, file_lock
@@ -32,7 +35,7 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.cli import command, config, console
-from imagen_lit.launcher.launcher import Queue
+from imagen_lit.launcher.launcher import Launcher, Queue
 
 LOCK = "ablation/driver.lock"
 
@@ -68,6 +71,20 @@ def to_do(entries: Mapping[str, Entry], state: str, queued: Container[str] = ())
     return list(chosen.values())
 
 
+def _without_lost(
+    cells: Sequence[Cell], first: Sequence[Cell], entries: Mapping[str, Entry]
+) -> list[Cell]:
+    """The cells after the first ones, but for those that need one of these that is not done."""
+    lost = {cell.name for cell in first if not entries[cell.name].is_done}
+    rest = []
+    for cell in cells:
+        if lost & {*cell.needs}:
+            lost.add(cell.name)
+        elif cell not in first:
+            rest.append(cell)
+    return rest
+
+
 def run(cfg: DictConfig, plan: Plan, state: str) -> None:
     """Do the cells in this state."""
     runs = Path(str(cfg.runs))
@@ -91,11 +108,21 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
             return
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
+        doubts = measurability.doubts(plan.cells, cells, _missing_for_metrics)
+        _refuse_incomplete(doubts)
         space = disk_space.of(cells, runs)
         space.require()
-        print("\n".join(_announced(plan, entries, cells, space)), flush=True)
+        text = [*_announced(plan, entries, cells, space), *map(str, doubts)]
+        text += launcher.outlook(cells) if isinstance(launcher, Queue) else []
+        print("\n".join(text), flush=True)
         work = import_module("imagen_lit.ablate").do_cell  # by this name, a worker finds it too
-        launcher.launch(cells, work, str(cfg.runs), plan.definition.name)
+        rest = cells
+        if doubts and not isinstance(launcher, Queue):  # nothing is trained before they are solved
+            first = [cell for cell in cells if cell.command not in ("train", EVALUATE)]
+            launcher.launch(first, work, str(cfg.runs), plan.definition.name)
+            rest = _without_lost(cells, first, ledger.read(plan, runs))
+            _refuse_incomplete(measurability.doubts(plan.cells, rest, _missing_for_metrics))
+        launcher.launch(rest, work, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
         print("\n".join(status_table.lines(plan, after)))
         report(plan, runs)
@@ -160,6 +187,23 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
             seen |= own
 
 
+def _missing_for_metrics(cfg: DictConfig, data: DictConfig, sizes: Mapping[str, int]) -> str:
+    """See `measurability.Ask`."""
+    from imagen_lit.cascade import prospect  # torch takes seconds
+    from imagen_lit.evaluate import build_ruler
+
+    return prospect.missing(cfg, data, sizes, lambda: build_ruler(cfg))
+
+
+def _refuse_incomplete(doubts: Sequence[Doubt]) -> None:
+    """Refuse what lacks a file that no cell makes."""
+    if lacks := [doubt.why for doubt in doubts if not doubt.is_ours]:
+        raise InputError(
+            f"the drawings could not be measured yet: {' '.join(lacks)} Add what is missing, and "
+            "type the same again."
+        )
+
+
 def _announced(
     plan: Plan, entries: Mapping[str, Entry], cells: Sequence[Cell], space: DiskSpace
 ) -> list[str]:
@@ -168,12 +212,15 @@ def _announced(
     return announcement.lines(cells, entries, len(plan.definition.seeds), space)
 
 
-def show_plan(plan: Plan, runs: Path) -> None:
+def show_plan(plan: Plan, runs: Path, launcher: Launcher) -> None:
     """Print what is to do, and the lines that a person may type for it."""
     entries = ledger.read(plan, runs)
     cells = [each.cell for each in entries.values() if not each.is_done]
+    doubts = measurability.doubts(plan.cells, cells, _missing_for_metrics)
     space = disk_space.of(cells, runs)
-    print("\n".join(f"# {line}" for line in _announced(plan, entries, cells, space)))
+    text = [*_announced(plan, entries, cells, space), *map(str, doubts)]
+    text += launcher.outlook(cells) if isinstance(launcher, Queue) else []
+    print("\n".join(f"# {line}" for line in text))
     print("\n".join(cell.line for cell in cells))
 
 
@@ -192,7 +239,7 @@ def main(cfg: DictConfig) -> None:
     runs = chosen_folder.of("runs", cfg.runs)
     plan = planned(cfg)
     if verb == "plan":
-        show_plan(plan, runs)
+        show_plan(plan, runs, config.build(cfg.launcher))
     elif verb == "status":
         print("\n".join(status_table.lines(plan, ledger.read(plan, runs))))
         if submitted_jobs.is_silent(runs):

@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from imagen_lit.ablation import axis
+from imagen_lit.ablation import axis, misspelling
 from imagen_lit.ablation.axis import Axis
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
@@ -93,9 +93,11 @@ def read(
     at_scale = (own.pop("scales", None) or {}).get(scale) or {}
     _refuse_unknown(at_scale, (*OF_ABLATION, *OF_SCALE), f"{file}, scales.{scale}")
     usual = _merged(shared)
-    node = _merged(shared, own, at_scale, changes or {})
     where = f"{file} at scale={scale}"
-    _require(node, ("stages", "figures", "cascades", "seeds", "scores"), where)
+    typed, of_files = changes or {}, _merged(shared, own, at_scale)
+    misspelling.refuse_names(typed, of_files, where)
+    node = _merged(of_files, typed)
+    _require(node, ("stages", "figures", "cascades", "scores"), where)
     stages = tuple(node["stages"])
     trained = list(usual["settings"])
     for stage in (*stages, *node["settings"]):
@@ -108,6 +110,8 @@ def read(
     named = (node.get("arms") or {}).items()
     arms = tuple(axis.read(n, each, stages, allowed, where) for n, each in named)
     arms = _restricted(arms, only or {}, where)
+    misspelling.refuse_scores(node["figures"], [each.name for each in arms], node["scores"], where)
+    _refuse_other_shards(node, where)
     return Definition(
         name,
         scale,
@@ -118,7 +122,7 @@ def read(
         node.get("train") or {},
         node.get("evaluate") or {},
         node.get("data"),
-        _seeds(node["seeds"], where),
+        _seeds(node.get("seeds"), where),
         arms,
         tuple(_figure(n, each, arms, where) for n, each in node["figures"].items()),
         node["scores"],
@@ -144,6 +148,17 @@ def head(file: Path) -> dict[str, str]:
     return found
 
 
+def _refuse_other_shards(node: Mapping[str, Any], where: str) -> None:
+    """Trainings read the shards that are made for them, where some are."""
+    trained = (node.get("train") or {}).get("data.shards")
+    made = (node.get("data") or {}).get("folder")
+    if None not in (trained, made) and trained != made:
+        raise InputError(
+            f"{where} trains on train.data.shards={trained}, and makes shards in {made}. Set "
+            f"data.folder={trained} too, which are made if they are not there."
+        )
+
+
 def _restricted(
     arms: Sequence[Axis], only: Mapping[str, Sequence[str]], where: str
 ) -> tuple[Axis, ...]:
@@ -153,6 +168,11 @@ def _restricted(
             raise InputError(
                 f"{where} has no arms by {name}{did_you_mean(name, names)}. "
                 f"Set only.<axis>=[...] for one of {', '.join(names)}."
+            )
+        if not labels:
+            raise InputError(
+                f"only.{name}=[] leaves no arm. Choose from {', '.join(names[name])}, or leave it "
+                "out for all of them."
             )
         if unknown := [label for label in labels if label not in names[name]]:
             raise InputError(
@@ -242,7 +262,7 @@ def _require(node: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
 
 
 def _seeds(seeds: Any, where: str) -> tuple[int, ...]:
-    is_list = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)
+    is_list = isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)
     if not is_list or len(set(seeds)) < len(seeds):
         raise InputError(f"{where} has seeds: {seeds}. Write whole numbers, each once: [0, 1, 2].")
     return tuple(seeds)

@@ -8,7 +8,7 @@ by hand.
 import functools
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit.ablation import setting_order
 from imagen_lit.ablation.cell import BY_HAND, Cell
 from imagen_lit.ablation.definition import EVALUATE, MEASURES, Definition
-from imagen_lit.cli import config, override
+from imagen_lit.basics.errors import InputError
+from imagen_lit.cli import config, override, user_error
 from imagen_lit.run.measures_digest import measures_digest
 
 OURS = ["python", "-m"]
@@ -66,7 +67,7 @@ def differs(command: str, usual: Mapping[str, Any], key: str, value: Any) -> boo
 
 def compose(command: str, settings: Mapping[str, Any]) -> DictConfig:
     """The config of a command with these settings; refused as the command itself would."""
-    return config.compose(command, override.words(settings))
+    return _of_words(command, override.words(settings))
 
 
 def setting(command: str, settings: Mapping[str, Any], key: str) -> Any:
@@ -89,7 +90,22 @@ def _frozen(settings: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _composed(command: str, frozen: str) -> DictConfig:
-    return config.compose(command, override.words(json.loads(frozen)), with_hydra=True)
+    return _of_words(command, override.words(json.loads(frozen)), with_hydra=True)
+
+
+def _of_words(command: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
+    try:
+        return config.compose(command, words, with_hydra)
+    except Exception as error:
+        plain: Any = OmegaConf.to_container(config.compose(command), resolve=False)
+        sentence = user_error.sentence(error, lambda: [*config.keys(plain), *config.groups()])
+        if sentence is None or isinstance(error, InputError):
+            raise
+        reason = sentence.partition(" Type --help")[0].removesuffix(".")  # which would be ablate's
+        raise InputError(
+            f"of the settings of {command}: {reason}. Type python -m imagen_lit.{command} --help "
+            "for all of them."
+        ) from error
 
 
 @functools.cache

@@ -29,3 +29,7 @@ class Queue(Launcher, Protocol):
     def cancel_left(self, runs: Path, ablation: str, cells: Iterable[str]) -> None:
         """End those that an earlier driver has left for cells that are none of these any more."""
         ...
+
+    def outlook(self, cells: Sequence[Cell]) -> list[str]:
+        """What is in the queue before these, in lines."""
+        ...

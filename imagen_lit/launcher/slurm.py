@@ -18,7 +18,7 @@ from imagen_lit.basics.short_form import quantity
 from imagen_lit.launcher import cell_job, slurm_answer
 from imagen_lit.launcher.job_request import job_request
 from imagen_lit.launcher.launcher import Work
-from imagen_lit.run import queue, sbatch_advice, slurm_executor, sweep_watch
+from imagen_lit.run import partition_queue, queue, sbatch_advice, slurm_executor, sweep_watch
 from imagen_lit.run.sweep_watch import Member
 
 JOBS = "ablation/jobs/%j"  # in runs/: batch scripts and what the tasks print
@@ -44,6 +44,11 @@ class Slurm:
         for cell, job in submitted_jobs.left(runs, facts, set(cells)).items():
             queue.ask("scancel", job)
             print(f"job {job} is cancelled: {cell} is no longer in the plan", flush=True)
+
+    def outlook(self, cells: Sequence[Cell]) -> list[str]:
+        """The partitions that their jobs ask for, and what is there before them."""
+        requests = [job_request(cell, self.options, self.drawing_tasks) for cell in cells]
+        return partition_queue.lines([each["partition"] for each in requests])
 
     def launch(self, cells: Sequence[Cell], work: Work, runs: str, ablation: str) -> None:
         """See `Launcher`."""

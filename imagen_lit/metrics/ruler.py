@@ -50,9 +50,9 @@ class Ruler:
         """Raise if a metric could give these images no score, whether they are drawn yet or not;
         warn where it would measure nothing, or see little. `start`: what the first stage enlarges,
         if it does."""
+        self.require(stages, start)
         idle = {metric.name for metric in self.metrics.values()}
-        for name, metric, sample, against in self._cases(stages, None, start):
-            metric.check(sample, against)
+        for name, metric, sample, _ in self._cases(stages, None, start):
             enlargement.warn_if_large(name, metric, sample)
             idle.discard(metric.name)
         for name in sorted(idle):
@@ -61,6 +61,12 @@ class Ruler:
                 "stage enlarged, and no stage is before these",
                 stacklevel=2,
             )
+
+    def require(self, stages: Stages, start: ImageSet | None = None) -> None:
+        """The same without a warning, which the weights of every network would have to be there
+        for."""
+        for _, metric, sample, against in self._cases(stages, None, start):
+            metric.check(sample, against)
 
     def extract(self, stages: Stages, start: ImageSet | None = None) -> None:
         """Compute what the scores need of every image, this process's share of it first."""

@@ -32,10 +32,16 @@ def single_seed(figures: Sequence[Marks]) -> str:
 
 def agreement(marks: Marks, comparison: Comparison) -> str:
     """AGREE, AGAINST or OPEN, for two arms that can be told apart."""
-    expected = paper_claim.expected_better(claims(marks), *comparison.pair)
+    expected = _expected(marks, comparison)
     if expected is None or is_higher_better(comparison.metric) is None:
         return OPEN
     return AGREE if expected == comparison.better else AGAINST
+
+
+def _expected(marks: Marks, comparison: Comparison) -> str | None:
+    """The arm that the paper makes one expect to be better by this score."""
+    score = marks.words[comparison.metric].partition(" (")[0]
+    return paper_claim.expected_better(claims(marks), score, *comparison.pair)
 
 
 def claims(marks: Marks) -> list[Claim]:
@@ -49,8 +55,8 @@ def _of_score(marks: Marks, name: str, comparisons: Sequence[Comparison]) -> str
     word = marks.words[name]
     if own and not known and any(each.verdict is not None for each in own):
         return (
-            f"By {word} nothing can be told: the arms have single trainings, and a {name} has no "
-            "value for each image, whose spread over prompts could be known."
+            f"By {word} no arm is called better: the arms have single trainings, and without a "
+            f"{name} of each image their difference cannot be tested, over prompts either."
         )
     if not own:
         return f"By {word} there is nothing to compare: the figure has a single arm."
@@ -61,7 +67,9 @@ def _of_score(marks: Marks, name: str, comparisons: Sequence[Comparison]) -> str
     waiting = len(own) - len(known)
     later = f" {quantity(waiting, 'pair waits', 'pairs wait')} for results." if waiting else ""
     over = {each.over for each in known}
-    how = "over prompts of single trainings" if over == {"prompts"} else "over training seeds"
+    how = "over training seeds"
+    if over == {"prompts"}:
+        how = "over prompts of single trainings, which says nothing about others"
     if not apart:
         return (
             f"By {word} no two of the {len(_arms(known))} arms can be told apart "
@@ -157,9 +165,7 @@ def facts(marks: Marks, comparisons: Sequence[Comparison]) -> dict[str, object]:
         "missing": len(marks.missing) + len(marks.refused),
         "compared": sum(each.is_tested for each in comparisons),
         "expected": sum(
-            paper_claim.expected_better(claims(marks), *each.pair) is not None
-            for each in comparisons
-            if each.is_tested
+            _expected(marks, each) is not None for each in comparisons if each.is_tested
         ),
         "apart": apart,
         "answer": sentence(marks, comparisons),

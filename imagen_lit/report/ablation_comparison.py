@@ -6,6 +6,7 @@ difference has an interval over trainings; with a single one, over prompts alone
 """
 
 import itertools
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def difference(
 def over_prompts(
     marks: Marks, metric: str, pair: Pair, places: Sequence[str], runs: Path
 ) -> Difference | None:
-    """The difference of these very trainings, prompt by prompt; without an interval where a score
-    is no mean over images, None where the arms have no image in common."""
+    """The difference of these very trainings, prompt by prompt. Where no value of each image is
+    known, that of their scores, with an interval that is no test; None where there is none."""
     better = is_higher_better(metric) is not False
     protocol = marks.protocols.get(marks.hash_of(metric), {})
     first, second = (
@@ -106,13 +107,35 @@ def over_prompts(
     try:
         return paired_difference(first, second, better)
     except InputError:
-        one, two = (totals(marks, metric, arm, places) for arm in pair)
-        seeds = [seed for seed in one if seed in two]
-        if not seeds:
-            return None
-        value = sum(two[seed] - one[seed] for seed in seeds) / len(seeds)
-        how = "no value of each image is known"
-        return Difference(*pair, value, None, None, len(seeds), how, better)
+        return _unpaired(marks, metric, pair, places, better)
+
+
+def _unpaired(
+    marks: Marks, metric: str, pair: Pair, places: Sequence[str], better: bool
+) -> Difference | None:
+    """The interval from those of the scores themselves, as if the arms had drawn other prompts;
+    since they drew the same ones, it is rather too wide. At several places the mean width counts,
+    because these share their prompts too."""
+    one, two = (totals(marks, metric, arm, places) for arm in pair)
+    seeds = [seed for seed in one if seed in two]
+    if not seeds:
+        return None
+    value = sum(two[seed] - one[seed] for seed in seeds) / len(seeds)
+    reaches = [_reach(marks, metric, arm, places) for arm in pair]
+    interval, how = None, "no value of each image is known"
+    if None not in reaches:
+        reach = math.hypot(*reaches)  # type: ignore[arg-type]
+        interval, how = (value - reach, value + reach), "not in pairs, from both intervals"
+    return Difference(*pair, value, interval, None, len(seeds), how, better)
+
+
+def _reach(marks: Marks, metric: str, arm: str, places: Sequence[str]) -> float | None:
+    """Half of the mean width of a score's intervals at these places; None where one lacks."""
+    rows = [mark.rows[metric] for mark in marks.of(arm) if mark.along in places]
+    ends = [row.get("interval") for row in rows]
+    if not ends or None in ends:
+        return None
+    return sum(high - low for low, high in ends) / (2 * len(ends))  # type: ignore[misc]
 
 
 def common_places(marks: Marks, pair: Pair) -> tuple[str, ...]:

@@ -19,10 +19,13 @@ IN_PART, MIXED = "reproduced in part", "in part contradicted"
 UNKNOWN, OPEN = "cannot be told apart", "shown, not judged"
 NOT_RUN = "not run"
 MOODS = {REPRODUCED: "good", IN_PART: "good", CONTRADICTED: "bad", MIXED: "bad"}
+SINGLE = ", by single trainings"
 LEAD = (
     "Each claim that the paper makes by comparing, and what the reports of this project say about "
     "it. “Reproduced”: every pair of arms that the claim is about can be told apart, in its "
-    "direction, and none in the other; the number is the largest of these differences."
+    "direction, and none in the other; the number is the largest of these differences. “By single "
+    "trainings”: the difference is one over prompts, and another seed of the same arm may be as "
+    "far."
 )
 HEADS = ("the paper's", "question", "the paper's outcome", "here")
 HOW = {
@@ -95,6 +98,7 @@ def _verdicts(
                 if report["done"] < report["cells"]:
                     number += f" (half finished: {report['done']} of {report['cells']} cells)"
                 if report.get("single_seed"):
+                    word += SINGLE if word in MOODS else ""
                     number += " (a single training seed)"
                 link = f"{report['name']}, scale={report['scale']}"
                 yield word, number, link, page.address(report["folder"] / "index.html", folder)
@@ -124,7 +128,9 @@ def _html(rows: Sequence[tuple[Claim, Verdicts]]) -> str:
 
 def _here(row: tuple[str, str, str, str]) -> str:
     word, number, link, where = row
-    mark = f'<span class="state {MOODS.get(word, "calm")}">{escape(word)}</span>'
+    mark = (
+        f'<span class="state {MOODS.get(word.removesuffix(SINGLE), "calm")}">{escape(word)}</span>'
+    )
     to = f' <a href="{where}">{escape(link)}</a>' if where else ""
     return f'<div>{mark}{to} <span class="soft">{escape(number)}</span></div>'
 

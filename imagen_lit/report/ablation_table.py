@@ -122,7 +122,11 @@ def _what(marks: Marks, comparisons: Sequence[Comparison]) -> str:
         " “Over prompts”: the difference of these very trainings, prompt by prompt with the same "
         "seeds; it says nothing about other trainings."
     )
-    return words + (also if has_seeds else "")
+    alone = (
+        " The arms have single trainings: what is told apart are these trainings, and the spread "
+        "over prompts is not that over trainings."
+    )
+    return words + (also if has_seeds else alone)
 
 
 def _of_first(
@@ -163,7 +167,9 @@ def _texts(marks: Marks, row: tuple[Any, ...]) -> tuple[str, ...]:
     }
     count, of_all = len(cells["places"].split()), 1 if marks.in_time else len(marks.places)
     some = f", at {count} of {of_all} places" if count < of_all and marks.parameter else ""
-    is_among = cells["over"] == "prompts" and cells["told_apart"] != "untested"
+    if cells["told_apart"] == "untested" and cells["minus_low"] is not None:
+        verdict["untested"] = "not tested, interval from both"
+    is_among = cells["over"] == "prompts" and cells["minus_low"] is not None
     among = ", over prompts" if is_among else ""
     is_first = cells["arm"] == cells["first"]
     minus = cells["minus_first"], cells["minus_low"], cells["minus_high"]

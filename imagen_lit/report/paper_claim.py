@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).with_name("paper_claims.yaml")
-KEYS = {"figures", "question", "outcome", "certainty", "orders", "published", "judged_by"}
+KEYS = {"figures", "question", "outcome", "certainty", "orders", "scores", "published", "judged_by"}
 CERTAIN = {
     "paper": "read in its text",
     "page": "from its project page",
@@ -20,14 +20,15 @@ CERTAIN = {
 
 @dataclass(frozen=True)
 class Claim:
-    """`orders`: labels of arms, worst first. `published`: rows of metric, name, value and
-    certainty."""
+    """`orders`: labels of arms, worst first, by the words for `scores`, or by any. `published`:
+    rows of metric, name, value and certainty."""
 
     figures: tuple[str, ...]
     question: str
     outcome: str
     certainty: str
     orders: tuple[tuple[str, ...], ...] = ()
+    scores: tuple[str, ...] = ()
     published: tuple[Mapping[str, Any], ...] = ()
     judged_by: str = "scores"
 
@@ -55,6 +56,7 @@ def claims() -> tuple[Claim, ...]:
             row["outcome"],
             row["certainty"],
             tuple(tuple(map(str, order)) for order in row.get("orders", ())),
+            tuple(row.get("scores", ())),
             tuple(row.get("published", ())),
             row.get("judged_by", "scores"),
         )
@@ -67,10 +69,13 @@ def of(figures: Sequence[str]) -> list[Claim]:
     return [claim for claim in claims() if {*claim.figures} & {*figures}]
 
 
-def expected_better(claim_list: Sequence[Claim], one: str, two: str) -> str | None:
-    """Which of two arms should be better; None where no claim says so. An arm's label may consist
-    of several choices; the claim is about a pair that differs in one."""
+def expected_better(claim_list: Sequence[Claim], score: str, one: str, two: str) -> str | None:
+    """Which of two arms should be better by a score, in the word for it; None where no claim says
+    so. An arm's label may consist of several choices; the claim is about a pair that differs in
+    one."""
     for claim in claim_list:
+        if claim.scores and score not in claim.scores:
+            continue
         for order in claim.orders:
             places = [_place(order, arm) for arm in (one, two)]
             if None not in places and places[0] != places[1] and _others(order, one, two):

@@ -74,7 +74,13 @@ def test_every_misspelt_name_is_refused_with_the_right_one(write: Callable[..., 
         ({"armz": {}}, r"has the key armz \(did you mean arms\?\)"),
         ({"figures": {}}, "says nothing of figures"),
         ({"stages": []}, "says nothing of stages"),
-        ({"seeds": []}, "says nothing of seeds"),
+        ({"seeds": []}, "Write whole numbers"),
+        ({"seeds": 0}, "Write whole numbers"),
+        (
+            {"train": {"data.shards": "mine"}},
+            r"makes shards in datasets/demo\. Set data\.folder=mine",
+        ),
+        ({"figures": {"c": {"x": "qualty", "y": "kid"}}}, r"x: qualty \(did you mean quality\?\)"),
         ({"seeds": [0, 0]}, "each once"),
         ({"seeds": ["0"]}, "Write whole numbers"),
         ({"seeds": [True]}, "Write whole numbers"),
@@ -96,9 +102,30 @@ def test_each_mistake_is_refused_in_a_sentence(
     assert "mine.yaml" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("figures.curev.x=age", r"no curev among its figures \(did you mean curve\?\)"),
+        (
+            "figures.curve.points.agee.values=[1]",
+            r"no agee among its points \(did you mean age\?\)",
+        ),
+        ("arms.raet.values=[1]", r"no raet among its arms \(did you mean rate\?\)"),
+    ],
+)
+def test_what_is_misspelt_on_the_command_line_is_no_new_name(
+    write: Callable[..., Path], word: str, hint: str
+) -> None:
+    write(figures={"curve": {**FIGURE, "points": {"age": {"setting": "a", "values": [1, 2]}}}})
+    with pytest.raises(InputError, match=hint):
+        definition.read("mine", "demo", changes.read([word]).definition)
+
+
 def test_an_arm_that_does_not_exist_cannot_be_chosen(write: Callable[..., Path]) -> None:
     write()
-    for only, message in (({"raet": ["1"]}, "did you mean rate"), ({"rate": ["9"]}, "no arm 9")):
+    mistakes = {"raet": (["1"], "did you mean rate"), "rate": (["9"], "no arm 9")}
+    cases = [({axis: labels}, words) for axis, (labels, words) in mistakes.items()]
+    for only, message in (*cases, ({"rate": []}, r"leaves no arm\. Choose from 1, 2, 3")):
         with pytest.raises(InputError, match=message):
             definition.read("mine", "demo", {}, only)
 

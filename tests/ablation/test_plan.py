@@ -94,7 +94,7 @@ def test_a_change_of_the_training_names_it_and_a_change_of_the_machine_does_not(
     tmp_path: Path,
 ) -> None:
     train = {"stage.images": 64, "trainer.devices": 1, "data.shards": "elsewhere", "device": "cpu"}
-    (first, _) = planned(tmp_path, train=train).of("train")
+    (first, _) = planned(tmp_path, train=train, data={"folder": "elsewhere"}).of("train")
     assert first.name == "ablation/demo/base/seed-0+stage.images-64"
     assert first.settings["data.shards"] == "elsewhere" and first.settings["device"] == "cpu"
 
@@ -138,3 +138,8 @@ def test_what_differs_is_what_another_config_has(key: str, value: Any, is_differ
     assert preparation.differs("train", usual, key, value) is is_different
     changed = preparation.compose("train", {**usual, key: value})
     assert (changed != preparation.compose("train", usual)) is is_different
+
+
+def test_a_misspelt_setting_of_a_training_is_told_from_the_trainings_own() -> None:
+    with pytest.raises(InputError, match=r"of the settings of train: .*did you mean stage\.images"):
+        preparation.setting("train", {"stage.imagez": 3}, "stage.images")

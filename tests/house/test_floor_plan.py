@@ -66,7 +66,8 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "rate": {"rating", "report"},
     "dashboard": {"run"},
     "runs": {"run", "report"},
-    "ablate": {"ablation", "launcher", "run", "report", "evaluation"},  # does commands by name
+    "ablate": {"ablation", "launcher", "run", "report", "evaluation"}  # does commands by name
+    | {"cascade", "evaluate"},  # to ask what metrics can measure
     "demo": {"data", "run", "report", "cascade"}
     | {"pretrain_text", "embed_text", "bench", "train", "evaluate", "runs"},
 }

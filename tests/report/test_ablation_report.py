@@ -111,10 +111,46 @@ def test_a_single_seed_has_intervals_over_prompts_and_a_sentence_about_it(tmp_pa
     text = page.read_text()
     assert "Training seeds were not varied" in text and "over prompts of single trainings" in text
     assert "over training seeds (t)" not in text
-    # Kid has no value of each image, so that nothing can be said of a single training.
-    assert "By quality (kid) nothing can be told" in text and "no interval is known" in text
+    assert "the spread over prompts is not that over trainings" in text
     found = {each["metric"] for each in facts(page)["figures"][0]["apart"]}
     assert found <= {"exact"}
+
+
+def test_a_distance_without_a_value_of_each_image_has_an_interval_and_no_winner(
+    tmp_path: Path,
+) -> None:
+    """Oracle: ±0.1 of both arms are ±0.1 √2 of their difference, at one place and at two."""
+    made = plan(seeds=[0], figures=[trade_off(("1", "2"))])
+    page = ablation_report.write(made, leave(tmp_path, made, apart()), tmp_path)
+    text = page.read_text()
+    assert "By quality (kid) no arm is called better: the arms have single trainings" in text
+    assert "not tested, interval from both, over prompts" in text
+    rows = list(csv.DictReader((page.parent / "trade_off_arms.csv").open()))
+    (row,) = (row for row in rows if (row["score"], row["arm"]) == ("kid", "t5_nano"))
+    low, middle, high = (float(row[f"minus_{key}"]) for key in ("low", "first", "high"))
+    assert (high - middle, middle - low) == pytest.approx((0.1 * 2**0.5,) * 2)
+    assert (row["over"], row["told_apart"], row["p"]) == ("prompts", "untested", "")
+
+
+def test_a_distance_with_a_value_of_each_image_is_tested_over_prompts(tmp_path: Path) -> None:
+    made = plan(seeds=[0], figures=[trade_off(("1",))])
+    many = [f"prompt {number}" for number in range(12)]
+    entries = leave(tmp_path, made, apart(), prompts=many)
+    for cell in made.of("evaluate"):  # a KID's influence values, as metrics/mean_scores.py has them
+        file = tmp_path / cell.name / "image_values.npz"
+        (row,) = (
+            row
+            for row in json.loads(file.with_name("scores.json").read_text())["scores"]
+            if row["metric"] == "kid"
+        )
+        arrays = dict(np.load(file))
+        arrays[f"base@{row['protocol']}"] = row["value"] * (1 + np.linspace(-0.1, 0.1, len(many)))
+        np.savez(file, **arrays)
+    page = ablation_report.write(made, entries, tmp_path)
+    found = {each["metric"]: each["better"] for each in facts(page)["figures"][0]["apart"]}
+    assert found["kid"] == "t5_nano"
+    assert "over prompts of single trainings, which says nothing about others" in page.read_text()
+    assert "reproduced, by single trainings" in (page.parents[1] / "index.html").read_text()
 
 
 def test_every_subset_of_cells_gives_a_page_that_names_what_is_missing(
@@ -245,6 +281,27 @@ def test_the_index_says_what_was_found_of_a_claim(tmp_path: Path) -> None:
     number = ablation_index.verdict(claim, known | {"apart": [agree]})[1]
     assert number == "1 of 2 comparisons; b is better than a by 2.0 [1.5, 2.5] in kid"
     assert ablation_index.verdict(claim, known | {"marks": 0})[0] == "not run"
+
+
+def test_a_claim_about_one_score_judges_no_other(tmp_path: Path) -> None:
+    """Fig. A.11a speaks of the FID: level 0 has the best one."""
+    levels = left_ablation.axis("level", "cascade.sr.recipe.aug_level", ["0", "0.3"])
+    figure_of = left_ablation.Figure(
+        "trade_off", ("A.11a",), (levels,), "alignment", "quality", "level"
+    )
+    made = plan(["one"], figures=[figure_of])
+    entries = leave(
+        tmp_path,
+        made,
+        lambda m, arm, at, seed: (at == "0") * (1 if m == "exact" else -1) + 0.01 * seed,
+    )
+    page = ablation_report.write(made, entries, tmp_path)
+    (known,) = facts(page)["figures"]
+    assert known["expected"] == 1 and known["compared"] == 2
+    words = {each["metric"]: each["expectation"] for each in known["apart"]}
+    assert words == {"kid": AGREE, "exact": "nothing was expected"}
+    verdict = ablation_index.verdict(paper_claim.of(["A.11a"])[0], known)
+    assert verdict[0] == "reproduced" and "0 is better than 0.3" in verdict[1]
 
 
 def test_deviations_have_their_place(tmp_path: Path) -> None:

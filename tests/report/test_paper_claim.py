@@ -37,7 +37,23 @@ def test_numbers_stand_only_where_the_paper_prints_some() -> None:
     ],
 )
 def test_what_a_claim_expects_of_two_arms(one: str, two: str, better: str | None) -> None:
-    assert paper_claim.expected_better(paper_claim.of(["4a"]), one, two) == better
+    assert paper_claim.expected_better(paper_claim.of(["4a"]), "alignment", one, two) == better
+
+
+@pytest.mark.parametrize(
+    ("score", "one", "two", "better"),
+    [
+        ("quality", "0.3", "0", "0"),
+        ("quality", "0", "0.1", "0"),
+        ("quality", "0.1", "0.2", None),  # level 0 is the best, and no more is said
+        ("quality", "1", "8", "8"),
+        ("alignment", "0.3", "0", None),
+    ],
+)
+def test_of_levels_in_super_resolution_only_the_fid_is_claimed(
+    score: str, one: str, two: str, better: str | None
+) -> None:
+    assert paper_claim.expected_better(paper_claim.of(["A.11a"]), score, one, two) == better
 
 
 @pytest.mark.parametrize("scale", definition.scales())

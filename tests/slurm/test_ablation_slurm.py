@@ -3,6 +3,7 @@ killed, a lost node, a job that is cancelled, a driver that dies, and a file tha
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -160,6 +161,10 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     first = {cell: ablation.submissions(cell) for cell in ablation.plan.cells}
     assert all(len(ids) == 1 for cell, ids in first.items() if cell.startswith("ablation/"))
     assert f"job {first[lost][0]}: train {lost} (2 tasks)" in stdout, stdout
+    outlook = (
+        r"^SLURM: the partition main is up; 2 nodes \(.+\); \d+ jobs? runs? there, and \d+ wait"
+    )
+    assert re.search(outlook, stdout, re.MULTILINE), stdout
 
     # While the node is down: what failed is known, the rest waits or runs.
     wait_until(lambda: jobs.fields(first[lost][0])["JobState"] == "PENDING", lambda: stdout)
@@ -217,3 +222,31 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     stdout, stderr = driver.communicate(timeout=200)
     assert driver.returncode == 0 and "1 cell failed: type the same with retry" in stdout
     assert jobs.lab.call("squeue", "-h") == ""
+
+
+def test_a_training_whose_time_is_up_is_requeued_and_goes_on(
+    ablation: Ablation, jobs: Jobs
+) -> None:
+    """SLURM itself sends the signal that the batch script asks for, before the limit is reached."""
+    ablation.edit({"long": {"stage.images": 640, "trainer.num_nodes": 1}})
+    training, drawing = ablation.training("long"), ablation.drawing("long")
+    driver = ablation.driver("run", "launcher.timeout_min=60", "launcher.signal_delay_s=90")
+    try:
+        jobs.wait_for_training(training, after=32)
+        (job,) = ablation.submissions(training)
+        fields = jobs.fields(job)
+        assert (fields["TimeLimit"], fields["Requeue"]) == ("01:00:00", "1")
+        script = jobs.lab.call("scontrol", "write", "batch_script", job, "-")
+        assert "#SBATCH --signal=USR2@90" in script
+        jobs.signal(job, "USR2")
+        stdout, stderr = driver.communicate(timeout=300)
+    finally:
+        driver.kill()
+    assert driver.returncode == 0, f"{stdout}\n{stderr}"
+    assert f"{job} {training}: waits to start again (restart 1)" in stdout, stdout
+    assert ablation.submissions(training) == [job], "the job itself comes back"
+    assert ablation.states() == {"long": ("done", "done")} and jobs.fields(job)["Restarts"] == "1"
+    first, second = attempt_log.read(Path("runs") / training)
+    assert not first.end and 32 < second.end["from_images"] < second.end["images"] == 640
+    assert jobs.logged(training) == list(range(BATCH, 640 + 1, BATCH)), "none is learnt twice"
+    assert len(attempt_log.read(Path("runs") / drawing)) == 1
