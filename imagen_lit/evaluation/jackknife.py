@@ -1,39 +1,20 @@
 """The interval of a number of many images that takes no image twice: the jackknife (Tukey 1958)
 over blocks of prompts (Shao and Tu 1995, section 2.3).
 
-A bootstrap's copies of images distort a Fréchet distance, KID or recall, whose neighbours they
-become; its intervals are up to twice too wide where there are few images for their dimensions. To
+A bootstrap's copies of images would distort recall and coverage, whose neighbours they become. To
 leave out one block at a time distorts little, and costs as many numbers as there are blocks.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from imagen_lit.basics.arguments import whole_number
-from imagen_lit.evaluation.bootstrap import CONFIDENCE, Interval, finite, members_of
+from imagen_lit.evaluation.bootstrap import CONFIDENCE, Interval, finite
 
 BLOCKS = 50
-
-
-def statistic_interval(
-    statistic: Callable[[NDArray[np.intp]], float],
-    groups: Sequence[Any] | NDArray[Any],
-    seed: int = 0,
-    blocks: int = BLOCKS,
-) -> Interval | None:
-    """The interval of `statistic(indices)` at this number of images; `groups[i]` is the prompt of
-    image i, and the seed deals prompts out to blocks. None where there is a single prompt."""
-    members = members_of(groups, len(groups))
-    of_image = blocks_of(members, seed, blocks)
-    left_out = [
-        statistic(np.flatnonzero(of_image != block)) for block in range(int(of_image.max()) + 1)
-    ]
-    return interval(float(statistic(np.arange(len(members)))), left_out)
 
 
 def blocks_of(members: NDArray[np.intp], seed: int = 0, blocks: int = BLOCKS) -> NDArray[np.intp]:
