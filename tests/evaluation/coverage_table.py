@@ -29,7 +29,7 @@ from imagen_lit.evaluation.distance_interval import (
     influences,
 )
 from imagen_lit.metrics import frechet
-from imagen_lit.metrics.block_share import share_without_each
+from imagen_lit.metrics.block_share import pairs
 from imagen_lit.metrics.cmmd import cmmd
 from imagen_lit.metrics.fd import fd
 from imagen_lit.metrics.fd_infinity import extrapolate
@@ -46,12 +46,12 @@ def of_estimate(estimate: Estimate, groups: np.ndarray) -> Measured:
 
 def fd_difference(x: np.ndarray, y: Any, groups: np.ndarray, rng: np.random.Generator) -> Measured:
     """Of the same images, less wide and with noise."""
-    pair = []
+    both = []
     for each in (x, 0.98 * x + 0.2 * rng.normal(size=x.shape)):
         estimate = fd(each, y)
         own = influences(estimate.influence, estimate.pair_influence, groups)
-        pair.append((estimate.value, own))
-    (one, first), (other, second) = pair
+        both.append((estimate.value, own))
+    (one, first), (other, second) = both
     own = Influences(second.images - first.images, second.pairs - first.pairs)
     return other - one, difference_interval(other - one, own, groups)
 
@@ -62,9 +62,9 @@ def precision(x: np.ndarray, y: Any, groups: np.ndarray, rng: np.random.Generato
 
 
 def recall(x: np.ndarray, y: Any, groups: np.ndarray, rng: np.random.Generator) -> Measured:
-    reaches = is_inside_by_block(y, x, 3, jackknife.blocks_of(groups, blocks=20))
+    reaches, left_out = is_inside_by_block(y, x, 3, jackknife.blocks_of(groups, blocks=20))
     value = float(reaches.any(axis=1).mean())
-    return value, jackknife.interval(value, share_without_each(reaches))
+    return value, jackknife.interval(value, left_out, pairs(reaches))
 
 
 MEASURES: dict[str, Any] = {

@@ -76,6 +76,7 @@ def test_one_prompt_and_equal_images_have_no_interval() -> None:
         ("cmmd", "gauss", False, 1),
         ("cmmd", "heavy", True, 4),
         ("precision", "gauss", False, 1),
+        ("recall", "heavy", False, 1),
     ],
 )
 def test_in_200_repeats_the_interval_covers_the_truth(
