@@ -84,8 +84,8 @@ def influences(
     number, turn = _ramps(paired[one] * paired[other])
     first = order[starts[one[number]] + turn // paired[other[number]]]
     second = order[starts[other[number]] + turn % paired[other[number]]]
-    pairs = np.bincount(number, _in_parts(pair_influence, first, second))
-    return Influences(first_order - first_order.mean(), pairs)
+    sums = np.bincount(number, _in_parts(pair_influence, first, second))
+    return Influences(first_order - first_order.mean(), sums.astype(np.float64))
 
 
 def distance_interval(
