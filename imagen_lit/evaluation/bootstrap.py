@@ -65,8 +65,8 @@ def statistic_interval(
     number of images; `groups[i]` is the prompt of image i. None where there is a single prompt.
 
     A resample holds images twice, which shifts a number such as a deviation: the resampled numbers
-    are moved so that their mean is the number measured. For a Fréchet distance, KID, precision or
-    recall use `jackknife.statistic_interval`, where no image is there twice.
+    are moved so that their mean is the number measured. A Fréchet distance, KID or
+    CMMD has `distance_interval`, recall and coverage `jackknife`, where no image is there twice.
     """
     members = members_of(groups, len(groups))
     count = int(members.max()) + 1

@@ -4,9 +4,8 @@ What makes a prompt easy or hard is the same for both, so it leaves the differen
 than half of the images would have to. Several seeds of a prompt are one cluster (Miller 2024).
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +13,9 @@ from scipy import stats
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
-from imagen_lit.evaluation.bootstrap import (
-    CELLS,
-    RESAMPLES,
-    Interval,
-    Numbers,
-    finite,
-    mean_interval,
-)
+from imagen_lit.evaluation.bootstrap import CELLS, RESAMPLES, Numbers, finite, mean_interval
 from imagen_lit.evaluation.difference import Difference
-from imagen_lit.evaluation.jackknife import BLOCKS, statistic_interval
+from imagen_lit.evaluation.distance_interval import Influences, difference_interval
 from imagen_lit.evaluation.protocol import Protocol, refuse_other
 
 PERMUTATIONS = 9999  # where there are more, so many by chance
@@ -31,11 +23,13 @@ PERMUTATIONS = 9999  # where there are more, so many by chance
 
 @dataclass(frozen=True)
 class ImageScores:
-    """What one system scored, image by image: `values[prompt, seed]`."""
+    """What one system scored, image by image: `values[prompt, seed]`; of a distance, whose values
+    are influences, also what pairs of prompts add (distance_interval.Influences)."""
 
     system: str
     values: Mapping[tuple[Hashable, int], float]
     protocol: Protocol = field(repr=False)
+    pairs: Numbers | None = field(default=None, repr=False)
 
 
 def paired_difference(
@@ -56,19 +50,35 @@ def paired_difference(
     values = finite([second.values[pair] - first.values[pair] for pair in common])
     numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(p for p, _ in common))}
     groups = np.array([numbers[prompt] for prompt, _ in common])
-    method = f"paired bootstrap over {quantity(len(numbers), 'prompt')}"
+    prompts = quantity(len(numbers), "prompt")
+    sums = _pairs(first, second)
+    if sums is None:
+        interval = mean_interval(values, groups, seed, resamples)
+        method = f"paired bootstrap over {prompts}"
+    else:
+        own = Influences(values - values.mean(), sums)
+        interval = difference_interval(float(values.mean()), own, groups)
+        method = f"paired influence functions over {prompts}"
     if alone := len({*first.values} ^ {*second.values}):
         method += f"; {quantity(alone, 'image')} without a partner left out"
     return Difference(
         first.system,
         second.system,
         float(values.mean()),
-        mean_interval(values, groups, seed, resamples),
+        interval,
         permutation_p(values, groups, seed),
         len(common),
         method,
         is_higher_better,
     )
+
+
+def _pairs(first: ImageScores, second: ImageScores) -> Numbers | None:
+    """What pairs of prompts add to the difference of two distances of the same prompts and seeds,
+    of which both drew the same pairs; None for other scores, or other images."""
+    if first.pairs is None or second.pairs is None or first.values.keys() != second.values.keys():
+        return None
+    return second.pairs - first.pairs
 
 
 def permutation_p(values: Numbers, groups: NDArray[np.intp], seed: int = 0) -> float | None:
@@ -87,19 +97,3 @@ def permutation_p(values: Numbers, groups: NDArray[np.intp], seed: int = 0) -> f
         rng=np.random.default_rng(seed),
     )
     return float(test.pvalue)
-
-
-def statistic_difference_interval(
-    first: Callable[[NDArray[np.intp]], float],
-    second: Callable[[NDArray[np.intp]], float],
-    groups: Sequence[Any] | NDArray[Any],
-    seed: int = 0,
-    blocks: int = BLOCKS,
-) -> Interval | None:
-    """The interval of second(indices) − first(indices), each a number of many images such as a
-    Fréchet distance, where image i of both systems has the same prompt and seed."""
-
-    def difference(indices: NDArray[np.intp]) -> float:
-        return second(indices) - first(indices)
-
-    return statistic_interval(difference, groups, seed, blocks)

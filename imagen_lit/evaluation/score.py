@@ -22,6 +22,8 @@ class Score:
     protocol: Protocol = field(repr=False)
     # Of each image, where it is their mean, to first order at least: for differences of pairs.
     values: np.ndarray | None = field(default=None, repr=False, compare=False)
+    # Of pairs of prompts, where it is a distance (distance_interval.Influences).
+    pairs: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def row(self) -> dict[str, Any]:
         """As a row of scores.json; the protocol by its hash."""

@@ -1,8 +1,8 @@
 """Recall and coverage: the share of a reference that lies in balls which only all images together
 reach, and its interval by the jackknife over blocks of prompts.
 
-One block at a time is left out, which costs no distance again: the balls keep their radii. A
-bootstrap would put copies of images beside each other, and every neighbour would be near.
+One block at a time is left out. A bootstrap would put copies of images beside each other, and every
+neighbour would be near.
 """
 
 import numpy as np
@@ -34,12 +34,26 @@ def share_without_each(reaches: np.ndarray) -> np.ndarray:
     return (counts - reaches > 0).mean(axis=0)
 
 
+def pairs(reaches: np.ndarray) -> np.ndarray:
+    """From [points, blocks], what each two blocks do together (jackknife.interval): only both
+    together can take from the share a point that these two reach, and no other."""
+    by_two = reaches[reaches.sum(axis=1) == 2].astype(np.float64)
+    return -(by_two.T @ by_two) / len(reaches)
+
+
 def block_score(
-    metric: Metric, name: str, reaches: np.ndarray, sample: Sample, real: Sample
+    metric: Metric,
+    name: str,
+    reaches: np.ndarray,
+    left_out: np.ndarray,
+    sample: Sample,
+    real: Sample,
+    together: np.ndarray | None = None,
 ) -> Score:
-    """The share of points that any block reaches, with an interval within [0, 1]."""
+    """The share of points that any block reaches, with an interval within [0, 1]; `left_out` is
+    what it is without each block, and `together` what each two do (`pairs`)."""
     value = float(reaches.any(axis=1).mean())
-    ends = jackknife.interval(value, share_without_each(reaches))
+    ends = jackknife.interval(value, left_out, together)
     units = "images" if sample.texts is None else "prompts"
     count, facts = quantity(reaches.shape[1], "block"), protocol(metric, name, sample, real)
     if ends is None:

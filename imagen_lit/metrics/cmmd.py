@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from imagen_lit.basics import arguments
+from imagen_lit.evaluation.distance_interval import Estimate
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.cosine import unit
+from imagen_lit.metrics.distance_score import distance_score
 from imagen_lit.metrics.feature_distance import FeatureDistance
-from imagen_lit.metrics.mean_scores import influence_score
 from imagen_lit.metrics.neighbours import chunks, squared_distances
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
@@ -27,13 +28,19 @@ def mean_kernels(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
     return np.concatenate([np.exp(each).mean(axis=1) for each in exponents])
 
 
-def cmmd(x: np.ndarray, y: np.ndarray, sigma: float, scale: float) -> tuple[float, np.ndarray]:
-    """The biased estimate (Gretton et al. 2012, eq. 5) times `scale`, and x's influence values."""
+def cmmd(x: np.ndarray, y: np.ndarray, sigma: float, scale: float) -> Estimate:
+    """The biased estimate (Gretton et al. 2012, eq. 5) times `scale`."""
     x, y = unit(x), unit(y)
     within, across = mean_kernels(x, x, sigma), mean_kernels(x, y, sigma)
-    value = within.mean() + mean_kernels(y, y, sigma).mean() - 2 * across.mean()
-    influence = 2 * (within - across)
-    return scale * float(value), scale * (influence - influence.mean())
+    value = scale * float(within.mean() + mean_kernels(y, y, sigma).mean() - 2 * across.mean())
+    influence = 2 * scale * (within - across)
+
+    def pair_influence(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Twice the kernel less its means; an image is a pair with itself, too."""
+        kernel = np.exp(((x[first] - x[second]) ** 2).sum(axis=1) / (-2 * sigma**2))
+        return 2 * scale * (kernel - within[first] - within[second] + within.mean())
+
+    return Estimate(value, influence - influence.mean(), pair_influence, value)
 
 
 @dataclass(frozen=True)
@@ -57,5 +64,5 @@ class CMMD(FeatureDistance):
         """One."""
         real = require_reference(self.name, reference)
         x, y = self.vectors(sample, real)
-        value, influence = cmmd(x, y, self.sigma, self.scale)
-        return [influence_score(self, self.name, value, influence, sample, real)]
+        estimate = cmmd(x, y, self.sigma, self.scale)
+        return [distance_score(self, self.name, estimate, sample, real)]

@@ -8,12 +8,14 @@ to the protocol. The interval is for that expectation, against this reference.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from imagen_lit.evaluation.distance_interval import Estimate
 from imagen_lit.evaluation.score import Score
 from imagen_lit.features.extractor import Extractor
 from imagen_lit.metrics import frechet
+from imagen_lit.metrics.distance_score import distance_score
 from imagen_lit.metrics.feature_distance import FeatureDistance
-from imagen_lit.metrics.frechet import Gaussian
-from imagen_lit.metrics.mean_scores import influence_score
+from imagen_lit.metrics.frechet import Gaussian, Rows
+from imagen_lit.metrics.frechet_curvature import FrechetCurvature
 from imagen_lit.metrics.published_gaussian import PublishedGaussian
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import Reference, require_reference
@@ -24,6 +26,13 @@ class GaussianReference(Reference, Protocol):
 
     def gaussian(self, extractor: Extractor) -> Gaussian:
         """The Gaussian that fits its features."""
+
+
+def fd(features: Rows, reference: Gaussian) -> Estimate:
+    """The distance of features, in memory or in files, from a Gaussian."""
+    result = frechet.distance(frechet.fit(features), reference)
+    influence = frechet.influence(features, result)
+    return Estimate(result.value, influence, FrechetCurvature(features, result), result.value)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,6 @@ class FD(FeatureDistance):
     def scores(self, sample: Sample, reference: GaussianReference | None) -> list[Score]:
         """One."""
         real = require_reference(self.name, reference)
-        first, second = sample.gaussian(self.extractor), real.gaussian(self.extractor)
-        result = frechet.distance(first, second)
-        influence = frechet.influence(sample.features(self.extractor), result)
-        return [influence_score(self, self.name, result.value, influence, sample, real)]
+        features = sample.features(self.extractor)
+        estimate = fd(features, real.gaussian(self.extractor))
+        return [distance_score(self, self.name, estimate, sample, real)]

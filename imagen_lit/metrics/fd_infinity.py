@@ -11,12 +11,14 @@ import numpy as np
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
+from imagen_lit.evaluation.distance_interval import Estimate
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics import frechet
+from imagen_lit.metrics.distance_score import distance_score
 from imagen_lit.metrics.fd import GaussianReference
 from imagen_lit.metrics.feature_distance import FeatureDistance
 from imagen_lit.metrics.frechet import Gaussian
-from imagen_lit.metrics.mean_scores import influence_score
+from imagen_lit.metrics.frechet_curvature import FrechetCurvature
 from imagen_lit.metrics.published_gaussian import PublishedGaussian
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
@@ -24,8 +26,8 @@ from imagen_lit.metrics.score_protocol import require_reference
 
 def extrapolate(
     features: np.ndarray, reference: Gaussian, smallest: int, points: int, seed: int
-) -> tuple[float, np.ndarray]:
-    """The intercept, and the images' influence values on it.
+) -> Estimate:
+    """The intercept, which may be negative, with the images' influence on it.
 
     `points` subsets of evenly spread sizes, from `smallest` to all, are drawn without replacement,
     each by itself. The intercept is a weighted sum of their distances, to each of which an image
@@ -41,7 +43,13 @@ def extrapolate(
     weights = np.linalg.pinv(line)[0]  # of the intercept
     value = float(weights @ [result.value for result in distances])
     of_all = frechet.influence(features, distances[-1])  # the last subset is all of them
-    return value, of_all * (count * (weights / sizes) @ is_in)
+    curvature = FrechetCurvature(features, distances[-1])
+
+    def pair_influence(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        common = (count / sizes) ** 2 * weights @ (is_in[:, first] & is_in[:, second])
+        return common * curvature(first, second)
+
+    return Estimate(value, of_all * (count * (weights / sizes) @ is_in), pair_influence, None)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class FDInfinity(FeatureDistance):
         """One."""
         real = require_reference(self.name, reference)
         features = np.asarray(sample.features(self.extractor))
-        value, influence = extrapolate(
+        estimate = extrapolate(
             features, real.gaussian(self.extractor), self.smallest, self.points, self.seed
         )
-        return [influence_score(self, self.name, value, influence, sample, real)]
+        return [distance_score(self, self.name, estimate, sample, real)]

@@ -15,8 +15,8 @@ PART = 128  # rows of a file: small, so that even a few hundred images are share
 
 
 class FeatureParts:
-    """An array [count, width] that lies in files; a slice reads those that it touches, and
-    `numpy.asarray` reads all."""
+    """An array [count, width] that lies in files; rows by slice or by number read the files that
+    they touch, and `numpy.asarray` reads all."""
 
     def __init__(self, folder: Path, count: int, width: int) -> None:
         self.folder, self.shape = folder, (count, width)
@@ -77,11 +77,13 @@ class FeatureParts:
             )
         return values
 
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        first, last, _ = rows.indices(len(self))
-        parts = range(first // PART, -(-last // PART))
-        values = np.concatenate([self.read(part) for part in parts])
-        return values[first - first // PART * PART :][: last - first]
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
+        values = np.empty((len(numbers), self.shape[1]), np.float32)
+        for part in np.unique(numbers // PART).tolist():
+            is_in = numbers // PART == part
+            values[is_in] = self.read(part)[numbers[is_in] - part * PART]
+        return values
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         values = np.empty(self.shape, dtype or np.float32)

@@ -23,8 +23,8 @@ class Rows(Protocol):
     def shape(self) -> tuple[int, ...]:
         """[n, d]."""
 
-    def __getitem__(self, rows: slice, /) -> np.ndarray:
-        """These rows."""
+    def __getitem__(self, rows: slice | np.ndarray, /) -> np.ndarray:
+        """These rows, or those with these numbers."""
 
 
 class Gaussian(NamedTuple):

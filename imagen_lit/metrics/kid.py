@@ -12,39 +12,70 @@ import numpy as np
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
+from imagen_lit.evaluation.distance_interval import Estimate, PairInfluence
 from imagen_lit.evaluation.score import Score
+from imagen_lit.metrics.distance_score import distance_score
 from imagen_lit.metrics.feature_distance import FeatureDistance
-from imagen_lit.metrics.mean_scores import influence_score
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_images, require_reference
+
+MEAN_OVER = 1000  # images
 
 
 def cubic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The kernel of each pair of rows."""
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    near = x @ y.T / x.shape[1] + 1
+    return near * near * near  # ** 3 takes twenty times as long
 
 
-def discrepancy(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """The unbiased estimate (Gretton et al. 2012, eq. 3), and x's influence values on it."""
+def discrepancy(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, float]:
+    """The unbiased estimate (Gretton et al. 2012, eq. 3), x's influence values on it, and the
+    biased estimate (eq. 5)."""
     n, m = len(x), len(y)
     within, other, across = cubic(x, x), cubic(y, y), cubic(x, y)
     near = (within.sum(axis=1) - within.diagonal()) / (n - 1)
     real = (other.sum() - other.trace()) / (m * (m - 1))
     influence = 2 * (near - across.mean(axis=1))
-    return float(near.mean() + real - 2 * across.mean()), influence - influence.mean()
+    value = float(near.mean() + real - 2 * across.mean())
+    biased = float(within.mean() + other.mean() - 2 * across.mean())
+    return value, influence - influence.mean(), biased
 
 
-def kid(
-    x: np.ndarray, y: np.ndarray, subsets: int, size: int, seed: int
-) -> tuple[float, np.ndarray]:
-    """The mean over `subsets` seeded draws of `size` rows of each, and x's influence values."""
+def kid(x: np.ndarray, y: np.ndarray, subsets: int, size: int, seed: int) -> Estimate:
+    """The mean over `subsets` seeded draws of `size` rows of each."""
     rng, values, influence = np.random.default_rng(seed), [], np.zeros(len(x))
-    for _ in range(subsets):
+    is_in = np.zeros((subsets, len(x)), bool)
+    for row in is_in:
         own, others = (rng.choice(len(rows), size, replace=False) for rows in (x, y))
-        value, part = discrepancy(x[own].astype(np.float64), y[others].astype(np.float64))
-        values.append(value)
+        value, part, square = discrepancy(x[own].astype(np.float64), y[others].astype(np.float64))
+        values.append((value, square))
         influence[own] += part * len(x) / (size * subsets)
-    return float(np.mean(values)), influence
+        row[own] = True
+    value, square = np.mean(values, axis=0).tolist()
+    return Estimate(value, influence, _pair_influence(x, is_in, rng), square)
+
+
+def _pair_influence(x: np.ndarray, is_in: np.ndarray, rng: np.random.Generator) -> PairInfluence:
+    """Twice the kernel less its means, for a pair that is in one subset or more; an image is no
+    pair with itself. The means are over at most `MEAN_OVER` images."""
+    subsets, n = is_in.shape
+    size = int(is_in[0].sum())
+    weight = 2 * n**2 / (subsets * size * (size - 1))
+    some = x[rng.choice(n, min(n, MEAN_OVER), replace=False)].astype(np.float64)
+    mean = cubic(some, some).mean()
+
+    def pair_influence(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        common = (is_in[:, first] & is_in[:, second]).sum(axis=0) * (first != second)
+        values, chosen = np.zeros(len(first)), np.flatnonzero(common)
+        pairs = np.stack([first[chosen], second[chosen]])
+        images, (one, other) = np.unique(pairs, return_inverse=True)
+        rows = x[images].astype(np.float64)
+        means = cubic(rows, some).mean(axis=1)
+        kernel = ((rows[one] * rows[other]).sum(axis=1) / x.shape[1] + 1) ** 3
+        values[chosen] = weight * common[chosen] * (kernel - means[one] - means[other] + mean)
+        return values
+
+    return pair_influence
 
 
 @dataclass(frozen=True)
@@ -79,5 +110,5 @@ class KID(FeatureDistance):
         """One."""
         real = require_reference(self.name, reference)
         x, y = self.vectors(sample, real)
-        value, influence = kid(x, y, self.subsets, self.subset_size, self.seed)
-        return [influence_score(self, self.name, value, influence, sample, real)]
+        estimate = kid(x, y, self.subsets, self.subset_size, self.seed)
+        return [distance_score(self, self.name, estimate, sample, real)]

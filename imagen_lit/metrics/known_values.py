@@ -91,10 +91,10 @@ def _closed_forms() -> Iterator[tuple[str, float, float]]:
     # The mean of (sum of `width` signs · c / width + 1)³ over all corners is 1 + 3 c² / width.
     within, other, across = (1 + 3 * c**2 / width for c in (1, 4, 2))
     unbiased = (count * within - 2**3 + count * other - 5**3) / (count - 1)
-    value, _ = kid(signs, 2 * signs, 1, count, 0)
+    value = kid(signs, 2 * signs, 1, count, 0).value
     yield "KID of a cube and one twice as large", unbiased - 2 * across, value
     axes = np.eye(2)
-    value, _ = cmmd(axes[:1], axes[1:], 10.0, 1000.0)
+    value = cmmd(axes[:1], axes[1:], 10.0, 1000.0).value
     yield "CMMD of two orthogonal vectors", 2000 * (1 - math.exp(-0.01)), value
     value = cosines(np.array([[2.0, 0.0]]), np.array([[3.0, 3.0 * 3**0.5]]))[0]
     yield "cosine of 60 degrees", 0.5, value
@@ -108,8 +108,8 @@ def _fixed_pair() -> Iterator[tuple[str, float, float]]:
     balls, has_image = ball_counts(first, second, 5, np.arange(len(first)))
     values = {
         "FD": distance,
-        "KID": kid(first, second, 1, len(first), 0)[0],
-        "CMMD": cmmd(first, second, 10.0, 1000.0)[0],
+        "KID": kid(first, second, 1, len(first), 0).value,
+        "CMMD": cmmd(first, second, 10.0, 1000.0).value,
         "precision": is_inside(first, second, 3).mean(),
         "recall": is_inside(second, first, 3).mean(),
         "density": balls.mean() / 5,

@@ -1,14 +1,6 @@
 """Scores that are means over images, with a bootstrap over prompts.
 
 Images of one prompt hang together, so whole prompts are drawn again (Miller 2024, "clustered").
-
-A score of a distribution becomes such a mean through its *influence values* (the infinitesimal
-jackknife, Jaeckel 1972): value_i = score + influence of image i, of which the mean is the score and
-the spread is, to first order in 1/n, that of the score over samples of this size. Resampling the
-images themselves would be wrong for such scores: a resample holds each image several times or not
-at all, so that it looks like a sample of 0.63 n images, and FD grows by its bias once more. What
-the first order leaves out makes the interval too wide rather than too narrow (Efron & Stein 1981):
-for FD, the more so the fewer images there are for each dimension.
 """
 
 import numpy as np
@@ -38,21 +30,6 @@ def mean_scores(
     return scores
 
 
-def influence_score(
-    metric: Metric,
-    name: str,
-    value: float,
-    influence: np.ndarray,
-    sample: Sample,
-    reference: Reference,
-) -> Score:
-    """A score of the whole distribution, whose interval the images' influence values give."""
-    values = value + influence - influence.mean()
-    facts = protocol(metric, name, sample, reference)
-    interval, method = _interval(values, sample.groups, sample, "linearised ")
-    return Score(name, value, interval, len(sample), method, facts, values)
-
-
 def _score(
     metric: Metric,
     name: str,
@@ -62,7 +39,7 @@ def _score(
     reference: Reference | None,
     category: str,
 ) -> Score:
-    interval, method = _interval(values[numbers], sample.groups[numbers], sample, "")
+    interval, method = _interval(values[numbers], sample.groups[numbers], sample)
     facts = protocol(metric, name, sample, reference, category)
     value, count = float(values[numbers].mean()), len(numbers)
     if category == "all":
@@ -71,10 +48,10 @@ def _score(
 
 
 def _interval(
-    values: np.ndarray, groups: np.ndarray, sample: Sample, kind: str
+    values: np.ndarray, groups: np.ndarray, sample: Sample
 ) -> tuple[tuple[float, float] | None, str]:
     units = quantity(len(np.unique(groups)), "image" if sample.texts is None else "prompt")
     interval = mean_interval(values, groups)
     if interval is None:
         return None, f"no interval: from {units}, all alike"
-    return interval, f"{kind}bootstrap over {units}"
+    return interval, f"bootstrap over {units}"

@@ -19,12 +19,14 @@ from imagen_lit.evaluation.score import Score
 
 SCORES, VALUES = "scores.json", "image_values.npz"
 PROMPTS, SEEDS = "prompts", "seeds"  # of the images, in VALUES
+PAIRS = "#pairs"  # after the key of a distance's values: those of its pairs of prompts
 NOW = "now"  # beside what is in SCORES, where it is returned: the rows of this start
 UNKNOWN = -1  # the seed of an image that does not say it
 
 
 class Measured(NamedTuple):
-    """`values` has those of each image, by `<stage>@<hash>`, where a score is their mean."""
+    """`values` has those of each image, by `<stage>@<hash>`, where a score is their mean; of a
+    distance also what its difference from another's needs (evaluation/distance_interval.py)."""
 
     rows: list[dict[str, Any]]
     protocols: dict[str, Any]
@@ -36,6 +38,7 @@ def of(scores: Sequence[tuple[str, Score]]) -> Measured:
     rows = [{"stage": stage} | score.row() for stage, score in scores]
     protocols = {digest(score.protocol): dict(score.protocol) for _, score in scores}
     values = {key(row): s.values for row, (_, s) in zip(rows, scores, strict=True)}
+    values |= {key(row) + PAIRS: s.pairs for row, (_, s) in zip(rows, scores, strict=True)}
     return Measured(rows, protocols, {k: v for k, v in values.items() if v is not None})
 
 
@@ -73,7 +76,7 @@ def write_values(
     values = {**(_values(folder / VALUES) if has_earlier else {}), **measured.values}
     if not values:
         return
-    count = len(next(iter(values.values())))
+    count = next(len(each) for name, each in values.items() if not name.endswith(PAIRS))
     arrays = {PROMPTS: np.array(list(prompts or [""] * count)), SEEDS: np.full(count, UNKNOWN)}
     if seeds is not None:
         arrays[SEEDS] = np.array(list(seeds))

@@ -47,6 +47,29 @@ def squared_radii(x: np.ndarray, k: int) -> np.ndarray:
     return radii
 
 
+def squared_radii_without(x: np.ndarray, k: int, block: np.ndarray) -> np.ndarray:
+    """[blocks, rows]: what `squared_radii` are of the other rows once a block of them is left out;
+    of its own, −1, which nothing is within."""
+    members = [np.flatnonzero(block == number) for number in range(block.max() + 1)]
+    radii = np.empty((len(members), len(x)))
+    for rows in chunks(len(x)):
+        distances = squared_distances(x[rows], x)
+        distances[np.arange(rows.stop - rows.start), np.arange(rows.start, rows.stop)] = np.inf
+        nearest_of_each = []  # the k nearest of a block are all that can matter of it
+        for own in members:
+            last = min(k, len(own)) - 1
+            nearest_of_each.append(np.partition(distances[:, own], last, axis=1)[:, : last + 1])
+        for number in range(len(members)):
+            others = nearest_of_each[:number] + nearest_of_each[number + 1 :]
+            together = np.concatenate(others, axis=1)
+            last = min(k, together.shape[1]) - 1
+            radii[number, rows] = np.partition(together, last, axis=1)[:, last]
+    radii[np.isinf(radii)] = -1  # too few are left to have so many neighbours
+    for number, own in enumerate(members):
+        radii[number, own] = -1
+    return radii
+
+
 def nearest(x: np.ndarray, others: Rows) -> np.ndarray:
     """For each row the squared distance to the nearest of the others, which may lie in files."""
     closest = np.full(len(x), np.inf)

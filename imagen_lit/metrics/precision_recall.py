@@ -10,10 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from imagen_lit.evaluation.score import Score
-from imagen_lit.metrics.block_share import any_by_block, block_score, blocks
+from imagen_lit.metrics.block_share import any_by_block, block_score, blocks, pairs
 from imagen_lit.metrics.feature_distance import NeighbourDistance
 from imagen_lit.metrics.mean_scores import mean_scores
-from imagen_lit.metrics.neighbours import chunks, squared_distances, squared_radii
+from imagen_lit.metrics.neighbours import (
+    chunks,
+    squared_distances,
+    squared_radii,
+    squared_radii_without,
+)
 from imagen_lit.metrics.sample import Sample
 from imagen_lit.metrics.score_protocol import require_reference
 
@@ -30,14 +35,16 @@ def is_inside(points: np.ndarray, centres: np.ndarray, k: int) -> np.ndarray:
 
 def is_inside_by_block(
     points: np.ndarray, centres: np.ndarray, k: int, block: np.ndarray
-) -> np.ndarray:
-    """[points, blocks]: whether a point lies in a ball around a centre of each block."""
-    radii = squared_radii(centres, k)
-    inside = [
-        any_by_block(squared_distances(points[rows], centres) <= radii, block)
-        for rows in chunks(len(points))
-    ]
-    return np.concatenate(inside)
+) -> tuple[np.ndarray, np.ndarray]:
+    """[points, blocks]: whether a point lies in a ball around a centre of each block; and the share
+    of points that lie in the manifold without each block, whose other balls then reach further."""
+    radii, without = squared_radii(centres, k), squared_radii_without(centres, k, block)
+    inside, counts = [], np.zeros(len(without))
+    for rows in chunks(len(points)):
+        distances = squared_distances(points[rows], centres)
+        inside.append(any_by_block(distances <= radii, block))
+        counts += [(distances <= each).any(axis=1).sum() for each in without]
+    return np.concatenate(inside), counts / len(points)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,6 @@ class PrecisionRecall(NeighbourDistance):
         real = require_reference(self.name, reference)
         x, y = self.vectors(sample, real)
         precision = is_inside(x, y, self.k).astype(np.float64)
-        by_block = is_inside_by_block(y, x, self.k, blocks(sample))
-        recall = block_score(self, "recall", by_block, sample, real)
+        by_block, left_out = is_inside_by_block(y, x, self.k, blocks(sample))
+        recall = block_score(self, "recall", by_block, left_out, sample, real, pairs(by_block))
         return [*mean_scores(self, "precision", precision, sample, real), recall]

@@ -58,4 +58,6 @@ class SystemScores:
         prompts, seeds = self.values[measured.PROMPTS], self.values[measured.SEEDS]
         pairs = zip(prompts.tolist(), seeds.tolist(), strict=True)
         scores = dict(zip(pairs, values.tolist(), strict=True))
-        return ImageScores(self.name, scores, self.protocols[row["protocol"]])
+        is_each_there = len(scores) == len(values)  # no two with one prompt and seed
+        sums = self.values.get(measured.key(row) + measured.PAIRS) if is_each_there else None
+        return ImageScores(self.name, scores, self.protocols[row["protocol"]], sums)

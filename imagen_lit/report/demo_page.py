@@ -13,7 +13,7 @@ from PIL import Image
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
-from imagen_lit.report import measured_table, page, run_curves, score_table
+from imagen_lit.report import measured_table, page, run_curves, score_bars, score_table
 from imagen_lit.run import run_facts
 from imagen_lit.run.time_budget import TimeBudget
 
@@ -96,11 +96,14 @@ def _scores(scores: Mapping[str, Any]) -> str:
 
 def _measured(scores: Mapping[str, Any]) -> str:
     words = (
-        "Contrast and colour of the images of each stage; docs/evaluation.md has what else can be."
+        "What metrics measured of each stage's images, with 95 % intervals: an axis for each "
+        "stage, as images of another size are another protocol. docs/evaluation.md has what else "
+        "can be measured."
     )
     rows, protocols = scores.get("scores", []), scores.get("protocols", {})
     table = measured_table.html(rows, protocols, scores.get("score/alignment", {}))
-    return page.section("What was measured", table, words) if table else ""
+    bars = score_bars.html([(row["stage"], row) for row in rows], protocols)
+    return page.section("What was measured", bars + table, words) if table else ""
 
 
 def _prompts(samples: Sequence[Mapping[str, Any]], home: Path) -> str:

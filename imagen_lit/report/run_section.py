@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from imagen_lit.report import deviation_table, health_table, page, run_columns, run_curves
+from imagen_lit.report import (
+    deviation_table,
+    health_table,
+    page,
+    run_columns,
+    run_curves,
+    run_scores,
+)
 from imagen_lit.report.differing_settings import Difference
 from imagen_lit.report.run_columns import Evaluations
 from imagen_lit.run.run_facts import RunFacts
@@ -37,7 +44,8 @@ def html(
         f"{run_curves.measured(run)}"
         f"{_settings(differences)}{health_table.html(run)}</div>"
         f"{deviation_table.html(run.settings)}{_previews(run, folder)}"
-        f"{sheets(samples, folder)}{_evaluations(evaluations)}</section>"
+        f"{sheets(samples, folder)}{_evaluations(evaluations)}{run_scores.html(evaluations)}"
+        "</section>"
     )
 
 

@@ -14,6 +14,7 @@ from imagen_lit.report import (
     run_columns,
     run_curves,
     run_section,
+    score_bars,
     score_table,
 )
 from imagen_lit.run.evaluation_facts import EvaluationFacts
@@ -116,7 +117,8 @@ def _evaluation(evaluation: EvaluationFacts, folder: Path) -> str:
         html += score_table.html(evaluation.scores)
     elif not measured:
         html += "<p>not scored</p>"
-    html += measured
+    bars = score_bars.html([(row["stage"], row) for row in evaluation.rows], evaluation.protocols)
+    html += bars + measured
     if evaluation.sheet is not None:
         image = page.image(evaluation.sheet, folder, "prompts, drawn")
         html += (

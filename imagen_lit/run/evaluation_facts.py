@@ -38,6 +38,7 @@ class EvaluationFacts:
     changed: float
     rows: Sequence[Mapping[str, Any]] = ()
     protocols: Mapping[str, Any] = field(default_factory=dict)
+    guidance: Mapping[str, float] = field(default_factory=dict)  # its weight, by stage
 
     @property
     def group(self) -> str:
@@ -75,6 +76,7 @@ def read(folder: Path, name: str) -> EvaluationFacts | None:
         changed,
         [row for row in _list(_mapping(content).get("scores")) if _is_measured(row)],
         _mapping(_mapping(content).get("protocols")),
+        {stage: weight for stage in cascade if (weight := _guidance(cascade[stage])) is not None},
     )
 
 
@@ -125,6 +127,11 @@ def images(folder: Path, stage: str) -> dict[tuple[str, int], Path]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _guidance(stage: Any) -> float | None:
+    weight = _mapping(_mapping(_mapping(stage).get("recipe")).get("guidance")).get("weight")
+    return float(weight) if type(weight) in (int, float) else None  # type: ignore[arg-type]
 
 
 def _is_measured(row: Any) -> bool:

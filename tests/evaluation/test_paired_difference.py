@@ -1,9 +1,11 @@
 """Pairs show what separate sets hide, and a winner needs an interval."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from imagen_lit.evaluation.bootstrap import mean_interval
 from imagen_lit.evaluation.difference import Difference
@@ -11,7 +13,6 @@ from imagen_lit.evaluation.paired_difference import (
     ImageScores,
     paired_difference,
     permutation_p,
-    statistic_difference_interval,
 )
 
 PROTOCOL = {"prompts": "suite s", "seeds": 3}
@@ -93,16 +94,18 @@ def test_other_protocols_and_no_common_prompts_are_refused() -> None:
         paired_difference(first, ImageScores("b", {("x", 0): 1.0}, PROTOCOL), True)
 
 
-def test_a_distance_of_pairs_has_a_narrower_interval_than_each_alone() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=300)
-    y = x + 0.05 + 0.1 * rng.normal(size=300)
-    low, high = statistic_difference_interval(
-        lambda i: np.square(x[i]).mean(), lambda i: np.square(y[i]).mean(), range(300)
-    )
-    alone = mean_interval(np.square(y))
-    assert high - low < 0.5 * (alone[1] - alone[0])
-    assert low < 0.05**2 + 0.1**2 < high
+def test_a_distance_counts_pairs_of_prompts_once_where_all_images_are_common() -> None:
+    first, second = systems(0.1, seeds=1)
+    sums = 0.3 * np.random.default_rng(1).normal(size=780)  # 40 prompts have 780 pairs
+    pair = replace(first, pairs=np.zeros(780)), replace(second, pairs=sums)
+    plain, found = (paired_difference(*each, True) for each in ((first, second), pair))
+    assert found.value == plain.value and "paired influence functions" in found.method
+    values = np.array(list(second.values.values())) - np.array(list(first.values.values()))
+    first_order, both = values.var(ddof=1) / 40, (sums**2).mean() * 39 / (2 * 40**3)
+    reach = stats.t.ppf(0.975, 39) * (first_order - both) ** 0.5
+    assert found.interval == pytest.approx((found.value - reach, found.value + reach))
+    fewer = replace(pair[1], values=dict(list(second.values.items())[:30]))
+    assert "bootstrap over 30 prompts" in paired_difference(pair[0], fewer, True).method
 
 
 @pytest.mark.parametrize(

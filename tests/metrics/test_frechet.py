@@ -11,11 +11,17 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from toy_sample import pair
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.evaluation.bootstrap import mean_interval
+from imagen_lit.evaluation.distance_interval import (
+    Influences,
+    difference_interval,
+    distance_interval,
+    influences,
+)
 from imagen_lit.image_set.statistics import StatisticsFile
 from imagen_lit.metrics import frechet
-from imagen_lit.metrics.fd import FD
+from imagen_lit.metrics.fd import FD, fd
 from imagen_lit.metrics.frechet import Gaussian
+from imagen_lit.metrics.frechet_curvature import FrechetCurvature
 from imagen_lit.metrics.published_gaussian import PublishedGaussian
 
 RNG = np.random.default_rng(0)
@@ -100,48 +106,55 @@ def test_an_images_influence_is_what_its_weight_changes() -> None:
         assert slope == pytest.approx(influence[image], rel=0.05, abs=0.02 * influence.std())
 
 
-def test_the_interval_holds_the_mean_distance_of_such_samples() -> None:
-    """Against one reference, for a generator of another mean and other spreads."""
-    rng, reference = np.random.default_rng(8), frechet.fit(tilted(2000, 8, 9))
-    mixture = rng.normal(size=(8, 8)) * np.logspace(0, -1, 8)
-    values, intervals = [], []
-    for _ in range(200):
-        x = rng.normal(size=(300, 8)) @ mixture + 0.2
-        result = frechet.distance(frechet.fit(x), reference)
-        values.append(result.value)
-        intervals.append(mean_interval(result.value + frechet.influence(x, result), resamples=500))
-    truth = np.mean(values)
-    assert 0.91 <= np.mean([low <= truth <= high for low, high in intervals]) <= 0.985
+def test_what_two_images_do_together_is_what_one_changes_of_the_others_influence() -> None:
+    x, y = tilted(60, 5, 6).astype(np.float64), tilted(80, 5, 7).astype(np.float64)
+    reference, step = frechet.fit(y), 1e-3
+
+    def value(extra: dict[int, float]) -> float:
+        weights = np.full(60, (1 - sum(extra.values())) / 60)
+        for image, weight in extra.items():
+            weights[image] += weight
+        mean = weights @ x
+        return frechet.distance(
+            Gaussian(mean, (x - mean).T * weights @ (x - mean)), reference
+        ).value
+
+    mean = x.mean(axis=0)
+    result = frechet.distance(Gaussian(mean, np.cov(x.T, bias=True)), reference)
+    curvature = FrechetCurvature(x, result)
+    for one, other in ((3, 21), (3, 3), (40, 8)):
+        plus = value({one: 2 * step} if one == other else {one: step, other: step})
+        pair = plus - value({one: step}) - value({other: step}) + value({})
+        found = curvature(np.array([one]), np.array([other]))[0]
+        assert found == pytest.approx(pair / step**2, rel=0.05, abs=0.02)
 
 
 def test_pairs_show_a_difference_that_two_intervals_hide() -> None:
     """Images of the same prompts and seeds: what moves both distances leaves their difference."""
     rng, reference = np.random.default_rng(16), frechet.fit(tilted(2000, 6, 17))
-    gaps, intervals, alone = [], [], []
-    for _ in range(100):
-        x = rng.normal(size=(200, 6)) * 0.5
-        values = []
-        for each in (x, x * 1.1 + rng.normal(size=(200, 6)) * 0.02):
-            result = frechet.distance(frechet.fit(each), reference)
-            values.append(result.value + frechet.influence(each, result))
-        gaps.append(np.mean(values[1]) - np.mean(values[0]))
-        intervals.append(mean_interval(values[1] - values[0], resamples=300))
-        alone.append(np.ptp(mean_interval(values[1], resamples=300)))
-    truth = np.mean(gaps)
-    assert 0.88 <= np.mean([low <= truth <= high for low, high in intervals]) <= 1
-    assert np.mean([np.ptp(ends) for ends in intervals]) < np.mean(alone) / 2
+    numbers, groups = [], range(200)
+    x = rng.normal(size=(200, 6)) * 0.5
+    for each in (x, x * 1.1 + rng.normal(size=(200, 6)) * 0.02):
+        estimate = fd(each, reference)
+        numbers.append(influences(estimate.influence, estimate.pair_influence, groups))
+    first, second = numbers
+    both = Influences(second.images - first.images, second.pairs - first.pairs)
+    together, alone = (np.ptp(difference_interval(0.0, n, groups)) for n in (both, second))
+    assert together < alone / 2
 
 
-def test_with_few_images_per_dimension_the_interval_is_too_wide() -> None:
-    """And never too narrow: even for images like the reference, where the first order vanishes."""
-    rng, reference = np.random.default_rng(15), Gaussian(np.zeros(60), np.eye(60))
-    values, spreads = [], []
-    for _ in range(60):
-        x = rng.normal(size=(150, 60))
-        result = frechet.distance(frechet.fit(x), reference)
-        values.append(result.value)
-        spreads.append(frechet.influence(x, result).std() / 150**0.5)
-    assert 1 < np.mean(spreads) / np.std(values) < 2.5
+def test_the_interval_is_of_features_in_files_too(tmp_path: Path) -> None:
+    x, y = tilted(150, 6, 18), tilted(200, 6, 19)
+    prompts = [f"prompt {n // 3}" for n in range(150)]
+    extractor, sample, real = pair(tmp_path, x, y, prompts)
+    metric = FD(extractor)
+    assert all(metric.extract(each) for each in (sample, real))
+    score, estimate = metric.scores(sample, real)[0], fd(x, frechet.fit(y))
+    own = influences(estimate.influence, estimate.pair_influence, prompts)
+    expected = distance_interval(estimate.value, estimate.square, own, prompts)
+    assert score.interval == pytest.approx(expected, rel=1e-6)
+    assert score.method == "influence functions over 50 prompts" and len(score.pairs) == 1225
+    assert score.values.mean() == pytest.approx(score.value)
 
 
 def test_resampled_images_would_lie_above_the_distance() -> None:

@@ -9,7 +9,7 @@ from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 from toy_sample import pair
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.evaluation.bootstrap import mean_interval
+from imagen_lit.evaluation.distance_interval import Estimate
 from imagen_lit.metrics.cmmd import CMMD, cmmd
 from imagen_lit.metrics.cosine import unit
 from imagen_lit.metrics.kid import KID, discrepancy, kid
@@ -69,22 +69,25 @@ def test_cmmd_equals_its_definition_over_all_pairs() -> None:
 
 
 @pytest.mark.parametrize("measure", ["kid", "subsets", "cmmd"])
-def test_the_interval_holds_the_mean_of_such_samples(measure: str) -> None:
-    rng = np.random.default_rng(3)
-    y = rng.normal(size=(300, 6))
-    values, intervals = [], []
-    for _ in range(200):
-        x = rng.normal(size=(150, 6)) * 1.2 + 0.3
+def test_a_pair_adds_what_one_image_changes_of_the_others_influence(measure: str) -> None:
+    x, y = two_sets(60, 60, 5, 6, 0.4)
+    moved = x.copy()
+    moved[7] += 0.5
+
+    def measured(rows: np.ndarray) -> Estimate:
         if measure == "cmmd":
-            value, influence = cmmd(x, y, 10.0, 1000.0)
-        elif measure == "kid":
-            value, influence = kid(x, y, 1, 150, 0)
-        else:
-            value, influence = kid(x, y, 8, 60, 0)
-        values.append(value)
-        intervals.append(mean_interval(value + influence - influence.mean(), resamples=500))
-    truth = np.mean(values)
-    assert 0.91 <= np.mean([low <= truth <= high for low, high in intervals]) <= 0.985
+            return cmmd(rows, y, 10.0, 1000.0)
+        return kid(rows, y, *((1, 60) if measure == "kid" else (4, 30)), 0)
+
+    before, after = measured(x), measured(moved)
+    others, seven = np.delete(np.arange(60), 7), np.full(59, 7)
+    change = (after.influence - before.influence)[others]
+    pairs = (after.pair_influence(others, seven) - before.pair_influence(others, seven)) / 60
+    if measure == "subsets":  # an image that is in no subset with it does not hear of it
+        assert (pairs != 0).sum() == (before.pair_influence(others, seven) != 0).sum() < 59
+        return
+    spread = (change - change.mean()).std()
+    assert np.std(change - pairs) < 0.15 * spread
 
 
 def test_fewer_images_than_a_subset_are_refused(tmp_path: Path) -> None:

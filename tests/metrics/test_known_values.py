@@ -8,6 +8,7 @@ import torch
 from scipy.linalg import sqrtm
 from torchmetrics.image.kid import poly_mmd
 
+from imagen_lit.evaluation.distance_interval import Estimate
 from imagen_lit.metrics import frechet, known_values
 from imagen_lit.metrics.frechet import Distance
 
@@ -53,14 +54,15 @@ def test_a_broken_metric_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         gap = result.first.mean - result.second.mean
         return result._replace(value=result.value - float(gap @ gap))
 
-    def biased(x: np.ndarray, y: np.ndarray, *_: object) -> tuple[float, np.ndarray]:
+    def biased(x: np.ndarray, y: np.ndarray, *_: object) -> Estimate:
         cubes = [(p @ q.T / p.shape[1] + 1) ** 3 for p, q in ((x, x), (y, y), (x, y))]
-        return cubes[0].mean() + cubes[1].mean() - 2 * cubes[2].mean(), x[:, 0]
+        value = cubes[0].mean() + cubes[1].mean() - 2 * cubes[2].mean()
+        return Estimate(value, x[:, 0], lambda i, j: np.zeros(len(i)), value)
 
     for name, mutant, words in (
         ("kid", biased, "KID"),
         ("is_inside", lambda x, y, k: np.ones(len(x)), "precision"),
-        ("cmmd", lambda x, y, sigma, scale: (0.0, x), "CMMD"),
+        ("cmmd", lambda x, y, sigma, scale: Estimate(0.0, x[:, 0], len, 0.0), "CMMD"),
         ("cosines", lambda x, y: (x * y).sum(axis=1), "cosine"),
     ):
         with monkeypatch.context() as patch:
