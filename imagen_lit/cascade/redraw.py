@@ -11,6 +11,7 @@ What the file says is checked before anything is built of it: it may come from a
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,8 @@ class Picture:
         cascade.check(encoder.fingerprint())
         small: Tensor | None = None
         for name in cascade.stages:
-            small = rounding_facts.under(
-                self.rounding(name),
-                lambda name=name, small=small: self._stage(cascade, name, encoder, small),
-            )
+            stage = partial(self._stage, cascade, name, encoder, small)
+            small = rounding_facts.under(self.rounding(name), stage)
         return pixels.to_array(small[0])  # type: ignore[index]
 
     def encoded(self, image: np.ndarray) -> bytes:
