@@ -13,7 +13,7 @@ The folder is the run, and its name is the run's name.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts", "metrics", "fe
 CHANGEABLE += ("text_features", "reference", "feature_folder")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
-TEXT = "text.json"
+TEXT, WORDS = "text.json", "words"  # of a fingerprint
 EMA = "ema."  # before the names of its weights
 CLAIM = (CONFIG, TEXT)
 TRACES = {status.FILE, lock.LOCK}  # of every start
@@ -156,15 +156,22 @@ def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
         )
 
 
-def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
-    """Which fields of the run's text encoder differ from these; empty if none do."""
+def text_difference(
+    folder: Path, fingerprint: Mapping[str, str], apart_from: Sequence[str] = (WORDS,)
+) -> str:
+    """Which fields of the run's text encoder differ from these; empty if none do. Words that it
+    learnt later (imagen_lit/text/learned_word.py) leave all other captions as they were."""
     file = folder / TEXT
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
     recorded = json_file.read(file, "Restore it from a copy of the run.")
-    return settings_diff(recorded, fingerprint)
+    there, here = (
+        {k: v for k, v in fields.items() if k not in apart_from}
+        for fields in (recorded, fingerprint)
+    )
+    return settings_diff(there, here)
 
 
 def exists(folder: Path) -> bool:

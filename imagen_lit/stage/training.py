@@ -133,8 +133,9 @@ class Stage(LightningModule):
                 fsdp.shard_alone(denoiser.null_text, self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
-        """Only the denoiser is trained; the EMA is frozen."""
-        return build_optimizer(self.optimizer, self.denoiser.parameters())
+        """Only the denoiser is trained, and of one with adapters only these; the EMA is frozen."""
+        trained = (each for each in self.denoiser.parameters() if each.requires_grad)
+        return build_optimizer(self.optimizer, trained)
 
     def on_train_batch_start(self, batch: Batch, index: int) -> int | None:
         """Set the learning rate of the update that the batch belongs to; -1 ends training."""
@@ -242,7 +243,13 @@ class Stage(LightningModule):
         return super().load_state_dict(weights, *args, **kwargs)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock and the counts of skipped updates to the weights."""
+        """Add the clock and the counts of skipped updates to the weights, without those that are
+        frozen: they are in a file of their own (imagen_lit/run/checkpoint.py)."""
+        names = self.denoiser.frozen_names
+        frozen = [f"{part}.{name}" for part in ("denoiser", "ema") for name in names]
+        for name in frozen:
+            checkpoint["state_dict"].pop(name, None)
+        checkpoint |= {"frozen": frozen} if frozen else {}
         checkpoint["images_seen"] = self.images_seen
         checkpoint |= self.skips.state_dict()
 

@@ -35,7 +35,7 @@ ROOMS = {
     "metrics": {"basics", "evaluation", "features", "image_set"},
     "contrastive": {"basics", "data", "features"},
     "stage": {"basics", "diffusion"},
-    "run": {"basics", "cli", "data", "stage"},
+    "run": {"basics", "cli", "data", "network", "stage"},
     "measurement": {"basics", "network", "diffusion", "stage"},
     "machine_check": {"basics", "network", "diffusion", "stage", "run", "measurement"},
     "callbacks": {"basics", "data", "image_set", "metrics", "stage", "run"},
