@@ -1,9 +1,9 @@
 """Several streams mixed by weight, by arithmetic: position -> (stream, its own position).
 
-Positions come in blocks, of `BLOCK` by default. In each block every stream has its quota, to the nearest whole
-number, in an order drawn for that block; so the place in every stream follows from the position
-alone, and a mixture too is resumed from one integer. Law: each stream is visited from its start,
-without gap or repetition.
+Positions come in blocks, of `BLOCK` by default. In each block every stream has its quota, to the
+nearest whole number, in an order drawn for that block; so the place in every stream follows from
+the position alone, and a mixture too is resumed from one integer. Law: each stream is visited from
+its start, without gap or repetition.
 """
 
 from collections.abc import Sequence

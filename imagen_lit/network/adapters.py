@@ -3,14 +3,14 @@
 `up` [out, rank] begins as zero, so an adapted network begins as the network. W is frozen, and so is
 all else that the network had. A convolution counts as the matrix [out, in * positions].
 
-The sum is taken of weights, by torch's parametrizations, and not of outputs: whoever reads a
-layer's weight reads the sum, and a merged network, which holds that very sum, is the adapted one bit
-for bit. It is the same function; the sum costs rank multiplications for each weight in each pass.
-That is all that such an adapter is, so there is no library for it here: these are ordinary weights
-of ordinary modules, which compilation, checkpoints, EMA and FSDP treat like any others.
+The sum is of weights (torch's parametrizations), and not of outputs: whoever reads a layer's weight
+reads the sum, and a merged network, which holds that very sum, is the adapted one bit for bit. It
+is the same function, and costs `rank` multiplications for each weight in each pass. There is no
+library for it here, because this is all: ordinary weights of ordinary modules, which compilation,
+checkpoints, EMA and FSDP treat like any others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -80,6 +80,15 @@ def merged(network: nn.Module, strength: float = 1.0) -> dict[str, Tensor]:
         if not is_adapter(name):
             weights[plain_name(name)] = weight
     return weights
+
+
+def with_base(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a network without adapters, under the names that they have in this one, and
+    this one's own adapters."""
+    here = network.state_dict()
+    names = {plain_name(name): name for name in here if not is_adapter(name)}
+    own = {name: weight for name, weight in here.items() if is_adapter(name)}
+    return {names.get(name, name): weight for name, weight in weights.items()} | own
 
 
 def plain_name(name: str) -> str:

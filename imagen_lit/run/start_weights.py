@@ -24,11 +24,8 @@ def give(stage: Stage, folder: Path | None, encoder: Mapping[str, str]) -> None:
             )
         return
     there = adapters.merged(run_folder.load_ema(folder))
-    _refuse_other_encoder(folder, encoder)
-    here = stage.denoiser.state_dict()
-    names = {adapters.plain_name(name): name for name in here if not adapters.is_adapter(name)}
-    own = {name: weight for name, weight in here.items() if adapters.is_adapter(name)}
-    start = {names.get(name, name): weight for name, weight in there.items()} | own
+    refuse_other_encoder("start_from", folder, encoder)
+    start = adapters.with_base(stage.denoiser, there)
     if differing := checkpoint.differing_weights(stage.denoiser, start):
         raise InputError(
             f"start_from={folder} has another network: {len(differing)} weights differ, among "
@@ -45,10 +42,11 @@ def keep_frozen(stage: Stage, folder: Path) -> None:
         checkpoint.write_frozen(folder, {name: weights[name] for name in names})
 
 
-def _refuse_other_encoder(folder: Path, encoder: Mapping[str, str]) -> None:
+def refuse_other_encoder(key: str, folder: Path, encoder: Mapping[str, str]) -> None:
+    """Raise if that run, which this setting names, reads another encoder's vectors."""
     if difference := run_folder.text_difference(folder, encoder, HARMLESS):
         raise InputError(
-            f"start_from={folder} was trained with another text encoder ({difference}), so its "
-            "network would misread every caption. Set text=... as it was trained, and embed the "
-            "captions with it."
+            f"{key}={folder} was trained with another text encoder ({difference}), so its network "
+            "would misread every caption. Set text=... as it was trained, and embed the captions "
+            "with it; or name another run."
         )

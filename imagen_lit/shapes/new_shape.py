@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.shapes import caption, reader, scene, world
+from imagen_lit.shapes import caption, reader, world
 from imagen_lit.shapes.held_out import PLACES, TRAINING
 from imagen_lit.shapes.scene import COLOURS, NEW_SHAPES, OUTLINES
 

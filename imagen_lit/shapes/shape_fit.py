@@ -26,7 +26,8 @@ def identify(
     noise: float,
     shapes: Iterable[str] = SHAPES,
 ) -> dict:
-    """Name one patch: the shape, of these, that explains most of its zone, and the colour it then has.
+    """Name one patch: the shape, of these, that explains most of its zone, and the colour it then
+    has.
 
     The zone is the core and the rim where it fades into the ground. Outside the frame there is
     ground too, so that no shape is fitted as if the frame had cut it off.

@@ -58,6 +58,8 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_data": {"data", "bench"},
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
+    "learn_word": {"data", "text", "stage", "run"},
+    "merge": {"network", "stage", "run"},
     "sample": {"text", "run", "report", "cascade"},
     "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
     "compare": {"evaluation", "metrics", "report"},
