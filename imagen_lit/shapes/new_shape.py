@@ -1,10 +1,11 @@
 """A shape that the world does not have, under a word that its captions do not use: what fine-tuning
 learns from a few pictures.
 
-The pictures show the crescent alone, in one colour after the other. The prompts ask for it alone,
-and in relations to the shapes of the world, in which no picture shows it. The reader names it if it
-is asked to: `read(image, SHAPES)`. Law: the world's own scenes, prompts and readings know nothing
-of it.
+The pictures show the crescent alone and in a relation by turns, in one colour after the other,
+above or to the left of a shape of the world. The prompts ask for it alone, in these relations with
+other pairs of colours and shapes, and in those that are held out: no picture shows it below another
+shape, or to its right. The reader names it if it is asked to: `read(image, SHAPES)`. Law: the
+world's own scenes, prompts and readings know nothing of it.
 """
 
 from typing import Any
@@ -14,12 +15,13 @@ import numpy as np
 from imagen_lit.basics.errors import InputError
 from imagen_lit.shapes import caption, reader, world
 from imagen_lit.shapes.held_out import PLACES, TRAINING
-from imagen_lit.shapes.scene import COLOURS, NEW_SHAPES, OUTLINES
+from imagen_lit.shapes.scene import COLOURS, CONVERSE, NEW_SHAPES, OUTLINES
 
 NAME = "crescent"
 KINDS = [(colour, NAME) for colour in COLOURS]
 SHAPES = tuple(OUTLINES)  # that the reader tells apart: the world's and this one
-CATEGORIES = ("one", "two")
+SHOWN, HELD_OUT = ("above", "left"), ("below", "right")  # places of the new shape in a relation
+CATEGORIES = {"alone": ("alone",), "shown": SHOWN, "held_out": HELD_OUT}
 ATTEMPTS = 10_000
 
 
@@ -34,29 +36,31 @@ def refuse_known_word(word: object) -> None:
 
 
 def picture(seed: int, number: int, word: str) -> tuple[dict, str]:
-    """A scene with the new shape alone, and its caption with the word in the shape's place."""
+    """A scene with the new shape, and its caption with the word in the shape's place."""
     rng = np.random.default_rng([seed, number])
-    kinds = {"alone": [KINDS[number % len(KINDS)]]}
-    drawn = world.draw_scene(rng, "one", kinds, [])
+    places = CATEGORIES[("alone", "shown")[number % 2]]
+    drawn = draw(rng, places[number // 2 % len(places)], [KINDS[number % len(KINDS)]])
     return drawn, phrase(rng, caption.expectation(rng, drawn), word)
 
 
 def prompts(count: int, seed: int, word: str) -> list[dict[str, Any]]:
-    """`count` distinct `{prompt, category, expectation}`, alone and in a relation by turns. Beside
-    it stands a shape of the world, in a place where training shows it."""
+    """`count` distinct `{prompt, category, expectation}`, the categories by turns. Beside the new
+    shape stands one of the world, in a place where training shows it."""
     rng = np.random.default_rng([seed, count, len(KINDS)])
     chosen: dict[str, dict[str, Any]] = {}
     while len(chosen) < count:
-        category = CATEGORIES[len(chosen) % len(CATEGORIES)]
+        category = list(CATEGORIES)[len(chosen) % len(CATEGORIES)]
+        places = CATEGORIES[category]
         for _ in range(ATTEMPTS):
-            expectation = caption.expectation(rng, _scene(rng, category))
+            drawn = draw(rng, places[rng.integers(len(places))], KINDS)
+            expectation = caption.expectation(rng, drawn)
             prompt = phrase(rng, expectation, word)
             if prompt not in chosen:
                 break
         else:
             raise InputError(
                 f"{count} prompts are too many: of category {category!r} there are only "
-                f"{len(chosen) // 2} distinct ones. Set prompts.count to less."
+                f"{len(chosen) // len(CATEGORIES)} distinct ones. Set prompts.count to less."
             )
         chosen[prompt] = {"prompt": prompt, "category": category, "expectation": expectation}
     return list(chosen.values())
@@ -76,10 +80,13 @@ def matches(image: np.ndarray, expectation: dict) -> dict[str, bool | None]:
     return reader.matches(reader.read(image, SHAPES), expectation)
 
 
-def _scene(rng: np.random.Generator, category: str) -> dict:
-    """The new shape alone, or at either end of a relation."""
-    kinds = dict.fromkeys(PLACES, KINDS)
-    for pair in (("above", "below"), ("left", "right")):
-        place = pair[rng.integers(2)]
-        kinds[place] = TRAINING[place]
-    return world.draw_scene(rng, category, kinds, [])
+def draw(rng: np.random.Generator, place: str, kinds: list[tuple[str, str]]) -> dict:
+    """A scene with one of these kinds alone, or in this place of a relation."""
+    if place == "alone":
+        return world.draw_scene(rng, "one", {place: kinds}, [])
+    other = CONVERSE[place]
+    drawn = {}
+    while drawn.get("relation") not in (place, other):
+        allowed = dict.fromkeys(PLACES, KINDS) | {place: kinds, other: TRAINING[other]}
+        drawn = world.draw_scene(rng, "two", allowed, [])
+    return drawn

@@ -5,8 +5,8 @@ from imagen_lit.shapes import new_shape
 
 
 class NewShape(Shapes):
-    """`count` pictures at `size` pixels of the new shape alone, called `word` in their captions;
-    picture i is a function of (seed, i)."""
+    """`count` pictures at `size` pixels of the new shape, called `word` in their captions; picture
+    i is a function of (seed, i)."""
 
     def __init__(self, count: int, size: int, seed: int, word: str) -> None:
         super().__init__(count, size, seed)
