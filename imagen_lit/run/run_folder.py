@@ -13,7 +13,7 @@ The folder is the run, and its name is the run's name.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_di
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, earlier_settings, evaluation_facts, lock, status
 from imagen_lit.run.checkpoint_digest import checkpoint_digest
+from imagen_lit.run.encoder_difference import encoder_difference
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
@@ -44,7 +45,7 @@ CHANGEABLE += ("stage.denoiser.network.checkpointing", "prompts", "metrics", "fe
 CHANGEABLE += ("text_features", "reference", "feature_folder")
 FIXED = ("trainer.gradient_clip_val",)  # although the rest of the trainer is changeable
 
-TEXT, WORDS = "text.json", "words"  # of a fingerprint
+TEXT = "text.json"
 EMA = "ema."  # before the names of its weights
 CLAIM = (CONFIG, TEXT)
 TRACES = {status.FILE, lock.LOCK}  # of every start
@@ -156,22 +157,15 @@ def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
         )
 
 
-def text_difference(
-    folder: Path, fingerprint: Mapping[str, str], apart_from: Sequence[str] = (WORDS,)
-) -> str:
-    """Which fields of the run's text encoder differ from these; empty if none do. Words that it
-    learnt later (imagen_lit/text/learned_word.py) leave all other captions as they were."""
+def text_difference(folder: Path, fingerprint: Mapping[str, str], apart_from: Any = ()) -> str:
+    """Which fields of the run's text encoder differ from these; empty if none do."""
     file = folder / TEXT
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
     recorded = json_file.read(file, "Restore it from a copy of the run.")
-    there, here = (
-        {k: v for k, v in fields.items() if k not in apart_from}
-        for fields in (recorded, fingerprint)
-    )
-    return settings_diff(there, here)
+    return encoder_difference(recorded, fingerprint, apart_from)
 
 
 def exists(folder: Path) -> bool:

@@ -6,10 +6,8 @@ from pathlib import Path
 from imagen_lit.basics.errors import InputError
 from imagen_lit.network import adapters
 from imagen_lit.run import checkpoint, run_folder
+from imagen_lit.run.encoder_difference import HARMLESS
 from imagen_lit.stage.training import Stage
-
-# Of an encoder's fingerprint: what two encoders may differ in and still mean the same.
-HARMLESS = ("encoder", "compute_dtype", "max_length", "words")
 
 
 def give(stage: Stage, folder: Path | None, encoder: Mapping[str, str]) -> None:

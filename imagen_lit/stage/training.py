@@ -20,7 +20,7 @@ from imagen_lit.basics.errors import RunError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.loss import Weighting, denoising_loss
 from imagen_lit.diffusion.schedule import diffuse
-from imagen_lit.stage import ema, fsdp, gradient_clipping, loop_state
+from imagen_lit.stage import ema, frozen_weights, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.learning_rate import LearningRate
@@ -243,13 +243,8 @@ class Stage(LightningModule):
         return super().load_state_dict(weights, *args, **kwargs)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock and the counts of skipped updates to the weights, without those that are
-        frozen: they are in a file of their own (imagen_lit/run/checkpoint.py)."""
-        names = self.denoiser.frozen_names
-        frozen = [f"{part}.{name}" for part in ("denoiser", "ema") for name in names]
-        for name in frozen:
-            checkpoint["state_dict"].pop(name, None)
-        checkpoint |= {"frozen": frozen} if frozen else {}
+        """Add the clock and the counts of skipped updates to the weights."""
+        frozen_weights.leave_out(checkpoint, self.denoiser)
         checkpoint["images_seen"] = self.images_seen
         checkpoint |= self.skips.state_dict()
 
