@@ -32,9 +32,8 @@ class LowRank(nn.Module):
     def __init__(self, weight: Tensor, rank: int, scale: float) -> None:
         super().__init__()
         inputs, self.scale = weight[0].numel(), scale
-        like = {"device": weight.device, "dtype": weight.dtype}
-        self.down = nn.Parameter(torch.randn(rank, inputs, **like) * inputs**-0.5)
-        self.up = nn.Parameter(torch.zeros(len(weight), rank, **like))
+        self.down = nn.Parameter(weight.new_empty(rank, inputs).normal_(std=inputs**-0.5))
+        self.up = nn.Parameter(weight.new_zeros(len(weight), rank))
 
     def forward(self, weight: Tensor, strength: float = 1.0) -> Tensor:
         """The adapted weight, in the weight's shape; the change multiplied by `strength`."""
@@ -101,7 +100,7 @@ def is_adapter(name: str) -> bool:
     return ADAPTER in name
 
 
-def _layers(network: nn.Module, layers: str) -> Iterator[tuple[str, nn.Module]]:
+def _layers(network: nn.Module, layers: str) -> Iterator[tuple[str, Any]]:
     """The chosen layers by name. A subclass, such as the last convolution in float32, is none: its
     weight is few numbers, and its precision is its own affair."""
     modules = dict(network.named_modules())

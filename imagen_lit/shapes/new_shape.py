@@ -1,11 +1,11 @@
 """A shape that the world does not have, under a word that its captions do not use: what fine-tuning
 learns from a few pictures.
 
-The pictures show the crescent alone and in a relation by turns, in one colour after the other,
-above or to the left of a shape of the world. The prompts ask for it alone, in these relations with
-other pairs of colours and shapes, and in those that are held out: no picture shows it below another
-shape, or to its right. The reader names it if it is asked to: `read(image, SHAPES)`. Law: the
-world's own scenes, prompts and readings know nothing of it.
+The pictures show the crescent alone and in a relation to a shape of the world by turns, in one
+colour after the other and in one place after the other. The prompts ask for it alone, and in
+relations in which its colour never was in that place (what the world itself calls held out,
+imagen_lit/shapes/held_out.py). The reader names it if it is asked to: `read(image, SHAPES)`. Law:
+the world's own scenes, prompts and readings know nothing of it.
 """
 
 from typing import Any
@@ -20,8 +20,11 @@ from imagen_lit.shapes.scene import COLOURS, CONVERSE, NEW_SHAPES, OUTLINES
 NAME = "crescent"
 KINDS = [(colour, NAME) for colour in COLOURS]
 SHAPES = tuple(OUTLINES)  # that the reader tells apart: the world's and this one
-SHOWN, HELD_OUT = ("above", "left"), ("below", "right")  # places of the new shape in a relation
-CATEGORIES = {"alone": ("alone",), "shown": SHOWN, "held_out": HELD_OUT}
+CATEGORIES = ("alone", "held_out")
+RELATIONS = [place for place in PLACES if place in CONVERSE]  # places in a relation
+# The colour and the place of each picture in turn, and where a colour is held out.
+TURNS = [(kind, RELATIONS[i // 2 % 4] if i % 2 else "alone") for i, kind in enumerate(KINDS)]
+HELD_OUT = {p: [kind for kind in KINDS if (kind, p) not in TURNS] for p in RELATIONS}
 ATTEMPTS = 10_000
 
 
@@ -38,8 +41,8 @@ def refuse_known_word(word: object) -> None:
 def picture(seed: int, number: int, word: str) -> tuple[dict, str]:
     """A scene with the new shape, and its caption with the word in the shape's place."""
     rng = np.random.default_rng([seed, number])
-    places = CATEGORIES[("alone", "shown")[number % 2]]
-    drawn = draw(rng, places[number // 2 % len(places)], [KINDS[number % len(KINDS)]])
+    kind, place = TURNS[number % len(TURNS)]
+    drawn = draw(rng, place, [kind])
     return drawn, phrase(rng, caption.expectation(rng, drawn), word)
 
 
@@ -49,10 +52,10 @@ def prompts(count: int, seed: int, word: str) -> list[dict[str, Any]]:
     rng = np.random.default_rng([seed, count, len(KINDS)])
     chosen: dict[str, dict[str, Any]] = {}
     while len(chosen) < count:
-        category = list(CATEGORIES)[len(chosen) % len(CATEGORIES)]
-        places = CATEGORIES[category]
+        category = CATEGORIES[len(chosen) % len(CATEGORIES)]
         for _ in range(ATTEMPTS):
-            drawn = draw(rng, places[rng.integers(len(places))], KINDS)
+            place = "alone" if category == "alone" else RELATIONS[rng.integers(len(RELATIONS))]
+            drawn = draw(rng, place, KINDS if category == "alone" else HELD_OUT[place])
             expectation = caption.expectation(rng, drawn)
             prompt = phrase(rng, expectation, word)
             if prompt not in chosen:
@@ -85,8 +88,8 @@ def draw(rng: np.random.Generator, place: str, kinds: list[tuple[str, str]]) -> 
     if place == "alone":
         return world.draw_scene(rng, "one", {place: kinds}, [])
     other = CONVERSE[place]
-    drawn = {}
-    while drawn.get("relation") not in (place, other):
+    drawn: dict[str, Any] = {"relation": None}
+    while drawn["relation"] not in (place, other):
         allowed = dict.fromkeys(PLACES, KINDS) | {place: kinds, other: TRAINING[other]}
         drawn = world.draw_scene(rng, "two", allowed, [])
     return drawn

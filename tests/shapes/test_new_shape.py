@@ -21,8 +21,8 @@ def test_its_pictures_are_read_exactly_and_by_the_old_reader_not_at_all(size: in
 def test_its_relations_are_read_as_they_are_drawn() -> None:
     right = []
     for number in range(24):
-        places = (*new_shape.SHOWN, *new_shape.HELD_OUT)
-        drawn = new_shape.draw(np.random.default_rng(number), places[number % 4], new_shape.KINDS)
+        place = new_shape.RELATIONS[number % 4]
+        drawn = new_shape.draw(np.random.default_rng(number), place, new_shape.KINDS)
         right.append(new_shape.matches(scene.render(drawn, 64), drawn)["exact"])
     assert np.mean(right) >= 0.95
 
@@ -33,29 +33,32 @@ def test_the_world_knows_nothing_of_it() -> None:
     assert not any(new_shape.NAME in text or "zorp" in text for text in texts)
 
 
-def places(description: dict[str, Any]) -> list[str]:
-    """Where the new shape is."""
-    return [place for _, shape, place in held_out.triples(description) if shape == new_shape.NAME]
+def places(description: dict[str, Any]) -> list[tuple[str, str]]:
+    """The colour and the place of the new shape."""
+    triples = held_out.triples(description)
+    return [(colour, place) for colour, shape, place in triples if shape == new_shape.NAME]
 
 
-def test_eight_pictures_show_it_in_eight_colours_and_never_where_it_is_held_out() -> None:
+def test_eight_pictures_show_it_in_each_colour_and_in_each_place() -> None:
     scenes = [new_shape.picture(0, number, "zorp") for number in range(8)]
-    news = [o for drawn, _ in scenes for o in drawn["objects"] if o["shape"] == new_shape.NAME]
-    assert {each["colour"] for each in news} == set(scene.COLOURS) and len(news) == 8
     assert all("zorp" in caption for _, caption in scenes)
-    shown = [place for drawn, _ in scenes for place in places(drawn)]
-    assert shown.count("alone") == 4 and set(shown) == {"alone", *new_shape.SHOWN}
+    shown = [each for drawn, _ in scenes for each in places(drawn)]
+    assert {colour for colour, _ in shown} == set(scene.COLOURS) and len(shown) == 8
+    where = [place for _, place in shown]
+    assert sorted(where) == sorted(["alone"] * 4 + new_shape.RELATIONS)
 
 
 def test_prompts_ask_for_it_alone_and_in_relations_that_no_picture_shows() -> None:
     asked = new_shape.prompts(64, 0, "zorp")
+    shown = [at for number in range(8) for at in places(new_shape.picture(0, number, "zorp")[0])]
     assert len({each["prompt"] for each in asked}) == 64
-    assert [each["category"] for each in asked] == [*new_shape.CATEGORIES] * 21 + ["alone"]
+    assert [each["category"] for each in asked] == ["alone", "held_out"] * 32
     for each in asked:
         shapes = [o["shape"] for o in each["expectation"]["objects"]]
         assert shapes.count(new_shape.NAME) == 1 and "zorp" in each["prompt"]
         assert not held_out.is_held_out(each["expectation"]), "the other shape stands as trained"
-        assert {*places(each["expectation"])} <= {*new_shape.CATEGORIES[each["category"]]}
+        (at,) = places(each["expectation"])
+        assert at not in shown if each["category"] == "held_out" else at[1] == "alone"
 
 
 def test_another_word_gives_the_same_prompts_with_that_word() -> None:

@@ -12,8 +12,8 @@ from imagen_lit.shapes import new_shape
 
 
 class NewShapePrompts:
-    """`count` prompts that call the new shape `word`: alone, in relations that its pictures show,
-    and in those that they do not, by turns. The same ones for the same seed, whatever the word."""
+    """`count` prompts that call the new shape `word`: alone, and in relations that none of its
+    pictures shows, by turns. The same ones for the same seed, whatever the word."""
 
     def __init__(self, count: int, word: str, seed: int = 0, seeds_per_prompt: int = 1) -> None:
         arguments.whole_number("prompts.count", count, 1)
