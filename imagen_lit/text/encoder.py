@@ -79,7 +79,8 @@ class HuggingFace:
         self._check_settings(model.config)
         for word in self.words:
             learned_word.refuse_other_encoder(word, self._own_fingerprint())
-        vectors = {self.tokenizer.convert_tokens_to_ids(w.text): w.vector for w in self.words}
+        ids: Any = self.tokenizer.convert_tokens_to_ids([word.text for word in self.words])
+        vectors = {number: w.vector for number, w in zip(ids, self.words, strict=True)}
         if vectors:
             model.set_input_embeddings(WordEmbedding(model.get_input_embeddings(), vectors))
         return model.eval().requires_grad_(False).to(self.device)

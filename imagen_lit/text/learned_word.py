@@ -60,8 +60,8 @@ class WordEmbedding(nn.Module):
         return out
 
 
-def add(tokenizer: PreTrainedTokenizerBase, word: str, encoder: str) -> int:
-    """Make the word a token of its own; its id. One that means something already is refused."""
+def add(tokenizer: PreTrainedTokenizerBase, word: str, encoder: str) -> None:
+    """Make the word a token of its own. One that means something already is refused."""
     if not isinstance(word, str) or word != word.strip() or len(word.split()) != 1:
         raise InputError(
             f"word={word!r} is not one word, and each learnt vector is one token. Set word=zorp, "
@@ -75,7 +75,6 @@ def add(tokenizer: PreTrainedTokenizerBase, word: str, encoder: str) -> int:
         )
     # With the blank before it, as the encoder's own words have theirs; not as a part of others.
     tokenizer.add_tokens([AddedToken(word, single_word=True, lstrip=True)])
-    return int(tokenizer.convert_tokens_to_ids(word))  # type: ignore[arg-type]
 
 
 def write(file: Path, word: LearnedWord) -> None:
