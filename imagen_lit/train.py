@@ -44,8 +44,8 @@ def train(cfg: DictConfig, note: Callable[[str], None] = _print) -> Path:
         resume.check(point, stage)
         if not point.images:
             _give_null_text(stage, data, cfg)
-        if not point.images and start is not None:
-            start_weights.give(stage, start)
+        if not point.images:
+            start_weights.give(stage, start, data.encoder)
         lock.check(folder)
         is_done = point.images >= stage.images and not point.validation_pending
         claim(data.encoder, not is_done)  # only now: a start that is refused claims nothing
@@ -57,6 +57,8 @@ def train(cfg: DictConfig, note: Callable[[str], None] = _print) -> Path:
         if point.images:
             _print(f"{cfg.name}: resumes after {point.images:,} of {stage.images:,} images")
         resume.rewind(folder, point)
+        if not point.images:
+            start_weights.keep_frozen(stage, folder)
         trainer.fit(stage, datamodule=data, ckpt_path=point.checkpoint, weights_only=True)
         if stage.images_seen < stage.images:
             raise KeyboardInterrupt

@@ -175,7 +175,8 @@ def refuse_unknown_additions(
     deep = {word: name for word, name in additions.items() if not name.isidentifier()}
     if not deep:
         return
-    others = [word for word in overrides if word not in deep]
+    # Settings of what is added deep down do not compose without it, and name no key at the top.
+    others = [word for word in overrides if "." not in word.partition("=")[0] and word not in deep]
     top_level = {*groups, *map(str, config.compose(config_name, others))}
     for name in deep.values():
         first = re.split("[./@]", name)[0]

@@ -21,7 +21,7 @@ from imagen_lit.data import loader_worker, sidecar, transform
 from imagen_lit.data.batch_sampler import BatchSlices, count_accumulation_steps, images_per_rank
 from imagen_lit.data.decoded_cache import DecodedCache
 from imagen_lit.data.filter import Filter
-from imagen_lit.data.mixture import Mixture
+from imagen_lit.data.mixture import BLOCK, Mixture
 from imagen_lit.data.reader import Place, Reader, Tally, collate, pad_text
 from imagen_lit.data.selection import Selection, select
 from imagen_lit.data.shard_files.collection import Collection
@@ -42,7 +42,8 @@ class Data(LightningDataModule):
     update, over all ranks; `micro_batch_size` those of one rank's forward pass: the update is the
     same. `mixed_with` adds folders, each {shards, weight} and, optionally, its own text and filter.
     `validation` is a fraction or a number of samples of the first folder that are held back, also
-    where the same folder is mixed in again. Images are cached only if they are not cropped.
+    where the same folder is mixed in again. Every `mixture_block` images have exactly the folders'
+    shares: a thousand, or those of a batch. Images are cached only if they are not cropped.
     `horizontal_flip` is off because captions speak of left and right.
     """
 
@@ -64,6 +65,7 @@ class Data(LightningDataModule):
         filter: Filter | None = None,
         weight: float = 1.0,
         mixed_with: Sequence[Mapping[str, Any]] = (),
+        mixture_block: int = BLOCK,
         kernel: str = "bicubic",
     ) -> None:
         super().__init__()
@@ -83,6 +85,7 @@ class Data(LightningDataModule):
         self.specs = [
             ShardSetSpec(shards, text, arguments.positive_number("weight", weight), filter)
         ]
+        self.mixture_block = arguments.whole_number("data.mixture_block", mixture_block, 1)
         self.specs += [parse_shard_set(entry, text) for entry in mixed_with]
         self.workers, self.seed, self.validation = workers, seed, validation
         self.window, self.decoded_cache_mib = window, decoded_cache_mib
@@ -153,7 +156,7 @@ class Data(LightningDataModule):
         self.setup()
         rank, world = self._rank()
         orders = [Order(each.counts, self.seed, self.window) for each in self._shard_sets]
-        order = Mixture(orders, [spec.weight for spec in self.specs], self.seed)
+        order = Mixture(orders, [spec.weight for spec in self.specs], self.seed, self.mixture_block)
         reader = self._reader(self._shard_sets, self.horizontal_flip, self.seed, self.tally)
         start, steps = self._images_seen, self.accumulation_steps(world)
         batches = BatchSlices(order, self.batch_size, rank, world, start, steps)

@@ -2,7 +2,8 @@
 
 A checkpoint is written atomically, so a kill or a full disk costs at most the newest one. Every
 part of the file has a checksum; the newest *good* checkpoint is found by verifying them. The last
-few are kept, and one for every so many images.
+few are kept, and one for every so many images. Weights that a run never changes, of a network with
+adapters, are written once, into `checkpoints/frozen.ckpt`; `read` joins them.
 """
 
 import errno
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from imagen_lit.basics.atomic import atomic_write
 from imagen_lit.basics.errors import InputError
 
-FOLDER = "checkpoints"
+FOLDER, FROZEN = "checkpoints", "frozen.ckpt"
 # The file could not be opened just now, which says nothing about its content.
 TRANSIENT = (errno.EACCES, errno.EPERM, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 GO_ON = "Move it out of its folder to go on from the checkpoint before it, if there is one."
@@ -102,7 +104,7 @@ def damage(file: Path) -> str | None:
             return f"{part} is not what was written"
         if not isinstance(read(file), dict):
             return "it holds no mapping"
-    except MemoryError:
+    except (MemoryError, InputError):
         raise
     except Exception as error:  # one wrong bit in a zip's directory raises any of a dozen classes
         if isinstance(error, OSError) and error.errno in TRANSIENT:
@@ -113,7 +115,32 @@ def damage(file: Path) -> str | None:
 
 def read(file: Path) -> dict[str, Any]:
     """Load tensors and numbers only, nothing executable."""
-    return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    if isinstance(content, dict) and "frozen" in content:
+        there = _read_frozen(file.with_name(FROZEN))
+        content["state_dict"] |= {name: there[name.partition(".")[2]] for name in content["frozen"]}
+    return content
+
+
+@rank_zero_only
+def write_frozen(run: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write what all checkpoints of a run leave out, by its names in the denoiser."""
+    write({"state_dict": dict(weights)}, path(run, 0).with_name(FROZEN))
+
+
+def _read_frozen(file: Path) -> Mapping[str, torch.Tensor]:
+    if not file.is_file():
+        raise InputError(
+            f"{file} is missing, which holds the weights that the checkpoints beside it leave out. "
+            "Restore it from a copy of the run."
+        )
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    except (RuntimeError, UnpicklingError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{file} is damaged, which holds the weights that the checkpoints beside it leave out. "
+            "Restore it from a copy of the run."
+        ) from error
 
 
 def weights(file: Path, network: torch.nn.Module, prefix: str = "") -> dict[str, torch.Tensor]:

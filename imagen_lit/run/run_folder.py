@@ -29,6 +29,7 @@ from imagen_lit.basics.settings_diff import differing_keys, flatten, settings_di
 from imagen_lit.cli import config
 from imagen_lit.run import checkpoint, earlier_settings, evaluation_facts, lock, status
 from imagen_lit.run.checkpoint_digest import checkpoint_digest
+from imagen_lit.run.encoder_difference import encoder_difference
 from imagen_lit.run.run_facts import CONFIG
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.training import Stage
@@ -156,7 +157,7 @@ def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
         )
 
 
-def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
+def text_difference(folder: Path, fingerprint: Mapping[str, str], apart_from: Any = ()) -> str:
     """Which fields of the run's text encoder differ from these; empty if none do."""
     file = folder / TEXT
     if not file.is_file():
@@ -164,7 +165,7 @@ def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
     recorded = json_file.read(file, "Restore it from a copy of the run.")
-    return settings_diff(recorded, fingerprint)
+    return encoder_difference(recorded, fingerprint, apart_from)
 
 
 def exists(folder: Path) -> bool:

@@ -1,19 +1,50 @@
 """The weights of another run, with which a new one starts: `start_from=runs/other`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.network import adapters
 from imagen_lit.run import checkpoint, run_folder
+from imagen_lit.run.encoder_difference import HARMLESS
 from imagen_lit.stage.training import Stage
 
 
-def give(stage: Stage, folder: Path) -> None:
-    """Give a new stage the EMA of that run; its clock stays at zero."""
-    there = run_folder.load_ema(folder).state_dict()
-    if differing := checkpoint.differing_weights(stage.denoiser, there):
+def give(stage: Stage, folder: Path | None, encoder: Mapping[str, str]) -> None:
+    """Give a new stage the EMA of that run, with whatever adapters it has merged; the stage's own
+    adapters still change nothing, and its clock stays at zero. `encoder` is the fingerprint of the
+    one that it will read."""
+    if folder is None:
+        if stage.denoiser.frozen_names:
+            raise InputError(
+                "stage.denoiser.adapters change a trained network, and none is named. "
+                "Set start_from=runs/base, for example."
+            )
+        return
+    there = adapters.merged(run_folder.load_ema(folder))
+    refuse_other_encoder("start_from", folder, encoder)
+    start = adapters.with_base(stage.denoiser, there)
+    if differing := checkpoint.differing_weights(stage.denoiser, start):
         raise InputError(
             f"start_from={folder} has another network: {len(differing)} weights differ, among "
             f"them {', '.join(differing[:3])}. Choose the same network=...; its config.yaml has it."
         )
     for denoiser in (stage.denoiser, stage.ema):
-        denoiser.load_state_dict(there)
+        denoiser.load_state_dict(start)
+
+
+def keep_frozen(stage: Stage, folder: Path) -> None:
+    """Write the weights that the run will not change into its folder, once for all checkpoints."""
+    if names := stage.denoiser.frozen_names:
+        weights = stage.denoiser.state_dict()
+        checkpoint.write_frozen(folder, {name: weights[name] for name in names})
+
+
+def refuse_other_encoder(key: str, folder: Path, encoder: Mapping[str, str]) -> None:
+    """Raise if that run, which this setting names, reads another encoder's vectors."""
+    if difference := run_folder.text_difference(folder, encoder, HARMLESS):
+        raise InputError(
+            f"{key}={folder} was trained with another text encoder ({difference}), so its network "
+            "would misread every caption. Set text=... as it was trained, and embed the captions "
+            "with it; or name another run."
+        )

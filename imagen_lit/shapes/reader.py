@@ -15,13 +15,14 @@ what fits no shape gets no name, but counts as an object, so the count is wrong.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.shapes.scene import FONT, RELATIONS, word_share
+from imagen_lit.shapes.scene import FONT, RELATIONS, SHAPES, word_share
 from imagen_lit.shapes.shape_fit import NAMES, PALETTE, identify
 
 MAX_EDGE = 64  # larger images are averaged down to this edge: nothing in the world is finer
@@ -32,8 +33,9 @@ MIN_CELLS = 1.5  # anything smaller is not an object, but may be stray
 MAX_INK_MISFIT = 0.15  # share of the ink's energy that the best word may leave unexplained
 
 
-def read(image: np.ndarray) -> dict:
-    """Read an image: uint8, or float in [-1, 1]; [H, W, 3] or [3, H, W]; square, at least 16."""
+def read(image: np.ndarray, shapes: Iterable[str] = SHAPES) -> dict:
+    """Read an image: uint8, or float in [-1, 1]; [H, W, 3] or [3, H, W]; square, at least 16. Its
+    objects are of these `shapes`, the world's or more (imagen_lit/shapes/new_shape.py)."""
     small = shrink(image, MAX_EDGE)
     size = len(small)
     ground = fit_ground(small)
@@ -55,7 +57,7 @@ def read(image: np.ndarray) -> dict:
     for number in np.unique(patches[patches > 0]):
         core, zone = patches == number, zones == number
         if core.sum() >= MIN_CELLS * (size / 16) ** 2:
-            reading["objects"].append(identify(signal, ground, core, zone, noise))
+            reading["objects"].append(identify(signal, ground, core, zone, noise, shapes))
             is_explained |= zone
     reading["objects"].sort(key=lambda o: o["centre"])
     reading["stray"] = count_stray(signal, is_explained)

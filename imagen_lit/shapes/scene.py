@@ -40,6 +40,10 @@ SHAPES = {
     "diamond": (1.1, 1.1),
     "cross": (1.04, 1.04),
 }
+# Shapes that no scene of the world has: what fine-tuning learns (imagen_lit/shapes/new_shape.py).
+NEW_SHAPES = {"crescent": (1.0, 1.0)}
+OUTLINES = SHAPES | NEW_SHAPES
+BITE, BITE_CENTRE = 0.75, 0.55  # the disc that a crescent's disc lacks, to its right
 ARM = 0.36  # half the width of the cross's arms
 
 RELATIONS = {"above": (0, -1), "below": (0, 1), "left": (-1, 0), "right": (1, 0)}
@@ -76,9 +80,12 @@ FONT = {
 
 def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Depth within the shape's edge, negative outside, for a shape of nominal radius one."""
-    width, height = SHAPES[shape]
+    width, height = OUTLINES[shape]
     if shape == "circle":
         return width - np.sqrt(x * x + y * y)
+    if shape == "crescent":
+        bite = np.sqrt((x - BITE_CENTRE) ** 2 + y * y) - BITE
+        return np.minimum(width - np.sqrt(x * x + y * y), bite)
     if shape == "square":
         return width - np.maximum(np.abs(x), np.abs(y))
     if shape == "diamond":
@@ -98,7 +105,7 @@ def coverage(
     The share is integrated on a grid of at least `fineness` samples per edge.
     """
     radius = extent / 2
-    half = [side * radius for side in SHAPES[shape]]
+    half = [side * radius for side in OUTLINES[shape]]
     low = [max(0, math.floor((c - h) * size - 0.5)) for c, h in zip(centre, half, strict=True)]
     high = [min(size, math.ceil((c + h) * size + 0.5)) for c, h in zip(centre, half, strict=True)]
     parts = max(1, math.ceil(fineness / size))
@@ -174,7 +181,7 @@ def draw_extent(rng: np.random.Generator, size: str, is_alone: bool) -> float:
 def place_one(rng: np.random.Generator, kind: tuple[str, str], size: str) -> list[dict]:
     """One object anywhere within the frame."""
     extent = draw_extent(rng, size, is_alone=True)
-    half = np.array(SHAPES[kind[1]]) * extent / 2
+    half = np.array(OUTLINES[kind[1]]) * extent / 2
     return [make_object(kind, size, extent, rng.uniform(half + MARGIN, 16 - half - MARGIN))]
 
 
@@ -183,7 +190,7 @@ def place_two(
 ) -> list[dict]:
     """Two objects, the first in this relation to the second, with a slight offset sideways."""
     extents = [draw_extent(rng, size, is_alone=False) for size in sizes]
-    half = np.array([SHAPES[kind[1]] for kind in kinds]) * np.array(extents)[:, None] / 2
+    half = np.array([OUTLINES[kind[1]] for kind in kinds]) * np.array(extents)[:, None] / 2
     direction = np.array(RELATIONS[relation])
     axis = int(np.flatnonzero(direction)[0])
     space = 16 - 2 * MARGIN - 2 * half[:, axis].sum()
@@ -201,7 +208,7 @@ def place_many(
 ) -> list[dict]:
     """Several objects of one kind and size, scattered without touching."""
     extent = draw_extent(rng, size, is_alone=False)
-    half = np.array(SHAPES[kind[1]]) * extent / 2
+    half = np.array(OUTLINES[kind[1]]) * extent / 2
     i, j = np.triu_indices(count, 1)
     while True:
         layouts: np.ndarray = rng.uniform(half + MARGIN, 16 - half - MARGIN, (64, count, 2))

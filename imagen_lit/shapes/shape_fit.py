@@ -5,9 +5,11 @@ tinted until it explains as much of the patch as it can. The shape with the smal
 the patch, unless even that residual is too large.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from imagen_lit.shapes.scene import COLOURS, INK, SHAPES, SIZE_BORDER, coverage
+from imagen_lit.shapes.scene import COLOURS, INK, OUTLINES, SHAPES, SIZE_BORDER, coverage
 
 MAX_MISFIT = 0.10  # share of a patch's energy that its best shape may leave unexplained
 MAX_COLOUR_DISTANCE = 0.22  # from the palette, in RGB of range one
@@ -17,9 +19,15 @@ PALETTE = np.array([*COLOURS.values(), INK], dtype=np.float32) / 255
 
 
 def identify(
-    signal: np.ndarray, ground: np.ndarray, core: np.ndarray, zone: np.ndarray, noise: float
+    signal: np.ndarray,
+    ground: np.ndarray,
+    core: np.ndarray,
+    zone: np.ndarray,
+    noise: float,
+    shapes: Iterable[str] = SHAPES,
 ) -> dict:
-    """Name one patch: the shape that explains most of its zone, and the colour it then has.
+    """Name one patch: the shape, of these, that explains most of its zone, and the colour it then
+    has.
 
     The zone is the core and the rim where it fades into the ground. Outside the frame there is
     ground too, so that no shape is fitted as if the frame had cut it off.
@@ -29,7 +37,7 @@ def identify(
     top, left = rows.min() - 1, columns.min() - 1
     target, window_core = (cut(part, top, left, edge) for part in (signal * zone[:, :, None], core))
     domain = cut(zone, top, left, edge) | ~cut(np.ones_like(zone), top, left, edge)
-    fits = [fit_shape(shape, target, domain, window_core) for shape in SHAPES]
+    fits = [fit_shape(shape, target, domain, window_core) for shape in shapes]
     shape: str | None
     residual, shape, pose, tint = min(fits, key=lambda fit: fit[0])
     misfit = (residual - 3 * noise * zone.sum()) / float((target**2).sum())
@@ -81,7 +89,7 @@ def fit_shape(
     rows, columns = np.nonzero(core)
     low = np.array([columns.min(), rows.min()])
     high = np.array([columns.max(), rows.max()]) + 1
-    pose = np.array([*(low + high) / 2, ((high - low) / SHAPES[shape]).mean()]) / edge
+    pose = np.array([*(low + high) / 2, ((high - low) / OUTLINES[shape]).mean()]) / edge
     residual, canvas, tint = explain(pose)
     step, damping = 0.25 / edge, 1.0
     for _ in range(6):

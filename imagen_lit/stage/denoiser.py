@@ -23,13 +23,26 @@ Denoise = Callable[[Tensor, Tensor], Tensor]
 
 class Denoiser(nn.Module):
     """(z, t, condition) -> clean estimate. Its `null_text` is its condition's
-    (imagen_lit/stage/training.py)."""
+    (imagen_lit/stage/training.py). `adapters` freeze the network and add what is trained instead
+    (imagen_lit/network/adapters.py)."""
 
-    def __init__(self, network: nn.Module, schedule: Schedule, prediction: Prediction) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        schedule: Schedule,
+        prediction: Prediction,
+        adapters: Callable[[nn.Module], nn.Module] | None = None,
+    ) -> None:
         super().__init__()
+        network = network if adapters is None else adapters(network)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule, self.prediction = schedule, prediction
         self.null_text: nn.Module = MaskedZeros()
+
+    @property
+    def frozen_names(self) -> list[str]:
+        """The weights that training does not change; none without adapters."""
+        return [name for name, each in self.named_parameters() if not each.requires_grad]
 
     def read(self, condition: Condition) -> Any:
         """What the network makes of the text alone, for `predict`; only the network knows it."""

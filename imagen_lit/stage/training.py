@@ -20,7 +20,7 @@ from imagen_lit.basics.errors import RunError
 from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.loss import Weighting, denoising_loss
 from imagen_lit.diffusion.schedule import diffuse
-from imagen_lit.stage import ema, fsdp, gradient_clipping, loop_state
+from imagen_lit.stage import ema, frozen_weights, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.learning_rate import LearningRate
@@ -133,8 +133,9 @@ class Stage(LightningModule):
                 fsdp.shard_alone(denoiser.null_text, self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Optimizer:
-        """Only the denoiser is trained; the EMA is frozen."""
-        return build_optimizer(self.optimizer, self.denoiser.parameters())
+        """Only the denoiser is trained, and of one with adapters only these; the EMA is frozen."""
+        trained = (each for each in self.denoiser.parameters() if each.requires_grad)
+        return build_optimizer(self.optimizer, trained)
 
     def on_train_batch_start(self, batch: Batch, index: int) -> int | None:
         """Set the learning rate of the update that the batch belongs to; -1 ends training."""
@@ -243,6 +244,7 @@ class Stage(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the clock and the counts of skipped updates to the weights."""
+        frozen_weights.leave_out(checkpoint, self.denoiser)
         checkpoint["images_seen"] = self.images_seen
         checkpoint |= self.skips.state_dict()
 

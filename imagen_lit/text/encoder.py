@@ -6,7 +6,7 @@ CLIP differ only in the class that loads them and in the layer that is used, and
 both. The demo's tiny encoder is loaded the same way.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,15 @@ from transformers.utils import logging
 from imagen_lit.basics import encoder_command, encoder_precision, fingerprint
 from imagen_lit.basics.device import choose
 from imagen_lit.basics.errors import InputError
+from imagen_lit.text import learned_word
+from imagen_lit.text.learned_word import WordEmbedding
 
 
 class HuggingFace:
     """`load` is a class's `from_pretrained`; `layer` indexes the hidden states, -1 being the
     encoder's own output. `dtype` is the compute precision: float32 or bfloat16; T5 overflows in
-    float16, which is refused."""
+    float16, which is refused. `words` are files of words that were learnt for it
+    (imagen_lit/text/learned_word.py): each is one more token."""
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class HuggingFace:
         device: str = "auto",
         dtype: str = "float32",
         make_command: str | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         encoder_precision.require(name, dtype)
         if max_length < 1:
@@ -49,6 +53,7 @@ class HuggingFace:
         self.width, self.max_length, self.layer = width, max_length, layer
         self.device = choose(device)
         self.dtype = dtype
+        self.words = [learned_word.read(Path(file)) for file in words]
         self.make_command = encoder_command.elsewhere(make_command, name, path)
 
     @cached_property
@@ -72,6 +77,12 @@ class HuggingFace:
                 "text.load."
             )
         self._check_settings(model.config)
+        for word in self.words:
+            learned_word.refuse_other_encoder(word, self._own_fingerprint())
+        ids: Any = self.tokenizer.convert_tokens_to_ids([word.text for word in self.words])
+        vectors = {number: w.vector for number, w in zip(ids, self.words, strict=True)}
+        if vectors:
+            model.set_input_embeddings(WordEmbedding(model.get_input_embeddings(), vectors))
         return model.eval().requires_grad_(False).to(self.device)
 
     def _check_settings(self, config: Any) -> None:
@@ -98,7 +109,10 @@ class HuggingFace:
         """Its own, loaded once."""
         self._require_files(weights=False)
         with self._loading("tokenizer"):
-            return AutoTokenizer.from_pretrained(self.path)
+            tokenizer = AutoTokenizer.from_pretrained(self.path)
+        for word in self.words:
+            learned_word.add(tokenizer, word.text, self.name)
+        return tokenizer
 
     @property
     def unknown_token(self) -> str | None:
@@ -138,6 +152,11 @@ class HuggingFace:
 
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """Token vectors [B, L, D] and mask [B, L]."""
+        with torch.no_grad():
+            return self.encode_with_gradient(captions)
+
+    def encode_with_gradient(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """The same, for those who learn what the encoder reads."""
         batch = self.tokenizer(
             captions,
             padding=True,
@@ -146,19 +165,18 @@ class HuggingFace:
             return_tensors="pt",
         ).to(self.device)
         model, mask = self.model, batch["attention_mask"].bool()
-        with torch.no_grad():
-            out = model(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                output_hidden_states=self.layer != -1,
+        out = model(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            output_hidden_states=self.layer != -1,
+        )
+        tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
+        tokens = tokens.float().masked_fill(~mask.unsqueeze(-1), 0)
+        if not tokens.isfinite().all():
+            raise InputError(
+                f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
+                "Set text.dtype=float32 or text.dtype=bfloat16."
             )
-            tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
-            tokens = tokens.float().masked_fill(~mask.unsqueeze(-1), 0)
-            if not tokens.isfinite().all():
-                raise InputError(
-                    f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
-                    "Set text.dtype=float32 or text.dtype=bfloat16."
-                )
         return tokens, mask
 
     def settings(self) -> dict[str, str]:
@@ -174,6 +192,11 @@ class HuggingFace:
 
     def fingerprint(self) -> dict[str, str]:
         """What must be equal for two embeddings to be comparable; stored in every cache file."""
+        words = {"words": learned_word.digest(self.words)} if self.words else {}
+        return self._own_fingerprint() | words
+
+    def _own_fingerprint(self) -> dict[str, str]:
+        """Without the words that it was given."""
         self._require_files()
         return self.settings() | fingerprint.digests(Path(self.path))
 

@@ -6,11 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_world import sample
 
+from imagen_lit.basics.errors import InputError
 from imagen_lit.data import sidecar
 from imagen_lit.data.loader import Data
 from imagen_lit.data.mixture import BLOCK, Mixture, quotas
@@ -40,6 +42,19 @@ def test_each_stream_is_visited_from_its_beginning_without_a_gap() -> None:
     for stream, part in enumerate(parts):
         assert places[stream] == [part[n] for n in range(len(places[stream]))]
     assert [len(each) for each in places] == pytest.approx([1061, 637, 425], abs=20)
+
+
+@pytest.mark.parametrize(("prior", "counts"), [(1, [4, 4]), (3, [2, 6]), (1 / 3, [6, 2])])
+def test_every_batch_of_a_block_has_exactly_its_shares(prior: float, counts: list[int]) -> None:
+    mixed = Mixture(orders(8, 50), [1, prior], seed=4, block=8)
+    streams = np.array([mixed[n][0] for n in range(80)]).reshape(10, 8)
+    assert all(np.bincount(batch).tolist() == counts for batch in streams)
+    assert len({tuple(batch) for batch in streams.tolist()}) > 1, "in an order of its own"
+
+
+def test_shares_that_do_not_divide_a_batch_are_refused() -> None:
+    with pytest.raises(InputError, match=r"do not divide data\.mixture_block=8.*data\.batch_size"):
+        Mixture(orders(8, 50), [1, 0.5], seed=0, block=8)
 
 
 def test_one_stream_alone_is_itself() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from two_ranks import both_pass
 
+from imagen_lit.network import adapters
 from imagen_lit.network.conditioning import Conditioning
 from imagen_lit.network.layers import LastConv, LogSNREmbedding
 from imagen_lit.network.unet import UNet
@@ -78,6 +79,23 @@ def check_micro_batches(mesh: Any, **switches: Any) -> None:
         torch.testing.assert_close(b.grad.full_tensor(), a.grad, rtol=1e-3, atol=1e-4)
 
 
+def check_adapters(mesh: Any) -> None:
+    """Beside sharded weights that are frozen, adapters have the gradients of the whole network."""
+    whole, sharded = network(), network()
+    for each in (whole, sharded):
+        torch.manual_seed(2)
+        adapters.adapt(each, 2, 2, "all")
+    fsdp.shard_network(sharded, mesh, bf16=False)
+    for each in (whole, sharded):
+        each(*inputs(4)).square().sum().backward()
+    pairs = [*zip(whole.parameters(), sharded.parameters(), strict=True)]
+    assert any(a.requires_grad for a, _ in pairs)
+    for a, b in pairs:
+        assert (b.grad is not None) == a.requires_grad
+        if a.grad is not None:
+            torch.testing.assert_close(b.grad.full_tensor(), a.grad, rtol=1e-3, atol=1e-3)
+
+
 @torch.no_grad()
 def check_reading(mesh: Any, bf16: bool, **switches: Any) -> None:
     """A drawing reads its text before its first pass, and its steps have the pass's very bits."""
@@ -95,6 +113,7 @@ def check_sharding(rank: int) -> None:
     check_precision(mesh)
     check_micro_batches(mesh)
     check_micro_batches(mesh, **SWITCHED)
+    check_adapters(mesh)
     check_reading(mesh, bf16=False)
     check_reading(mesh, bf16=True, **SWITCHED)
 

@@ -147,6 +147,22 @@ def test_the_loss_of_an_image_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(whole[2:4], part, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("prior", [2, 4])
+def test_the_loss_with_prior_images_is_the_weighted_mean_of_its_parts(prior: int) -> None:
+    """Ruiz et al. 2023, eq. 2, over 1 + lambda: a batch of 6 with so many prior images."""
+    learner, data = stage(condition=TextOnly(0.0)), batch(6)
+    nn.init.normal_(learner.denoiser.network.last.weight)
+    t = noise.times(0, data["position"])
+
+    def mean(rows: slice) -> Tensor:
+        part = {name: each[rows] for name, each in data.items()}
+        return learner.loss(learner.denoiser, part, t[rows], 0).mean()
+
+    weight = prior / (6 - prior)
+    parts = (mean(slice(prior, 6)) + weight * mean(slice(0, prior))) / (1 + weight)
+    torch.testing.assert_close(mean(slice(0, 6)), parts, atol=1e-6, rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [sampler.DDIM(), sampler.Ancestral(0.3), sampler.DPMSolver()])
 def test_a_sample_depends_on_its_seed_and_text_only(kind: sampler.Sampler) -> None:
     model, data = denoiser(lowres=3), batch(5)
