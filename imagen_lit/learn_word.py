@@ -95,7 +95,7 @@ def main(cfg: DictConfig) -> None:
     """Learn the word, and print where it is and how it is used."""
     arguments.whole_numbers(cfg, images=1, batch_size=1, seed=0)
     arguments.positive_number("lr", cfg.lr)
-    file = arguments.path("file", cfg.file)
+    file = arguments.path("file", cfg.file or f"words/{cfg.word}.safetensors")
     chosen_folder.require_writable("file", cfg.file, file.parent)
     if file.exists():
         raise InputError(f"{file} is there already. Set file=... to another, or remove it.")
