@@ -72,7 +72,7 @@ def main(cfg: DictConfig) -> None:
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
     if to_draw:
-        cascade.load()
+        cascade.load_weights()
     print(f"images go to {folder}{_of_several(own, share)}")
     for request in own:
         if request not in lacking:

@@ -65,9 +65,7 @@ class TextPool(nn.Module):
         count = mask.sum(1, keepdim=True).clamp(min=1).to(tokens.dtype)
         mean = (tokens.sum(1) / count + self.mean_offset.to(tokens.dtype))[:, None]
         visible = torch.cat([mask.new_ones(len(mask), 1), mask], dim=1)[:, None, None]
-        key, value = split_heads(
-            self.key_value(torch.cat([mean, tokens], dim=1)), self.heads, 2
-        )
+        key, value = split_heads(self.key_value(torch.cat([mean, tokens], dim=1)), self.heads, 2)
         (query,) = split_heads(self.query(mean), self.heads, 1)
         return self.out_norm(self.out(attend(query, key, value, visible).flatten(1)))
 

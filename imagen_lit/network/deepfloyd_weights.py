@@ -39,20 +39,26 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of the network, but its schedule."""
     for key, value in FIXED.items():
         if config.get(key, value) != value:
-            raise InputError(f"{key}={config[key]!r} is not {value!r}, as DeepFloyd IF has. {ADVICE}")
+            raise InputError(
+                f"{key}={config[key]!r} is not {value!r}, as DeepFloyd IF has. {ADVICE}"
+            )
     channels = list(_needed(config, "block_out_channels"))
     is_sr = config.get("class_embed_type") == "timestep"
     attention = [_has_attention(each) for each in _needed(config, "down_block_types")]
     if [_has_attention(each) for each in _needed(config, "up_block_types")] != attention[::-1]:
         raise InputError(f"up_block_types do not mirror down_block_types. {ADVICE}")
     if _needed(config, "in_channels") != (6 if is_sr else 3):
-        raise InputError(f"in_channels={config['in_channels']} is neither a base's nor fits. {ADVICE}")
+        raise InputError(
+            f"in_channels={config['in_channels']} is neither a base's nor fits. {ADVICE}"
+        )
     only_text, activation = config.get("only_cross_attention", False), config.get("act_fn", "silu")
     middle = config.get("mid_block_only_cross_attention")
     text_width, tokens = config.get("encoder_hid_dim"), _needed(config, "cross_attention_dim")
     once, skips = config.get("time_embedding_act_fn"), config.get("resnet_skip_time_act", False)
     if type(only_text) is not bool or once not in (None, activation) or skips != (once is not None):
-        raise InputError(f"its attention or its activations are not those of DeepFloyd IF. {ADVICE}")
+        raise InputError(
+            f"its attention or its activations are not those of DeepFloyd IF. {ADVICE}"
+        )
     return {
         "text_width": text_width or tokens,
         "channels": channels,

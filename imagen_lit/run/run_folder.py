@@ -158,13 +158,17 @@ def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
 
 def text_difference(folder: Path, fingerprint: Mapping[str, str]) -> str:
     """Which fields of the run's text encoder differ from these; empty if none do."""
+    return settings_diff(recorded_text(folder), fingerprint)
+
+
+def recorded_text(folder: Path) -> dict[str, Any]:
+    """The fingerprint of the run's text encoder."""
     file = folder / TEXT
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
-    recorded = json_file.read(file, "Restore it from a copy of the run.")
-    return settings_diff(recorded, fingerprint)
+    return json_file.read(file, "Restore it from a copy of the run.")
 
 
 def exists(folder: Path) -> bool:

@@ -21,6 +21,7 @@ from imagen_lit.diffusion.spacing import Spacing, Time
 from imagen_lit.stage.augmentation import Augmentation
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
+from imagen_lit.stage.informed_estimate import InformedEstimate
 
 Threshold = Callable[[Tensor], Tensor]
 UNIFORM = Time()
@@ -79,7 +80,7 @@ class Recipe:
 
         yield from trajectory(
             self.sampler,
-            denoise,
+            InformedEstimate(denoise, denoiser),
             fresh_noise("start"),
             denoiser.schedule,
             self.steps,
@@ -111,6 +112,7 @@ class Recipe:
         """The text together with a smaller image, augmented once to this recipe's level (fig. A.32
         b)."""
         positions = torch.tensor(seeds, device=lowres.device)
+        lowres = augmentation.enlarged(lowres)
         eps = noise.normal(0, positions, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
         aug_level = torch.full((len(lowres),), self.aug_level, device=lowres.device)
         augmented, logsnr = augmentation.for_drawing(lowres, aug_level, eps)
