@@ -1,8 +1,9 @@
 """Trained stages in a row: a caption becomes a small image, and each further stage enlarges it.
 
 A cascade is just an ordered list. A trained stage is a folder and a recipe: a run's folder, or one
-of the other forms of imagen_lit/run/saved_stage.py. An image depends only on its text and its seed. What a stage hands on is rounded to whole grey levels, as a file
-would hold it, so that a cascade may stop after any stage and go on from its files.
+of the other forms of imagen_lit/run/saved_stage.py. An image depends only on its text and its seed.
+What a stage hands on is rounded to whole grey levels, as a file would hold it, so that a cascade
+may stop after any stage and go on from its files.
 
 On an accelerator the weights of one stage at a time are there: those of the others wait in the
 CPU's memory, from which each stage is copied when its turn comes.
@@ -186,8 +187,8 @@ class Cascade:
         list in the order of `sample`, whose bits these are."""
         if self.encoder is None:
             raise InputError(
-                "this cascade has no text encoder of its own, as one of Cascade.load has. Draw with "
-                "python -m imagen_lit.sample, or load it."
+                "this cascade has no text encoder of its own. Draw with python -m "
+                "imagen_lit.sample, or with what Cascade.load gives."
             )
         return pictures.of(self, self.encoder, prompts, seed, images, batch)
 

@@ -1,5 +1,5 @@
-"""Write a cascade as imagen_lit/cascade/saved_cascade.py reads it. `cascade.json` comes last, so that
-a folder which has it is whole."""
+"""Write a cascade as imagen_lit/cascade/saved_cascade.py reads it. `cascade.json` comes last, so
+that a folder which has it is whole."""
 
 import shutil
 from collections.abc import Mapping

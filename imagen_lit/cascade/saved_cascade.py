@@ -47,8 +47,9 @@ def find(source: Any, settings: Sequence[str], device: str, precision: str) -> S
     names = config.options("cascade")
     if str(source) not in names:
         raise InputError(
-            f"{source} is neither a folder with {CASCADE}, as python -m imagen_lit.export writes "
-            f"it, nor one of {', '.join(names)}{did_you_mean(str(source), names)}. Name one of them."
+            f"{source} is neither a folder with {CASCADE}, which python -m imagen_lit.export "
+            f"writes, nor one of {', '.join(names)}{did_you_mean(str(source), names)}. Name one of "
+            "them."
         )
     return _of_runs(str(source), settings, device, precision)
 

@@ -47,6 +47,26 @@ class Time:
 
 
 @dataclass(frozen=True)
+class Timesteps:
+    """Uniform in the numbers of the steps of a discrete process, from the last to the first, and
+    each of them one of its own: DeepFloyd IF. Number n is the time (n + 1) / count."""
+
+    highest_order: ClassVar[int] = 1
+    count: int = 1000
+
+    def __call__(self, schedule: Schedule, steps: int) -> Tensor:
+        """The times."""
+        if steps > self.count:
+            raise InputError(
+                f"recipe.steps={steps} is more than the {self.count} steps of the discrete "
+                f"process. Set recipe.steps={self.count} or less, or spacing=time."
+            )
+        last = self.count - 1
+        numbers = torch.linspace(last, 0 if steps > 1 else last, steps, dtype=torch.float64)
+        return torch.cat([(numbers.round() + 1) / self.count, numbers.new_zeros(1)])
+
+
+@dataclass(frozen=True)
 class LogSNR:
     """Uniform in log-SNR between -limit and limit. Lu et al. 2022 (DPM-Solver), § 3.3."""
 

@@ -73,8 +73,8 @@ class DeepFloydStage:
         """Raise if a file of the weights is not there, or weights of a run were chosen."""
         if images is not None:
             raise InputError(
-                f"cascade.{name}.images={images}: {self.folder} is no run, and has one state of its "
-                f"weights. Set cascade.{name}.images=null."
+                f"cascade.{name}.images={images}: {self.folder} is no run, and has its weights "
+                f"once. Set cascade.{name}.images=null."
             )
         if lacking := [file for file in self.files if not file.is_file()]:
             raise InputError(f"there is no {lacking[0]}, weights of DeepFloyd IF. {FETCH}")
