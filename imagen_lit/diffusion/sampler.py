@@ -108,10 +108,11 @@ class Ancestral:
         logsnr_t, logsnr_s = per_image(step.logsnr_t, z), per_image(step.logsnr_s, z)
         alpha_t, sigma_t = alpha_sigma(logsnr_t)
         alpha_s, sigma_s = alpha_sigma(logsnr_s)
+        rest = torch.exp(logsnr_t - logsnr_s)  # 1 - ratio, which would lose all digits at t=1
         ratio = -torch.expm1(logsnr_t - logsnr_s)  # sigma^2_{t|s} / sigma^2_t
         x = denoise(z, step.t)
         gamma = _learned_gamma(denoise) if self.gamma is None else self.gamma
-        mean = (1 - ratio) * (alpha_s / alpha_t) * z + ratio * alpha_s * x
+        mean = rest * (alpha_s / alpha_t) * z + ratio * alpha_s * x
         std = ratio.sqrt() * sigma_s ** (1 - gamma) * sigma_t**gamma
         return mean + std * noise(), None
 
