@@ -134,8 +134,8 @@ class DeepFloydUNet(nn.Module):
             for i in range(blocks[level] + 1):
                 joined = ConcatenatedSkip(width, skips.pop())
                 self.joins[f"level{level}_block{i}"] = joined
-                block = _Block(plain(joined.width, out), attend_at(level))
-                self.up[f"level{level}_block{i}"] = block
+                block = plain(joined.width, out)
+                self.up[f"level{level}_block{i}"] = _Block(block, attend_at(level))
                 width = out
             if level:
                 block = plain(width, width, resample=Upsample())

@@ -84,12 +84,13 @@ class DeepFloydStage:
         arguments = self.arguments
         network = "imagen_lit.network.deepfloyd_unet.DeepFloydUNet"
         prediction = "imagen_lit.diffusion.prediction.EpsilonWithVariance"
-        null_text = {
+        null_text: dict[str, Any] = {
             "_target_": "imagen_lit.stage.null_text.Encoded",
             "width": arguments["text_width"],
             "places": TOKENS,
         }
-        condition = {"_target_": "imagen_lit.stage.condition.TextOnly", "null_text": null_text}
+        text_only = "imagen_lit.stage.condition.TextOnly"
+        condition: dict[str, Any] = {"_target_": text_only, "null_text": null_text}
         if arguments["lowres_channels"]:
             noise = "imagen_lit.stage.augmentation.EnlargedNoise"
             condition |= {
@@ -138,7 +139,7 @@ class DeepFloydStage:
             raise InputError(
                 f"{self.files[0]} does not fit its config.json: {words} {FETCH}"
             ) from error
-        denoiser.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        denoiser.network.to(memory_format=torch.channels_last)
         denoiser.null_text = self.condition().null_text
         drawing: Denoiser = denoiser.eval().requires_grad_(False)
         return drawing
