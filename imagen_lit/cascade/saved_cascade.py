@@ -82,7 +82,8 @@ def _of_folder(folder: Path, device: str, precision: str) -> SavedCascade:
     """What the folder says; each stage is checked as it is read."""
     file = folder / CASCADE
     there = json_file.read(file, AGAIN)
-    names, text = there.get("stages"), there.get("text")
+    names: Any = there.get("stages")
+    text: Any = there.get("text")
     is_whole = isinstance(names, list) and names and isinstance(text, dict)
     if there.get("format") != FORMAT or not is_whole:
         raise InputError(
@@ -90,7 +91,7 @@ def _of_folder(folder: Path, device: str, precision: str) -> SavedCascade:
             f"{there.get('format')!r}, not {FORMAT!r}, or its stages are missing. {AGAIN}"
         )
     stages = {}
-    for name in map(str, names):  # type: ignore[union-attr]
+    for name in map(str, names):
         if not name.isidentifier():
             raise InputError(f"{file} is damaged: {name!r} is the name of no stage. {AGAIN}")
         if not (folder / name / exported_stage.CONFIG).is_file():
@@ -100,8 +101,8 @@ def _of_folder(folder: Path, device: str, precision: str) -> SavedCascade:
         stages[name] = {"run": str(folder / name), "recipe": recipe, "prompt": facts["prompt"]}
     stage_json.require_text(text, file)
     if (folder / TEXT).is_dir():
-        text = {**text, "path": str(folder / TEXT)}  # type: ignore[dict-item]
-    return SavedCascade(stages, config.build(_on(device, text)))  # type: ignore[arg-type]
+        text = {**text, "path": str(folder / TEXT)}
+    return SavedCascade(stages, config.build(_on(device, text)))
 
 
 def _on(device: str, text: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ UNET = "unet"
 STEM = "diffusion_pytorch_model"
 KINDS = ("", ".fp16")  # of files, as diffusers names them; the first that is there is read
 TOKENS = 77  # of a caption
+END = 2**22  # bytes
 FACTOR = 4  # of both super-resolutions
 SCHEDULE = {"_target_": "imagen_lit.diffusion.schedule.DiscreteCosine"}
 FETCH = "Fetch it again, as docs/deepfloyd_if.md says."
@@ -145,13 +146,16 @@ class DeepFloydStage:
         return drawing
 
     def weights(self, images: int | None) -> dict[str, Any]:
-        """Which weights these are: a digest of the headers of their files and of their sizes."""
+        """Which weights these are: a digest of both ends of their files, which may have 17 GB, and
+        of their sizes."""
         digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
         for file in self.files:
             if file.is_file():
+                size = file.stat().st_size
                 with file.open("rb") as handle:
-                    digest.update(handle.read(2**20))
-                digest.update(str(file.stat().st_size).encode())
+                    digest.update(str(size).encode() + handle.read(END))
+                    handle.seek(max(0, size - END))
+                    digest.update(handle.read())
         settings = json.dumps(self.settings(), sort_keys=True).encode()
         return {
             "images_seen": 0,

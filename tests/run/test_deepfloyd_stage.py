@@ -119,6 +119,9 @@ def test_what_is_no_such_stage_is_refused(tmp_path: Path) -> None:
     assert not stage.text_difference({"max_length": "77", "padding": "max_length"})
     weights = tmp_path / "unet/diffusion_pytorch_model.safetensors"
     content = weights.read_bytes()
+    before = stage.weights(None)
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert DeepFloydStage(tmp_path).weights(None)["digest"] != before["digest"]
     weights.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"safetensors is damaged .*docs/deepfloyd_if\.md"):
         stage.denoiser(None)
