@@ -94,7 +94,7 @@ def main(cfg: DictConfig) -> None:
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
     if to_draw:
-        cascade.load()
+        cascade.load_weights()
     if cfg.preset is not None:
         print(f"preset {cfg.preset}: {preset.described(part)}")
     print(f"images go to {folder}{_of_several(own, share)}")

@@ -1,8 +1,9 @@
 """Trained stages in a row: a caption becomes a small image, and each further stage enlarges it.
 
-A cascade is just an ordered list. A trained stage is a run folder and a recipe. An image depends
-only on its text and its seed. What a stage hands on is rounded to whole grey levels, as a file
-would hold it, so that a cascade may stop after any stage and go on from its files.
+A cascade is just an ordered list. A trained stage is a folder and a recipe: a run's folder, or one
+of the other forms of imagen_lit/run/saved_stage.py. An image depends only on its text and its seed.
+What a stage hands on is rounded to whole grey levels, as a file would hold it, so that a cascade
+may stop after any stage and go on from its files.
 
 On an accelerator the weights of one stage at a time are there: those of the others wait in the
 CPU's memory, from which each stage is copied when its turn comes.
@@ -19,17 +20,20 @@ from torch import Tensor
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import level_limit, prompt_template
+from imagen_lit.cascade import level_limit, pictures, prompt_template, saved_cascade
 from imagen_lit.cascade.guide import Guide
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
-from imagen_lit.run import checkpoint, run_folder
+from imagen_lit.run import saved_stage
+from imagen_lit.run.saved_stage import SavedStage
 from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.edit import NO_EDIT, Edit
+from imagen_lit.stage.null_text import Encoded
 from imagen_lit.stage.recipe import Recipe
 from imagen_lit.stage.reference import Reference
+from imagen_lit.text.text_encoder import TextEncoder
 
 NO_OTHERS: Mapping[str, Condition] = {}
 NO_EDITS: Mapping[str, Edit] = {}
@@ -47,10 +51,15 @@ class TrainedStage:
     negative: str | None = None
     guide: Guide = field(default_factory=Guide)
 
+    @property
+    def saved(self) -> SavedStage:
+        """What is in its folder."""
+        return saved_stage.of(Path(self.run))
+
     @cached_property
     def denoiser(self) -> Denoiser:
         """The EMA of its weights, loaded on first use."""
-        return run_folder.load_ema(Path(self.run), self.images)
+        return self.saved.denoiser(self.images)
 
     @cached_property
     def guiding(self) -> Denoiser | None:
@@ -82,12 +91,13 @@ class TrainedStage:
     @cached_property
     def condition(self) -> TextOnly | TextAndLowRes:
         """What it was trained to draw from; known before its weights are loaded."""
-        return run_folder.build(Path(self.run), "stage.condition")
+        known: TextOnly | TextAndLowRes = self.saved.condition()
+        return known
 
     @cached_property
     def size(self) -> int:
         """The edge of the images it draws: the full image's, whatever the crop in training."""
-        return run_folder.read_config(Path(self.run)).data.size
+        return self.saved.size()
 
     @property
     def size_in(self) -> int | None:
@@ -140,7 +150,8 @@ class Cascade:
         if not stages:
             raise InputError("the cascade has no stage left. Leave one in, or set cascade=demo.")
         self.stages = stages
-        self.compiler: str | None = None  # of the networks' blocks, from `load` on
+        self.compiler: str | None = None  # of the networks' blocks, from `load_weights` on
+        self.encoder: TextEncoder | None = None  # where it was loaded with one
         self.start: Start | SavedImages | None = None  # where the first stage enlarges
 
     @property
@@ -152,7 +163,7 @@ class Cascade:
     def weights(self) -> dict[str, dict[str, Any]]:
         """Which weights each stage draws with, in facts."""
         return {
-            name: run_folder.weights(Path(stage.run), stage.images) | stage.guide.weights(stage.run)
+            name: stage.saved.weights(stage.images) | stage.guide.weights(stage.run)
             for name, stage in self.stages.items()
         }
 
@@ -198,7 +209,32 @@ class Cascade:
             yield name, images
             images = pixels.to_signed(pixels.to_uint8(images))
 
-    def load(self) -> None:
+    @classmethod
+    def load(
+        cls, source: Any, *settings: str, device: str = "auto", precision: str = "32-true"
+    ) -> "Cascade":
+        """A cascade that is called with a prompt (docs/python_api.md): that of a folder which
+        `export` wrote, or of an option of conf/cascade with its runs, with `settings` as they are
+        typed to `sample`. The text encoder is the one that its stages were trained with."""
+        found = saved_cascade.find(source, settings, device, precision)
+        cascade = cls(**{name: TrainedStage(**each) for name, each in found.stages.items()})
+        cascade.encoder = found.encoder
+        cascade.check(found.encoder.fingerprint())
+        return cascade
+
+    def __call__(
+        self, prompts: str | Sequence[str], seed: int = 0, images: int = 1, batch: int = 32
+    ) -> Any:
+        """The PIL image of a prompt; of several prompts, or `images` of each with the next seeds, a
+        list in the order of `sample`, whose bits these are."""
+        if self.encoder is None:
+            raise InputError(
+                "this cascade has no text encoder of its own. Draw with python -m "
+                "imagen_lit.sample, or with what Cascade.load gives."
+            )
+        return pictures.of(self, self.encoder, prompts, seed, images, batch)
+
+    def load_weights(self) -> None:
         """Load the weights of every stage, so that one that cannot draw is refused before anything
         is written."""
         for stage in self.stages.values():
@@ -208,23 +244,17 @@ class Cascade:
 
     def require_runs(self) -> None:
         """Refuse a stage whose run, or the checkpoint of it that was chosen, is not there."""
-        for name, run in self.runs.items():
-            if not run_folder.exists(run):
-                raise InputError(
-                    f"there is no run in {run}, with which stage {name!r} draws. Train that "
-                    "stage first (make demo trains the demo's), or name the folder of another run "
-                    f"with cascade.{name}.run=..."
-                )
-            there = [checkpoint.images(file) for file in checkpoint.saved(run)]
-            images = self.stages[name].images
-            if images is not None and images not in there:
-                listed = ", ".join(map(str, there)) or "none yet"
-                raise InputError(
-                    f"cascade.{name}.images={images}: the run {run} has no checkpoint after so "
-                    f"many images. It has: {listed}. Set one of them, or cascade.{name}.images="
-                    "null for the newest."
-                )
-            self.stages[name].guide.refuse_missing(name, str(run))
+        for name, stage in self.stages.items():
+            stage.saved.require(name, stage.images)
+            stage.guide.refuse_missing(name, stage.run)
+
+    def give_empty_caption(self, encoder: TextEncoder) -> None:
+        """To the stages that read it where there is no text, and whose weights do not have it."""
+        for stage in self.stages.values():
+            null_text = stage.denoiser.null_text
+            if isinstance(null_text, Encoded) and null_text.is_empty:
+                vectors, mask = encoder.encode([""])
+                null_text.give(vectors[0][mask[0]].cpu())
 
     def check(self, fingerprint: dict[str, str]) -> None:
         """Refuse a text encoder other than the one that a stage was trained with, and stages that
@@ -257,7 +287,7 @@ class Cascade:
                 )
             before = stage
             level_limit.refuse_higher(name, stage.run, stage.recipe.aug_level, stage.condition)
-            difference = run_folder.text_difference(Path(stage.run), fingerprint)
+            difference = stage.saved.text_difference(fingerprint)
             if difference:
                 raise InputError(
                     f"stage {name!r} ({stage.run}) was trained with another text encoder "

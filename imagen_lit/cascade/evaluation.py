@@ -98,7 +98,7 @@ def evaluate(
     own, lacking = share.of(requests), set(image_files.missing(cascade, source, requests, images))
     to_draw = [each for each in own if each in lacking]
     if to_draw:
-        cascade.load()
+        cascade.load_weights()
     if share.rank == 0:
         with finishing(folder / LOCK) as is_first:
             if is_first:

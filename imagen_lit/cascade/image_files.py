@@ -91,6 +91,7 @@ def draw(
 ) -> Iterator[tuple[str, int, dict[str, Path]]]:
     """Draw each (prompt, seed); yield it with {stage: file} as soon as its batch is finished."""
     cascade.check(encoder.fingerprint())
+    cascade.give_empty_caption(encoder)
     for start in range(0, len(requests), shape.width):
         current = requests[start : start + shape.width]
         prompts, seeds = [prompt for prompt, _ in current], [seed for _, seed in current]

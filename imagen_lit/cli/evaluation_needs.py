@@ -26,6 +26,7 @@ FILES = {  # of the public lists of prompts, by the class that reads them
     "PromptTable": "a table (.csv, .tsv, .jsonl, .parquet), such as PartiPrompts.tsv or GenEval's "
     "evaluation_metadata.jsonl",
 }
+STAGE_FILES = ("config.yaml", "config.json", "unet/config.json")  # imagen_lit/run/saved_stage.py
 OF_GAUSSIANS = ("fd", "fd_infinity")  # which need no more of a reference than its statistics
 
 
@@ -109,7 +110,7 @@ def _refuse_empty(path: Path | None) -> None:
 
 
 def _refuse_missing_run(stage: str, run: Path) -> None:
-    if not (run / "config.yaml").is_file():
+    if not any((run / name).is_file() for name in STAGE_FILES):
         raise InputError(
             f"there is no run in {run}, with which stage {stage!r} draws. Train that stage first "
             "(make demo trains the demo's), or name the folder of another run with "

@@ -40,3 +40,30 @@ def denoising_loss(
     out = network_call(diffuse(x, eps, logsnr), logsnr)
     error = (out - prediction.target(x, eps, logsnr)).square().flatten(1).mean(1)
     return weighting(logsnr, prediction.emphasis(logsnr)) * error
+
+
+class PredictionWithVariance(Prediction, Protocol):
+    """A prediction of which half of the channels are a variance."""
+
+    def variance_loss(
+        self, out: Tensor, x: Tensor, z: Tensor, t: Tensor, schedule: Schedule
+    ) -> Tensor:
+        """What is added for it."""
+
+
+def hybrid_loss(
+    network_call: NetworkCall,
+    x: Tensor,
+    eps: Tensor,
+    t: Tensor,
+    schedule: Schedule,
+    prediction: PredictionWithVariance,
+    weighting: Weighting,
+) -> Tensor:
+    """The denoising loss, and that of a learned variance. Nichol & Dhariwal 2021, eq. 16."""
+    logsnr = schedule(t)
+    z = diffuse(x, eps, logsnr)
+    out = network_call(z, logsnr)
+    mean = out[:, : x.shape[1]]
+    simple = denoising_loss(lambda *_: mean, x, eps, t, schedule, prediction, weighting)
+    return simple + prediction.variance_loss(out, x, z, t, schedule)

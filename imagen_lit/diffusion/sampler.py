@@ -101,14 +101,15 @@ class Ancestral:
     """Draw z_s from q(z_s | z_t, x). Imagen App. A, eq. 6; Ho et al. 2020.
 
     The noise has the variance sigma^2_{s|t} of the exact posterior at gamma=0, the larger
-    sigma^2_{t|s} of the forward step at gamma=1, and a geometric mean in between.
+    sigma^2_{t|s} of the forward step at gamma=1, and a geometric mean in between. None: what the
+    network says, for each value (Nichol & Dhariwal 2021, eq. 15); `denoise` has it as its `gamma`.
     """
 
     order: ClassVar[int] = 1
-    gamma: float = 0.0
+    gamma: float | None = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gamma <= 1:
+        if self.gamma is not None and not 0 <= self.gamma <= 1:
             raise InputError(
                 f"gamma={self.gamma} is not between 0 and 1, the two variances of the noise. "
                 "Set gamma=0.3, for example."
@@ -119,10 +120,12 @@ class Ancestral:
         logsnr_t, logsnr_s = per_image(step.logsnr_t, z), per_image(step.logsnr_s, z)
         alpha_t, sigma_t = alpha_sigma(logsnr_t)
         alpha_s, sigma_s = alpha_sigma(logsnr_s)
+        rest = torch.exp(logsnr_t - logsnr_s)  # 1 - ratio, which would lose all digits at t=1
         ratio = -torch.expm1(logsnr_t - logsnr_s)  # sigma^2_{t|s} / sigma^2_t
         x = denoise(z, step.t)
-        mean = (1 - ratio) * (alpha_s / alpha_t) * z + ratio * alpha_s * x
-        std = ratio.sqrt() * sigma_s ** (1 - self.gamma) * sigma_t**self.gamma
+        gamma = _learned_gamma(denoise) if self.gamma is None else self.gamma
+        mean = rest * (alpha_s / alpha_t) * z + ratio * alpha_s * x
+        std = ratio.sqrt() * sigma_s ** (1 - gamma) * sigma_t**gamma
         return mean + std * noise(), None
 
 
@@ -181,6 +184,17 @@ class DPMSolver:
             ratio = (step.logsnr_s - step.logsnr_t) / (step.logsnr_t - logsnr_previous) / 2
             middle = x + per_image(ratio, z) * (x - previous)
         return _flow(z, middle, step.logsnr_t, step.logsnr_s), (x, step.logsnr_t)
+
+
+def _learned_gamma(denoise: Denoise) -> Tensor:
+    """What the network has just said of the noise."""
+    gamma: Tensor | None = getattr(denoise, "gamma", None)
+    if gamma is None:
+        raise InputError(
+            "recipe.sampler.gamma=null takes the variance that a network has learned, and this one "
+            "has learned none. Set recipe.sampler.gamma=0, for example."
+        )
+    return gamma
 
 
 def _flow(z: Tensor, x: Tensor, logsnr_t: Tensor, logsnr_s: Tensor) -> Tensor:

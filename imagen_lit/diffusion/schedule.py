@@ -6,7 +6,7 @@ never increases: t=0 is clean, t=1 is noise. `inverse` maps log-SNR back to t.
 
 Every log-SNR is finite: it is clamped to +-LIMIT, where alpha (at t=1) and sigma (at t=0) are
 4.5e-5 and still ordinary float32 numbers. Nichol & Dhariwal's discrete schedule, with its betas
-clipped at 0.999, ends at nearly the same place (log-SNR -19.8).
+clipped at 0.999, ends at nearly the same place (log-SNR -19.8: `DiscreteCosine`).
 
 Shapes: t and log-SNR have one number per image [B]; images are [B, ...].
 """
@@ -17,9 +17,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 LIMIT = 20.0
+LARGEST_BETA = 0.999  # of a discrete process
 
 
 class Schedule(Protocol):
@@ -62,6 +63,43 @@ class Cosine:
     @property
     def _u0(self) -> float:
         return self.offset / (1 + self.offset) * (math.pi / 2)
+
+
+@dataclass(frozen=True)
+class DiscreteCosine:
+    """The cosine schedule of `steps` steps, none of which takes more than `LARGEST_BETA` of the
+    variance. Nichol & Dhariwal 2021, eq. 17, as DeepFloyd IF was trained.
+
+    Step n of it is the time (n + 1) / steps. Up to the last step that is `Cosine`; in the last one,
+    which would leave nothing of the image, log alpha^2 falls in a straight line instead.
+    """
+
+    steps: int = 1000
+    offset: float = 0.008
+
+    def __call__(self, t: Tensor) -> Tensor:
+        """t -> log-SNR."""
+        last, low = self._last_step(t)
+        signal = low + (t - last) * self.steps * math.log(1 - LARGEST_BETA)  # log alpha^2
+        in_last = signal - torch.log(-torch.expm1(signal))
+        return torch.where(t <= last, Cosine(self.offset)(t.clamp(max=last)), in_last)
+
+    def inverse(self, logsnr: Tensor) -> Tensor:
+        """log-SNR -> t."""
+        last, low = self._last_step(logsnr)
+        share = (logsigmoid(logsnr) - low) / math.log(1 - LARGEST_BETA)
+        in_last = (last + share / self.steps).clamp(max=1)
+        return torch.where(share <= 0, Cosine(self.offset).inverse(logsnr), in_last)
+
+    def timestep(self, logsnr: Tensor) -> Tensor:
+        """The number of the step that is nearest, from 0 to steps - 1."""
+        return (self.inverse(logsnr) * self.steps).round().clamp(1, self.steps) - 1
+
+    def _last_step(self, like: Tensor) -> tuple[float, Tensor]:
+        """When it begins, and log alpha^2 there."""
+        last = (self.steps - 1) / self.steps
+        begin = torch.full((), last, dtype=torch.float64)
+        return last, logsigmoid(Cosine(self.offset)(begin)).to(like)
 
 
 @dataclass(frozen=True)

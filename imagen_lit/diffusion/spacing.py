@@ -1,10 +1,10 @@
 """Where the steps of a sampler lie: at which times, from noise at t=1 to the clean image at t=0.
 
 A *spacing* is a callable (schedule, steps) -> steps + 1 times, falling from 1 to 0, and
-`highest_order`, the highest order of convergence that a sampler keeps on it. Samplers of second
-order need steps in log-SNR that shrink everywhere with their number. Uniform in time they do not:
-between the last two times before 0 it rises by about 2 log 2, however many there are, and the noise
-that is left for the last step falls ever more slowly.
+`highest_order`, the highest order of convergence that a sampler keeps on it (0: none). Samplers of
+second order need steps in log-SNR that shrink everywhere with their number. Uniform in time they do
+not: between the last two times before 0 it rises by about 2 log 2, however many there are, and the
+noise that is left for the last step falls ever more slowly.
 
 The times of `LogSNR` and `EDM` end at a small noise, from which the last step gives the clean
 estimate; beyond what the schedule has near t=0 they do not go.
@@ -44,6 +44,27 @@ class Time:
     def __call__(self, schedule: Schedule, steps: int) -> Tensor:
         """The times."""
         return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Timesteps:
+    """Uniform in the numbers of the steps of a discrete process, from the last to the first, and
+    each of them one of its own: DeepFloyd IF. Number n is the time (n + 1) / count. There are only
+    so many, and so there is no order."""
+
+    highest_order: ClassVar[int] = 0
+    count: int = 1000
+
+    def __call__(self, schedule: Schedule, steps: int) -> Tensor:
+        """The times."""
+        if steps > self.count:
+            raise InputError(
+                f"recipe.steps={steps} is more than the {self.count} steps of the discrete "
+                f"process. Set recipe.steps={self.count} or less, or spacing=time."
+            )
+        last = self.count - 1
+        numbers = torch.linspace(last, 0 if steps > 1 else last, steps, dtype=torch.float64)
+        return torch.cat([(numbers.round() + 1) / self.count, numbers.new_zeros(1)])
 
 
 @dataclass(frozen=True)

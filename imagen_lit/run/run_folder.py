@@ -159,13 +159,18 @@ def _refuse_other_encoder(folder: Path, fingerprint: Mapping[str, str]) -> None:
 
 def text_difference(folder: Path, fingerprint: Mapping[str, str], apart_from: Any = ()) -> str:
     """Which fields of the run's text encoder differ from these; empty if none do."""
+    return encoder_difference(recorded_text(folder), fingerprint, apart_from)
+
+
+def recorded_text(folder: Path) -> dict[str, Any]:
+    """The fingerprint of the run's text encoder."""
     file = folder / TEXT
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
-    recorded = json_file.read(file, "Restore it from a copy of the run.")
-    return encoder_difference(recorded, fingerprint, apart_from)
+    recorded: dict[str, Any] = json_file.read(file, "Restore it from a copy of the run.")
+    return recorded
 
 
 def exists(folder: Path) -> bool:

@@ -1,19 +1,21 @@
-"""The weights of another run, with which a new one starts: `start_from=runs/other`."""
+"""The weights of another run, or of a stage in any other form (imagen_lit/run/saved_stage.py), with
+which a new one starts: `start_from=runs/other`."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.network import adapters
-from imagen_lit.run import checkpoint, run_folder
-from imagen_lit.run.encoder_difference import HARMLESS
+from imagen_lit.run import checkpoint, saved_stage
+from imagen_lit.run.encoder_difference import HARMLESS, encoder_difference
+from imagen_lit.stage.null_text import Encoded
 from imagen_lit.stage.training import Stage
 
 
 def give(stage: Stage, folder: Path | None, encoder: Mapping[str, str]) -> None:
     """Give a new stage the EMA of that run, with whatever adapters it has merged; the stage's own
     adapters still change nothing, and its clock stays at zero. `encoder` is the fingerprint of the
-    one that it will read."""
+    one that it will read. The empty caption is the new stage's where that one has none."""
     if folder is None:
         if stage.denoiser.frozen_names:
             raise InputError(
@@ -21,8 +23,12 @@ def give(stage: Stage, folder: Path | None, encoder: Mapping[str, str]) -> None:
                 "Set start_from=runs/base, for example."
             )
         return
-    there = adapters.merged(run_folder.load_ema(folder))
+    saved = saved_stage.of(folder).denoiser(None)
+    there = adapters.merged(saved)
     refuse_other_encoder("start_from", folder, encoder)
+    if isinstance(saved.null_text, Encoded) and saved.null_text.is_empty:  # DeepFloyd IF's files
+        own = stage.denoiser.state_dict().items()
+        there |= {name: each for name, each in own if name.startswith("null_text.")}
     start = adapters.with_base(stage.denoiser, there)
     if differing := checkpoint.differing_weights(stage.denoiser, start):
         raise InputError(
@@ -42,7 +48,14 @@ def keep_frozen(stage: Stage, folder: Path) -> None:
 
 def refuse_other_encoder(key: str, folder: Path, encoder: Mapping[str, str]) -> None:
     """Raise if that run, which this setting names, reads another encoder's vectors."""
-    if difference := run_folder.text_difference(folder, encoder, HARMLESS):
+    saved = saved_stage.of(folder)
+    recorded = saved.text_fingerprint()
+    difference = (
+        saved.text_difference(dict(encoder))  # of DeepFloyd IF, whose files name no encoder
+        if recorded is None
+        else encoder_difference(recorded, encoder, HARMLESS)
+    )
+    if difference:
         raise InputError(
             f"{key}={folder} was trained with another text encoder ({difference}), so its network "
             "would misread every caption. Set text=... as it was trained, and embed the captions "

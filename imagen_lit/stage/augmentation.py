@@ -25,6 +25,9 @@ class Augmentation(Protocol):
     def max_aug_level(self) -> float:
         """0 where there is no noise."""
 
+    def enlarged(self, lowres: Tensor) -> Tensor:
+        """[B, C, h, w] at the size at which it is augmented: its own, with most."""
+
     def for_training(self, lowres: Tensor, seed: int, position: Tensor) -> tuple[Tensor, Tensor]:
         """[B, C, h, w] -> the same, augmented by the position of each, and their log-SNR [B]."""
 
@@ -32,7 +35,15 @@ class Augmentation(Protocol):
         """The same at a level [B] that was chosen, with noise that was drawn."""
 
 
-class NoAugmentation:
+class AtItsSize:
+    """What augments the small image itself."""
+
+    def enlarged(self, lowres: Tensor) -> Tensor:
+        """The image as it is."""
+        return lowres
+
+
+class NoAugmentation(AtItsSize):
     """The image as it is."""
 
     max_aug_level = 0.0
@@ -46,7 +57,7 @@ class NoAugmentation:
         return _clean(lowres)
 
 
-class GaussianNoise:
+class GaussianNoise(AtItsSize):
     """Noise of a level that is uniform from 0 to `max_aug_level`, for each image. The paper: 1;
     less is truncated to the levels that sampling uses."""
 
@@ -66,7 +77,27 @@ class GaussianNoise:
         return augment(lowres, aug_level, eps, self.schedule)
 
 
-class GaussianBlur:
+class EnlargedNoise(GaussianNoise):
+    """The same noise, of the image `factor` times enlarged: DeepFloyd IF, whose noise is at the
+    resolution of the stage. The corner pixels of both lie on each other, which is IF's way to
+    enlarge; ours are the pixels' squares."""
+
+    def __init__(self, schedule: Schedule, max_aug_level: float = 1.0, factor: int = 4) -> None:
+        super().__init__(schedule, max_aug_level)
+        key = "stage.condition.augmentation.factor"
+        self.factor = arguments.whole_number(key, factor, 1)
+
+    def enlarged(self, lowres: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, C, factor h, factor w]."""
+        size = [edge * self.factor for edge in lowres.shape[-2:]]
+        return F.interpolate(lowres, size=size, mode="bilinear", align_corners=True)
+
+    def for_training(self, lowres: Tensor, seed: int, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Each image, enlarged, with noise of its own level."""
+        return super().for_training(self.enlarged(lowres), seed, position)
+
+
+class GaussianBlur(AtItsSize):
     """Blur of a `share` of the training images, of which the network is not told; none in drawing.
 
     sigma is uniform from `min_sigma` to `max_sigma`, in small pixels; the kernel reaches `radius`

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imagen_lit.diffusion.prediction import Prediction
+from imagen_lit.diffusion.prediction import EpsilonWithVariance, Prediction
 from imagen_lit.diffusion.schedule import Schedule
 from imagen_lit.stage import compilation
 from imagen_lit.stage.condition import Condition
@@ -38,6 +38,7 @@ class Denoiser(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule, self.prediction = schedule, prediction
         self.null_text: nn.Module = MaskedZeros()
+        self.gamma: Tensor | None = None  # of its last estimate, where its network says it
 
     @property
     def frozen_names(self) -> list[str]:
@@ -75,6 +76,8 @@ class Denoiser(nn.Module):
         """The clean estimate."""
         logsnr = self.schedule(t.to(z.device))
         output = self.predict(z, logsnr, condition, reading).to(z.dtype)
+        if isinstance(self.prediction, EpsilonWithVariance):
+            self.gamma = self.prediction.gamma(output).detach()
         return self.prediction.to_clean(output, z, logsnr)
 
     def bind(self, condition: Condition) -> Denoise:

@@ -54,24 +54,32 @@ class Learned(nn.Module):
 
 
 class Encoded(nn.Module):
-    """What the text encoder makes of the empty caption; `give` it before training."""
+    """What the text encoder makes of the empty caption; `give` it before training, and before a
+    drawing whose weights do not have it (`is_empty`). `places`: its most tokens."""
 
     vectors: Tensor
     visible: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, places: int = PLACES) -> None:
         super().__init__()
         arguments.whole_number("stage.condition.null_text.width", width, 1)
-        self.register_buffer("vectors", torch.zeros(PLACES, width))
-        self.register_buffer("visible", torch.zeros(PLACES, dtype=torch.bool))
+        arguments.whole_number("stage.condition.null_text.places", places, 1)
+        self.register_buffer("vectors", torch.zeros(places, width))
+        self.register_buffer("visible", torch.zeros(places, dtype=torch.bool))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been given to it."""
+        return not bool(self.visible.any())
 
     def give(self, vectors: Tensor) -> None:
         """The vectors [T, D] of the empty caption."""
         tokens, width = vectors.shape
-        if tokens > PLACES or width != self.vectors.shape[1]:
+        places = len(self.visible)
+        if tokens > places or width != self.vectors.shape[1]:
             raise InputError(
                 f"the empty caption has {tokens} tokens of width {width}, and there is room for "
-                f"{PLACES} of {self.vectors.shape[1]}. Set another stage/null_text."
+                f"{places} of {self.vectors.shape[1]}. Set another stage/null_text."
             )
         self.vectors[:tokens] = vectors.to(self.vectors)
         self.visible[:tokens] = True

@@ -22,6 +22,7 @@ from imagen_lit.stage.augmentation import Augmentation
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.edit import NO_EDIT, Edit
+from imagen_lit.stage.informed_estimate import InformedEstimate
 from imagen_lit.stage.reference import Reference
 
 Threshold = Callable[[Tensor], Tensor]
@@ -91,7 +92,7 @@ class Recipe:
         time = float(self.spacing(schedule, self.steps)[first])
         yield from trajectory(
             self.sampler,
-            denoise,
+            InformedEstimate(denoise, denoiser),
             edit.noisy(fresh_noise("start"), schedule, time),
             schedule,
             self.steps,
@@ -127,6 +128,7 @@ class Recipe:
         """The text together with a smaller image, augmented once to this recipe's level (fig. A.32
         b)."""
         positions = torch.tensor(seeds, device=lowres.device)
+        lowres = augmentation.enlarged(lowres)
         eps = noise.normal(0, positions, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
         aug_level = torch.full((len(lowres),), self.aug_level, device=lowres.device)
         augmented, logsnr = augmentation.for_drawing(lowres, aug_level, eps)

@@ -7,7 +7,7 @@ does not encode text, sample, save images, read config, or know which stage it i
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -18,7 +18,8 @@ from torch.optim import Optimizer
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import RunError
 from imagen_lit.diffusion import noise
-from imagen_lit.diffusion.loss import Weighting, denoising_loss
+from imagen_lit.diffusion.loss import Weighting, denoising_loss, hybrid_loss
+from imagen_lit.diffusion.prediction import EpsilonWithVariance
 from imagen_lit.diffusion.schedule import diffuse
 from imagen_lit.stage import ema, frozen_weights, fsdp, gradient_clipping, loop_state
 from imagen_lit.stage.condition import Batch, Condition
@@ -104,7 +105,9 @@ class Stage(LightningModule):
         """The same under another condition, on the same noise."""
         x = batch["image"]
         eps = noise.normal(seed, batch["position"], "noise", x.shape[1:])
-        return denoising_loss(
+        has_variance = isinstance(denoiser.prediction, EpsilonWithVariance)
+        loss: Callable[..., Tensor] = hybrid_loss if has_variance else denoising_loss
+        return loss(
             lambda z, logsnr: denoiser.predict(z, logsnr, condition).float(),
             x,
             eps,

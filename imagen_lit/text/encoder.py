@@ -157,9 +157,14 @@ class HuggingFace:
 
     def encode_with_gradient(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """The same, for those who learn what the encoder reads."""
+        tokens, mask = self.states(captions, True)
+        return tokens.masked_fill(~mask.unsqueeze(-1), 0), mask
+
+    def states(self, captions: list[str], padding: bool | str) -> tuple[Tensor, Tensor]:
+        """What the encoder gives, also for padding: to the longest caption, or to `max_length`."""
         batch = self.tokenizer(
             captions,
-            padding=True,
+            padding=padding,
             truncation=True,
             max_length=self.max_length,
             return_tensors="pt",
@@ -171,8 +176,8 @@ class HuggingFace:
             output_hidden_states=self.layer != -1,
         )
         tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
-        tokens = tokens.float().masked_fill(~mask.unsqueeze(-1), 0)
-        if not tokens.isfinite().all():
+        tokens = tokens.float()
+        if not tokens[mask].isfinite().all():
             raise InputError(
                 f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
                 "Set text.dtype=float32 or text.dtype=bfloat16."

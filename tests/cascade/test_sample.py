@@ -200,7 +200,7 @@ def test_compiled_blocks_draw_the_same_images(tmp_path: Path) -> None:
         words = [f"cascade.{stage}.recipe.steps=1" for stage in ("base", "sr")]
         drawing = cascade(tmp_path, "~cascade.sr2", *words)
         drawing.compiler = compiler
-        drawing.load()
+        drawing.load_weights()
         condition = Condition(*Encoder().encode(["a red circle"]))
         images.append([x for _, x in drawing.draw(condition, [0])])
     for plain, compiled in zip(*images, strict=True):
@@ -208,4 +208,4 @@ def test_compiled_blocks_draw_the_same_images(tmp_path: Path) -> None:
     drawing = cascade(tmp_path, "~cascade.sr2")
     drawing.compiler = "fast"
     with pytest.raises(ValueError, match=r"compile=fast is not a compiler.*Set compile=inductor"):
-        drawing.load()
+        drawing.load_weights()

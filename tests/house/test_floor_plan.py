@@ -60,6 +60,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "train": {"data", "text", "stage", "run", "callbacks"},
     "learn_word": {"data", "text", "stage", "run"},
     "merge": {"network", "stage", "run"},
+    "export": {"cascade"},
     "sample": {"text", "run", "report", "cascade"},
     "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
     "compare": {"evaluation", "metrics", "report"},

@@ -10,6 +10,7 @@ from torch._dynamo.testing import CompileCounter
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets
+from imagen_lit.network.deepfloyd_unet import DeepFloydUNet
 
 OPTIONS = sorted(p.stem for p in Path(assets.conf(), "network").glob("*.yaml"))
 
@@ -21,7 +22,8 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
 
 @torch.no_grad()
 def test_the_output_has_the_shape_of_z(network: nn.Module) -> None:
-    assert call(network).shape == (BATCH, 3, EDGE, EDGE)
+    channels = 6 if isinstance(network, DeepFloydUNet) else 3  # the second half: the variance
+    assert call(network).shape == (BATCH, channels, EDGE, EDGE)
 
 
 @torch.no_grad()
