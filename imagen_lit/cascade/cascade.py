@@ -229,8 +229,8 @@ class Cascade:
         list in the order of `sample`, whose bits these are."""
         if self.encoder is None:
             raise InputError(
-                "this cascade has no text encoder of its own. Draw with python -m "
-                "imagen_lit.sample, or with what Cascade.load gives."
+                "this cascade has no text encoder of its own. Call what Cascade.load gives, or "
+                "draw with python -m imagen_lit.sample."
             )
         return pictures.of(self, self.encoder, prompts, seed, images, batch)
 

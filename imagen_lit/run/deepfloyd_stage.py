@@ -55,7 +55,9 @@ class DeepFloydStage:
         try:
             return deepfloyd_weights.settings(self.config)
         except InputError as error:
-            raise InputError(f"{self.folder / UNET}: {error}") from error
+            raise InputError(
+                f"{self.folder / UNET}: {error} Name its folder in cascade.<stage>.run."
+            ) from error
 
     @cached_property
     def files(self) -> list[Path]:

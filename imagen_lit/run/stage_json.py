@@ -62,6 +62,6 @@ def _require_own(target: Any, allowed: re.Pattern[str], file: Any, rooms: str) -
 
 def _refusal(file: Any, what: str) -> InputError:
     return InputError(
-        f"{file} {what}. It is foreign, damaged, or from another version of imagen_lit. Export the "
-        "cascade again, and open that folder."
+        f"{file} {what}. It is foreign, damaged, or from another version of imagen_lit. Fetch it "
+        "again, or export the cascade again."
     )

@@ -69,7 +69,7 @@ def test_an_exported_stage_says_which_weights_it_has(made: tuple[Path, list[str]
 
 def test_what_has_no_encoder_is_not_called() -> None:
     node = config.compose("sample", ["cascade=demo"]).cascade
-    with pytest.raises(InputError, match=r"no text encoder of its own.*Draw with"):
+    with pytest.raises(InputError, match=r"no text encoder of its own.*Call what"):
         config.build(node)(PROMPT)
 
 
