@@ -91,14 +91,15 @@ class TrainedStage:
         each_estimate: Callable[[Tensor], None],
         edit: Edit = NO_EDIT,
     ) -> Tensor:
-        """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition."""
+        """Images [B, 3, size, size] in [-1, 1], or on the edit's canvas, drawn on the device of the
+        condition."""
         self.place(condition.text.device)
         if lowres is not None:
             augmentation = self.condition.augmentation  # type: ignore[union-attr]
             small = lowres.to(condition.text.device)
             condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
         return self.recipe.draw(
-            self.denoiser, condition, seeds, self.size, each_step, each_estimate, edit
+            self.denoiser, condition, seeds, edit.size or self.size, each_step, each_estimate, edit
         )
 
 
