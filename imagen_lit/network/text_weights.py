@@ -21,7 +21,7 @@ from imagen_lit.network.attention import (
 
 @contextmanager
 def observed(network: nn.Module, each: Callable[[Tensor], None]) -> Iterator[None]:
-    """Call `each` with the weights [B, L] of every layer that attends to the text, in every pass."""
+    """Call `each` with the weights [B, L] of every layer that attends to the text, in each pass."""
 
     def hook(
         layer: SelfTextAttention | TextAttention, inputs: tuple[Tensor, ...], out: Tensor

@@ -20,8 +20,9 @@ PREFIX = "data:image/png;base64,"
 
 @dataclass(frozen=True)
 class Paint:
-    """A picture of which a part is drawn anew: `hole`, uint8 [H, W], is 255 there and 0 elsewhere;
-    each stretch of `length` steps is walked `times` times (imagen_lit/diffusion/jumps.py)."""
+    """A picture of which a part is drawn anew, by its number in the history: `hole`, uint8 [H, W],
+    is 255 there and 0 elsewhere; each stretch of `length` steps is walked `times` times
+    (imagen_lit/diffusion/jumps.py)."""
 
     picture: str
     hole: np.ndarray
@@ -30,7 +31,7 @@ class Paint:
 
     @classmethod
     def of(cls, body: Any) -> "Paint":
-        """From JSON: the picture's number in the history, and the hole as a PNG's address."""
+        """From JSON, with the hole as an address that holds a PNG."""
         if not isinstance(body, dict) or type(body.get("picture")) is not str:
             raise InputError("there is no picture below the mask. Choose one of the history.")
         times, length = body.get("times", cls.times), body.get("length", cls.length)
