@@ -11,10 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cli import assets
+from imagen_lit.cli import assets, config, user_error
 
 Node = dict[str, Any]
 Settings = Mapping[str, Any]
@@ -68,6 +69,15 @@ def recipe(settings: Settings) -> Node:
         else:
             node[key] = value
     return node | nodes
+
+
+def build(node: Node) -> Any:
+    """The Recipe of a node; what it refuses is refused in its words."""
+    try:
+        return config.build(node)
+    except InstantiationException as error:
+        words = user_error.sentence(error, list)
+        raise InputError(words or f"this recipe cannot be built: {error}") from error
 
 
 def of_cascade(cascade: Mapping[str, Any], recipes: Mapping[str, Settings]) -> Node:
@@ -126,7 +136,7 @@ def _name(part: str, node: Any) -> str:
 
 
 def _option(part: str, name: Any) -> Node:
-    if name not in options()[part]:
+    if type(name) is not str or name not in options()[part]:
         known = ", ".join(options()[part])
         raise InputError(f"{part}={name!r} is none of {known}. Choose one of them.")
     return dict(options()[part][name])

@@ -48,7 +48,7 @@ class Work:
 
     def recipes(self) -> dict[str, Recipe]:
         """Of each stage."""
-        return {name: config.build(self.node[name]["recipe"]) for name in self.request.recipes}
+        return {name: recipe_form.build(self.node[name]["recipe"]) for name in self.request.recipes}
 
 
 class Desk:

@@ -9,7 +9,8 @@ class Mask {
     this.strokes = [];
     this.isErasing = false;
     this.radius = 16; // pixels of the picture
-    this.place = null; // of the brush, for the keyboard
+    this.place = null; // of the brush
+    this.isTyping = false; // whether the keyboard moves it, and it has to be seen
     this.stroke = null;
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
@@ -37,6 +38,7 @@ class Mask {
     try {
       this.canvas.setPointerCapture(event.pointerId);
     } catch { /* a pointer that is gone already */ }
+    this.isTyping = false;
     this.dab(this.at(event));
   }
 
@@ -61,6 +63,7 @@ class Mask {
   }
 
   step(across, down) { // of the keyboard
+    this.isTyping = true;
     const middle = this.canvas.width / 2;
     const [x, y] = this.place || [middle, middle];
     const within = (value) => Math.min(Math.max(value, 0), this.canvas.width);
@@ -100,7 +103,7 @@ class Mask {
     const pen = this.canvas.getContext("2d");
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.draw(pen, "rgb(255, 64, 129)");
-    if (!this.place || document.activeElement !== this.canvas) return;
+    if (!this.isTyping || document.activeElement !== this.canvas) return;
     pen.strokeStyle = "white";
     pen.lineWidth = Math.max(1, this.canvas.width / 256);
     pen.beginPath();
