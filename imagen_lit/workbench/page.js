@@ -273,19 +273,22 @@ class Pane {
     const hits = this.seen.map((each) => each.hits), norms = this.seen.map((each) => each.norm);
     this.bars("hits", hits, percent);
     this.bars("norm", norms, (value) => value.toPrecision(2));
-    const looked = last.attention;
-    this.attention.hidden = !looked;
-    if (!looked) return;
-    const most = Math.max(...looked, 1e-9);
-    const total = looked.reduce((sum, value) => sum + value, 0);
-    const words = this.words.map((word, number) => {
+    const rows = Object.keys(world.stages).map((stage) => this.seen.findLast((each) => each.stage === stage));
+    this.attention.replaceChildren(...rows.filter((each) => each?.attention).map((each) => this.looked(each)));
+  }
+
+  looked({ stage, attention }) {
+    const most = Math.max(...attention, 1e-9);
+    const total = attention.reduce((sum, value) => sum + value, 0);
+    const row = node("p");
+    this.words.forEach((word, number) => {
       const item = node("span", word);
-      item.style.setProperty("--share", looked[number] / most);
-      item.title = percent(looked[number]);
-      return item;
+      item.style.setProperty("--share", attention[number] / most);
+      item.title = percent(attention[number]);
+      row.append(item);
     });
-    const about = node("small", `${percent(total)} of the attention of ${last.stage} is on these words`);
-    this.attention.replaceChildren(...words, about);
+    row.append(node("small", `${percent(total)} of the attention of ${stage} is on these words`));
+    return row;
   }
 
   bars(name, values, form) {
@@ -311,7 +314,7 @@ class Pane {
   }
 }
 
-const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")} %`;
+const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")}\u00a0%`;
 
 function busy() {
   at("stop").hidden = !waiting;
