@@ -6,6 +6,7 @@ softmax; the network's own numbers keep their bits. Nobody who does not look pay
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +25,13 @@ def observed(network: nn.Module, each: Callable[[Tensor], None]) -> Iterator[Non
     """Call `each` with the weights [B, L] of every layer that attends to the text, in each pass."""
 
     def hook(
-        layer: SelfTextAttention | TextAttention, inputs: tuple[Tensor, ...], out: Tensor
+        layer: SelfTextAttention | TextAttention, inputs: tuple[Any, ...], out: Tensor
     ) -> None:
         each(weights(layer, *inputs))
 
     kinds = SelfTextAttention, TextAttention
     layers = [layer for layer in network.modules() if isinstance(layer, kinds)]
-    handles = [layer.register_forward_hook(hook) for layer in layers]  # type: ignore[arg-type]
+    handles = [layer.register_forward_hook(hook) for layer in layers]
     try:
         yield
     finally:
