@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ablation rate test lint format rooms clean
+.PHONY: help setup demo ablation rate studio test lint format rooms clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ rate: $(READY) ## rate the images of two checkpoints of the demo, on a page for 
 	$(BIN)/python -m imagen_lit.rate raters=2 folder=ratings/demo/study_$${first}_$$last \
 	  prompt_facts=runs/demo/evaluation/results.jsonl \
 	  systems="{after_$$first: ratings/demo/$$first/sr2, after_$$last: ratings/demo/$$last/sr2}"
+
+studio: $(READY) ## draw with the demo's cascade, on a page of this machine
+	$(BIN)/python -m imagen_lit.studio
 
 setup: $(READY) ## install everything into .venv, and no more
 

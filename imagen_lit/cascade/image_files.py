@@ -28,6 +28,7 @@ from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
 from imagen_lit.text.text_encoder import TextEncoder
 
+EDIT = "edit"  # the fact that says what an image takes from a picture, where it takes anything
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
 PNG = ".png"
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
@@ -56,6 +57,7 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
         "stage": stage,
         "cascade": {**(start.cascade if start else {}), **stages},
         "text": source["text"],
+        **({EDIT: source[EDIT]} if EDIT in source else {}),
     } | (start.facts(request) if start else {})
 
 

@@ -51,7 +51,7 @@ class SelfAttention(nn.Module):
         self, x: Tensor, text: Tensor, mask: Tensor, reading: Reading | None = None
     ) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
-        positions = _to_positions(self.norm(x))
+        positions = to_positions(self.norm(x))
         out = attend(*split_heads(self.query_key_value(positions), self.heads, 3))
         return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
@@ -88,7 +88,7 @@ class SelfTextAttention(nn.Module):
     ) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
         reading = self.read(text, mask) if reading is None else reading
-        positions = _to_positions(self.norm(x))
+        positions = to_positions(self.norm(x))
         query, key, value = split_heads(self.query_key_value(positions), self.heads, 3)
         own = reading.visible.new_ones(len(x), 1, 1, positions.shape[1])
         out = attend(
@@ -134,7 +134,7 @@ class TextAttention(nn.Module):
     ) -> Tensor:
         """x [B, C, H, W] -> the same shape."""
         reading = self.read(text, mask) if reading is None else reading
-        (query,) = split_heads(self.query(_to_positions(self.norm(x))), self.heads, 1)
+        (query,) = split_heads(self.query(to_positions(self.norm(x))), self.heads, 1)
         out = attend(query, *reading)
         return x + _to_image(self.out(out.transpose(1, 2).flatten(2)), x)
 
@@ -212,7 +212,7 @@ def split_heads(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
     return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
 
 
-def _to_positions(x: Tensor) -> Tensor:
+def to_positions(x: Tensor) -> Tensor:
     """[B, C, H, W] -> [B, N, C]."""
     return x.flatten(2).transpose(1, 2)
 

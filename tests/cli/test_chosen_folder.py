@@ -25,6 +25,7 @@ COMMANDS = [
     ("pretrain_text", "folder={}", "folder"),
     ("dashboard", "folder={}", "folder"),
     ("rate", "folder={}", "folder"),
+    ("studio", "folder={}", "folder"),
     ("runs", "runs={}", "runs"),
     ("demo", "runs={}", "runs"),
     ("demo", "datasets={}", "datasets"),

@@ -99,7 +99,7 @@ def test_the_notice_of_a_training_may_be_any_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     "bench bench_data bench_peers bench_text build_shards dashboard demo embed_text evaluate "
-    "gpu_check pretrain_text randomise_text rate runs sample train".split(),
+    "gpu_check pretrain_text randomise_text rate runs sample studio train".split(),
 )
 def test_every_plain_setting_of_a_command_can_be_set(command: str) -> None:
     """Hydra takes a key of the name of a group for the choice of an option."""

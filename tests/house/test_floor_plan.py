@@ -42,6 +42,7 @@ ROOMS = {
     "paper": {"basics", "cli"},  # whose choice each setting is, by the comments in conf/
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
+    "workbench": {"basics", "cli", "diffusion", "network", "text", "stage", "run", "cascade"},
     "ablation": {"basics", "cli", "run", "evaluation"},
     "report": {"basics", "run", "evaluation", "paper", "ablation"},
     "launcher": {"basics", "cli", "run", "ablation"},
@@ -67,6 +68,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "gpu_check": {"run", "machine_check"}
     | {"pretrain_text", "build_shards", "embed_text", "train"},
     "rate": {"rating", "report"},
+    "studio": {"rating", "workbench"},  # the server of rating's page is any page's
     "dashboard": {"run"},
     "runs": {"run", "report"},
     "ablate": {"ablation", "launcher", "run", "report", "evaluation"}  # does commands by name

@@ -1,0 +1,58 @@
+"""A cascade that somebody watches while it draws, with the same pixels as when nobody does
+(tests/workbench/test_observed_cascade.py)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from imagen_lit.cascade.cascade import NO_EDITS, Cascade, TrainedStage
+from imagen_lit.network import text_weights
+from imagen_lit.stage.edit import Edit
+from imagen_lit.stage.guidance_norm import ObservedGuidance
+from imagen_lit.workbench.drawing import Drawing
+
+
+class ObservedCascade(Cascade):
+    """Stages of a cascade that was loaded already, whose recipes tell the drawing what happens.
+    `looks`: also where the attention looks, which costs a softmax more in each layer."""
+
+    def __init__(
+        self,
+        stages: Mapping[str, TrainedStage],
+        drawing: Drawing,
+        looks: bool = False,
+        edits: Mapping[str, Edit] = NO_EDITS,
+    ) -> None:
+        super().__init__(**stages)
+        self.drawing, self.looks, self.edits = drawing, looks, edits
+        for stage in self.stages.values():
+            guidance = ObservedGuidance(stage.recipe.guidance, drawing.norm)
+            stage.recipe = replace(stage.recipe, guidance=guidance)
+
+    def draw(  # type: ignore[override]  # all that a Cascade takes, but for the edits
+        self,
+        condition: Any,
+        seeds: Any,
+        each_step: Callable[[str, int], None] = lambda stage, number: None,
+        each_estimate: Callable[[str, Tensor], None] = lambda stage, x: None,
+        *more: Any,
+        **named: Any,
+    ) -> Iterator[tuple[str, Tensor]]:
+        """As a Cascade does."""
+
+        def estimate(stage: str, x: Tensor) -> None:
+            each_estimate(stage, x)
+            self.drawing.estimate(stage, x)
+
+        with ExitStack() as stack:
+            for stage in self.stages.values() if self.looks else ():
+                observed = text_weights.observed(stage.denoiser.network, self.drawing.weights)
+                stack.enter_context(observed)
+            for name, images in super().draw(
+                condition, seeds, each_step, estimate, *more, edits=self.edits, **named
+            ):
+                self.drawing.image(name, images)
+                yield name, images
