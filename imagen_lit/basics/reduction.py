@@ -15,6 +15,7 @@ from torch import Tensor
 from imagen_lit.basics.errors import InputError
 
 KERNELS = ("box", "bilinear", "bicubic")
+REACH = {"box": 0, "bilinear": 1, "bicubic": 2}  # small pixels beyond its own that a kernel sees
 
 
 def refuse_unknown(key: str, kernel: str) -> None:

@@ -108,8 +108,8 @@ class TrainedStage:
         edit: Edit = NO_EDIT,
         negative: Condition | None = None,
     ) -> Tensor:
-        """Images [B, 3, size, size] in [-1, 1], drawn on the device of the condition, and led away
-        from the text `negative`."""
+        """Images [B, 3, size, size] in [-1, 1], or on the edit's canvas, drawn on the device of the
+        condition, and led away from the text `negative`."""
         self.place(condition.text.device)
         if lowres is not None:
             augmentation = self.condition.augmentation  # type: ignore[union-attr]
@@ -117,7 +117,14 @@ class TrainedStage:
             condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
         reference = self._reference(condition, negative)
         return self.recipe.draw(
-            self.denoiser, condition, seeds, self.size, each_step, each_estimate, edit, reference
+            self.denoiser,
+            condition,
+            seeds,
+            edit.size or self.size,
+            each_step,
+            each_estimate,
+            edit,
+            reference,
         )
 
     def _reference(self, condition: Condition, negative: Condition | None) -> Reference:
