@@ -21,6 +21,7 @@ from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import level_limit, prompt_template
 from imagen_lit.cascade.guide import Guide
+from imagen_lit.cascade.picture_edit import PictureEdit
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
@@ -116,16 +117,13 @@ class TrainedStage:
             small = lowres.to(condition.text.device)
             condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
         reference = self._reference(condition, negative)
-        return self.recipe.draw(
-            self.denoiser,
-            condition,
-            seeds,
-            edit.size or self.size,
-            each_step,
-            each_estimate,
-            edit,
-            reference,
-        )
+        size, observers = edit.size or self.size, (each_step, each_estimate)
+        return self.recipe.draw(self.denoiser, condition, seeds, size, *observers, edit, reference)
+
+    def steps(self, edit: Edit | None) -> int:
+        """How many it makes."""
+        steps, spacing = self.recipe.steps, self.recipe.spacing
+        return edit.evaluations(self.denoiser.schedule, steps, spacing) if edit else steps
 
     def _reference(self, condition: Condition, negative: Condition | None) -> Reference:
         """Without a negative text, another network reads the text, and this one reads none."""
@@ -149,6 +147,7 @@ class Cascade:
         self.stages = stages
         self.compiler: str | None = None  # of the networks' blocks, from `load` on
         self.start: Start | SavedImages | None = None  # where the first stage enlarges
+        self.edit: PictureEdit | None = None  # of a picture, where one is drawn from
 
     @property
     def runs(self) -> dict[str, Path]:
@@ -164,6 +163,11 @@ class Cascade:
         }
 
     @property
+    def _start_size(self) -> int | None:
+        """Of images that do not say themselves on which canvas they are enlarged."""
+        return None if self.start is None or self.edit is not None else self.start.size
+
+    @property
     def templates(self) -> set[str]:
         """How the stages word the prompts."""
         return {stage.prompt for stage in self.stages.values()}
@@ -176,7 +180,8 @@ class Cascade:
     @property
     def plan(self) -> dict[str, int]:
         """How many steps each stage makes."""
-        return {name: stage.recipe.steps for name, stage in self.stages.items()}
+        edits = NO_EDITS if self.edit is None else self.edit.stages
+        return {name: stage.steps(edits.get(name)) for name, stage in self.stages.items()}
 
     def draw(
         self,
@@ -256,11 +261,11 @@ class Cascade:
                     f"{stage.size_in}, and the stage before it ({before.run}) draws {before.size} "
                     f"x {before.size}. Set cascade.{name}.run=... to a run that fits."
                 )
-            if place == 0 and self.start is not None and stage.size_in != self.start.size:
+            if place == 0 and self._start_size not in (None, stage.size_in):
                 raise InputError(
                     f"stage {name!r} ({stage.run}) enlarges images of {stage.size_in} x "
-                    f"{stage.size_in}, and those to start from have {self.start.size} x "
-                    f"{self.start.size}. Set start_at=... or start_from=... so that they fit."
+                    f"{stage.size_in}, and those to start from have {self._start_size} x "
+                    f"{self._start_size}. Set start_at=... or start_from=... so that they fit."
                 )
             before = stage
             level_limit.refuse_higher(name, stage.run, stage.recipe.aug_level, stage.condition)

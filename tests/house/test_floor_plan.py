@@ -42,6 +42,7 @@ ROOMS = {
     "paper": {"basics", "cli"},  # whose choice each setting is, by the comments in conf/
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
+    "editing": {"basics", "image_set", "diffusion", "stage", "cascade"},
     "ablation": {"basics", "cli", "run", "evaluation"},
     "report": {"basics", "run", "evaluation", "paper", "ablation"},
     "launcher": {"basics", "cli", "run", "ablation"},
@@ -59,6 +60,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "bench_text": {"data", "stage", "run", "report"},
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"text", "run", "report", "cascade"},
+    "edit": {"text", "run", "report", "cascade", "editing"},
     "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
     "compare": {"evaluation", "metrics", "report"},
     "gpu_check": {"run", "machine_check"}
