@@ -7,9 +7,11 @@ the mask.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
@@ -29,6 +31,7 @@ from imagen_lit.editing.picture import Picture
 from imagen_lit.report import contact_sheet
 from imagen_lit.run import drawing_folder, provenance
 from imagen_lit.text import lost_text
+from imagen_lit.text.text_encoder import TextEncoder
 
 
 @command.main("edit")
@@ -37,14 +40,11 @@ def main(cfg: DictConfig) -> None:
     arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
     arguments.path("runs", cfg.runs)
     device.allow_tf32(cfg.tf32)
-    chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
-    if chosen is not None:
-        drawing_folder.refuse_taken(chosen, cfg.runs)
     given = Picture.of(cfg.image, cfg.mask)
     prompts = _prompts(OmegaConf.to_container(cfg).get("prompts"), given)  # type: ignore[union-attr]
     requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
-    part = excerpt.excerpt(cfg)
-    cascade, encoder, editing = map(config.build, (part, cfg.text, cfg.editing))
+    parts = excerpt.excerpt(cfg), cfg.text, cfg.editing
+    cascade, encoder, editing = map(config.build, parts)
     cascade.compiler = cfg.compile
     cascade.require_runs()  # the first thing that a new user lacks
     picture = given.fitted(cascade, cfg.fit)
@@ -53,8 +53,22 @@ def main(cfg: DictConfig) -> None:
     cascade.edit = PictureEdit(plan.edits, {**picture.facts, "settings": settings})
     if plan.start is not None:
         cascade.start = Start({request: plan.start[0] for request in requests})
+    draw(cfg, cascade, encoder, requests, plan.shown)
+
+
+def draw(
+    cfg: DictConfig,
+    cascade: Cascade,
+    encoder: TextEncoder,
+    requests: Sequence[image_files.Request],
+    given: np.ndarray | None = None,
+) -> None:
+    """Draw what is missing, and print where each image is; the sheet shows what was given, too."""
+    chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
+    if chosen is not None:
+        drawing_folder.refuse_taken(chosen, cfg.runs)
     cascade.check(encoder.fingerprint())
-    described = {"cascade": OmegaConf.to_container(part, resolve=True)}
+    described = {"cascade": OmegaConf.to_container(excerpt.excerpt(cfg), resolve=True)}
     source = provenance.describe(cascade.weights, encoder.fingerprint(), described)
     folder = chosen or _default_folder(cascade, source)
     chosen_folder.require_writable("out", folder, folder)
@@ -63,7 +77,7 @@ def main(cfg: DictConfig) -> None:
     contact_sheet.refuse_other_file(sheet)
     cascade.load()
     print(f"images go to {folder}")
-    lost_text.warn(encoder, cascade.texts(prompts))
+    lost_text.warn(encoder, cascade.texts([prompt for prompt, _ in requests]))
     progress = DrawingProgress()
     shape = DrawingPass.of(
         encoder, [prompt for prompt, _ in requests], cfg.batch, cascade.templates
@@ -77,9 +91,10 @@ def main(cfg: DictConfig) -> None:
         note = "" if (prompt, seed) in to_draw else "already there: "
         print(f"{shorten(printable(prompt), 100) or '(without text)'} (seed {seed}): {note}{file}")
     if not cfg.out:
-        write_json(folder / provenance.FILE, source | {image_files.EDIT: cascade.edit.facts})
-    count = contact_sheet.write(sheet, files, Image.fromarray(plan.shown))
-    print(f"all below what was given, {count}: {sheet}")
+        facts = {} if cascade.edit is None else {image_files.EDIT: dict(cascade.edit.facts)}
+        write_json(folder / provenance.FILE, source | facts)
+    shown = None if given is None else Image.fromarray(given)
+    print(f"all side by side, {contact_sheet.write(sheet, files, shown)}: {sheet}")
 
 
 def _prompts(typed: Any, picture: Picture) -> list[str]:

@@ -31,6 +31,7 @@ from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.edit import NO_EDIT, Edit
 from imagen_lit.stage.recipe import Recipe
 from imagen_lit.stage.reference import Reference
+from imagen_lit.stage.seed import Seed
 
 NO_OTHERS: Mapping[str, Condition] = {}
 NO_EDITS: Mapping[str, Edit] = {}
@@ -103,7 +104,7 @@ class TrainedStage:
         self,
         condition: Condition,
         lowres: Tensor | None,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         each_step: Callable[[int], None] = lambda number: None,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
         edit: Edit = NO_EDIT,
@@ -186,7 +187,7 @@ class Cascade:
     def draw(
         self,
         condition: Condition,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         each_step: Callable[[str, int], None] = lambda stage, number: None,
         each_estimate: Callable[[str, Tensor], None] = lambda stage, x: None,
         start: Tensor | None = None,
@@ -211,8 +212,7 @@ class Cascade:
             images = pixels.to_signed(pixels.to_uint8(images))
 
     def load(self) -> None:
-        """Load the weights of every stage, so that one that cannot draw is refused before anything
-        is written."""
+        """Load all weights: a stage that cannot draw is refused before anything is written."""
         for stage in self.stages.values():
             for denoiser in stage.denoisers:
                 if self.compiler is not None:

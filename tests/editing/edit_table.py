@@ -140,7 +140,10 @@ def holes(kind: str, cascade: Cascade, encoder: object, count: int, jumps: Jumps
     cases = [*MAKERS[kind](size, count)]
     began = time.time()
     drawn = draw(
-        cascade, encoder, cases, lambda part: edits.edits_of(cascade, *tensors(part), Edit(jumps=jumps))
+        cascade,
+        encoder,
+        cases,
+        lambda part: edits.edits_of(cascade, *tensors(part), Edit(jumps=jumps)),
     )
     seconds = time.time() - began
     for name, images in drawn.items():
@@ -160,13 +163,20 @@ def variations(cascade: Cascade, encoder: object, count: int, strength: float) -
         for each, prompt in scenes(mix, count)
     ]
     drawn = draw(
-        cascade, encoder, cases, lambda part: edits.edits_of(cascade, tensors(part)[0], None, Edit(strength=strength))
+        cascade,
+        encoder,
+        cases,
+        lambda part: edits.edits_of(cascade, tensors(part)[0], None, Edit(strength=strength)),
     )
     for name, images in drawn.items():
         given = pixels.to_array(edits.pictures_of(cascade, tensors(cases)[0])[name]).astype(int)
         moved = np.abs(images - given).mean()
         hits = [is_exact(image, each.scene) for image, each in zip(images, cases, strict=True)]
-        report(f"variations, strength {strength}, {name}", hits, f"mean difference {moved:.1f} grey levels")
+        report(
+            f"variations, strength {strength}, {name}",
+            hits,
+            f"mean difference {moved:.1f} grey levels",
+        )
 
 
 def enlarging(cascade: Cascade, encoder: object, count: int, how: str) -> None:
@@ -187,7 +197,10 @@ def enlarging(cascade: Cascade, encoder: object, count: int, how: str) -> None:
             true = np.stack([scene.render(each, above.stages[name].size) for each, _ in found])
             error = ((pixels.to_array(images).astype(float) - true) ** 2).mean((1, 2, 3))
             ratio = 10 * np.log10(255**2 / error)
-            print(f"| {before} to {images.shape[-1]}, {how} | {10 * np.log10(255**2 / error.mean()):.1f} dB; mean of each {ratio.mean():.1f}, worst {ratio.min():.1f} |", flush=True)
+            print(
+                f"| {before} to {images.shape[-1]}, {how} | {10 * np.log10(255**2 / error.mean()):.1f} dB; mean of each {ratio.mean():.1f}, worst {ratio.min():.1f} |",
+                flush=True,
+            )
     del part, size
 
 

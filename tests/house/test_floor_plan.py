@@ -61,6 +61,7 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "train": {"data", "text", "stage", "run", "callbacks"},
     "sample": {"text", "run", "report", "cascade"},
     "edit": {"text", "run", "report", "cascade", "editing"},
+    "interpolate": {"text", "stage", "cascade", "edit"},
     "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
     "compare": {"evaluation", "metrics", "report"},
     "gpu_check": {"run", "machine_check"}
