@@ -1,8 +1,9 @@
-"""Print how well a cascade edits scenes of the shapes world: the exact reader looks at each result.
+"""Print the table of docs/editing.md: how well the demo's cascade edits scenes of the shapes world,
+by the exact reader, and how near enlarged scenes come to the true ones.
 
-    python tests/editing/edit_table.py cases=100 kinds=[inpaint,outpaint] base.times=1,4 ...
-
-is told by `main`. Not a test: it needs the trained demo.
+    python tests/editing/edit_table.py inpaint outpaint widen --times 1 2 4
+    python tests/editing/edit_table.py variations --strength 0.5 0.8
+    python tests/editing/edit_table.py plain consistent --cases 24
 """
 
 import argparse
@@ -73,7 +74,7 @@ def widening(size: int, count: int) -> Iterator[Case]:
     kinds = scenes({"two": 1.0}, 20 * count)
     beside = [pair for pair in kinds if pair[0]["relation"] in ("left", "right")][:count]
     for each, prompt in beside:
-        first, second = each["objects"]
+        first = each["objects"][0]
         rng = np.random.default_rng(len(prompt))
         one = scene.place_one(rng, (first["colour"], first["shape"]), first["size"])
         picture = scene.render(each | {"objects": one}, size)
@@ -182,10 +183,9 @@ def variations(cascade: Cascade, encoder: object, count: int, strength: float) -
 def enlarging(cascade: Cascade, encoder: object, count: int, how: str) -> None:
     """From true small pictures; the distance from the true large one."""
     names = list(cascade.stages)[1:]
-    part = Cascade(**{name: cascade.stages[name] for name in names})
     for first in range(len(names)):
         above = Cascade(**{name: cascade.stages[name] for name in names[first:]})
-        size, before = above.stages[names[-1]].size, above.stages[names[first]].size_in
+        before = above.stages[names[first]].size_in
         found = [*scenes(world.TRAINING_MIX, count)]
         small = np.stack([scene.render(each, before) for each, _ in found])
         small = pixels.to_signed(torch.from_numpy(small).movedim(-1, 1))
@@ -197,11 +197,9 @@ def enlarging(cascade: Cascade, encoder: object, count: int, how: str) -> None:
             true = np.stack([scene.render(each, above.stages[name].size) for each, _ in found])
             error = ((pixels.to_array(images).astype(float) - true) ** 2).mean((1, 2, 3))
             ratio = 10 * np.log10(255**2 / error)
-            print(
-                f"| {before} to {images.shape[-1]}, {how} | {10 * np.log10(255**2 / error.mean()):.1f} dB; mean of each {ratio.mean():.1f}, worst {ratio.min():.1f} |",
-                flush=True,
-            )
-    del part, size
+            words = f"{before} to {images.shape[-1]}, {how}"
+            whole = 10 * np.log10(255**2 / error.mean())
+            print(f"| {words} | {whole:.1f} dB, the worst {ratio.min():.1f} |", flush=True)
 
 
 def main() -> None:
