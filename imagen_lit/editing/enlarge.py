@@ -1,5 +1,5 @@
 """A small picture of any origin, enlarged by the super-resolution stages (SR3: Saharia et al.
-2022), whose box means it then has, if that is wanted (DDNM: Wang et al. 2023)."""
+2021), whose box means it then has, if that is wanted (DDNM: Wang et al. 2023)."""
 
 from dataclasses import dataclass
 

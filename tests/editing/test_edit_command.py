@@ -1,5 +1,5 @@
-"""The commands `edit` and `interpolate`, with tiny stages: what they draw, what their files say, and
-what they refuse in a sentence."""
+"""The commands `edit` and `interpolate`, with tiny stages: what they draw, what their files say,
+and what they refuse in a sentence."""
 
 from pathlib import Path
 from typing import Any
