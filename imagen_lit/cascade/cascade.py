@@ -10,140 +10,27 @@ CPU's memory, from which each stage is copied when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import level_limit, pictures, prompt_template, saved_cascade
-from imagen_lit.cascade.guide import Guide
-from imagen_lit.cascade.prompt_template import PROMPT
+from imagen_lit.cascade.picture_edit import PictureEdit
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cascade.start import Start
-from imagen_lit.run import saved_stage
-from imagen_lit.run.saved_stage import SavedStage
-from imagen_lit.stage.condition import Condition, TextAndLowRes, TextOnly
-from imagen_lit.stage.denoiser import Denoiser
+from imagen_lit.cascade.trained_stage import TrainedStage
+from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.edit import NO_EDIT, Edit
 from imagen_lit.stage.null_text import Encoded
-from imagen_lit.stage.recipe import Recipe
-from imagen_lit.stage.reference import Reference
+from imagen_lit.stage.seed import Seed
 from imagen_lit.text.text_encoder import TextEncoder
 
 NO_OTHERS: Mapping[str, Condition] = {}
 NO_EDITS: Mapping[str, Edit] = {}
-
-
-@dataclass
-class TrainedStage:
-    """A run and how to draw with it: with its newest checkpoint, or the one after `images`, from
-    the prompt as `prompt` words it; led away from the text `negative`, as `guide` reads it."""
-
-    run: str
-    recipe: Recipe
-    images: int | None = None
-    prompt: str = PROMPT
-    negative: str | None = None
-    guide: Guide = field(default_factory=Guide)
-
-    @property
-    def saved(self) -> SavedStage:
-        """What is in its folder."""
-        return saved_stage.of(Path(self.run))
-
-    @cached_property
-    def denoiser(self) -> Denoiser:
-        """The EMA of its weights, loaded on first use."""
-        return self.saved.denoiser(self.images)
-
-    @cached_property
-    def guiding(self) -> Denoiser | None:
-        """The other network that guides it, if one does; loaded on first use."""
-        return self.guide.load(self.run)
-
-    @property
-    def denoisers(self) -> list[Denoiser]:
-        """Those that draw together."""
-        return [self.denoiser, *([self.guiding] if self.guiding else [])]
-
-    @cached_property
-    def _on_cpu(self) -> list[dict[str, Tensor]]:
-        return [each.state_dict() for each in self.denoisers]
-
-    def place(self, device: torch.device) -> None:
-        """Copy the weights to the device that draws; the CPU keeps its own."""
-        if device.type != "cpu":
-            self._on_cpu  # noqa: B018
-            for each in self.denoisers:
-                each.to(device)
-
-    def release(self) -> None:
-        """Free the device: the denoisers have the CPU's weights again."""
-        if "_on_cpu" in self.__dict__:
-            for each, weights in zip(self.denoisers, self._on_cpu, strict=True):
-                each.load_state_dict(weights, assign=True)
-
-    @cached_property
-    def condition(self) -> TextOnly | TextAndLowRes:
-        """What it was trained to draw from; known before its weights are loaded."""
-        known: TextOnly | TextAndLowRes = self.saved.condition()
-        return known
-
-    @cached_property
-    def size(self) -> int:
-        """The edge of the images it draws: the full image's, whatever the crop in training."""
-        return self.saved.size()
-
-    @property
-    def size_in(self) -> int | None:
-        """The edge of the images that it enlarges, if it does."""
-        return (
-            self.size // self.condition.factor
-            if isinstance(self.condition, TextAndLowRes)
-            else None
-        )
-
-    def draw(
-        self,
-        condition: Condition,
-        lowres: Tensor | None,
-        seeds: Sequence[int],
-        each_step: Callable[[int], None] = lambda number: None,
-        each_estimate: Callable[[Tensor], None] = lambda x: None,
-        edit: Edit = NO_EDIT,
-        negative: Condition | None = None,
-    ) -> Tensor:
-        """Images [B, 3, size, size] in [-1, 1], or on the edit's canvas, drawn on the device of the
-        condition, and led away from the text `negative`."""
-        self.place(condition.text.device)
-        if lowres is not None:
-            augmentation = self.condition.augmentation  # type: ignore[union-attr]
-            small = lowres.to(condition.text.device)
-            condition = self.recipe.with_lowres(condition, small, augmentation, seeds)
-        reference = self._reference(condition, negative)
-        return self.recipe.draw(
-            self.denoiser,
-            condition,
-            seeds,
-            edit.size or self.size,
-            each_step,
-            each_estimate,
-            edit,
-            reference,
-        )
-
-    def _reference(self, condition: Condition, negative: Condition | None) -> Reference:
-        """Without a negative text, another network reads the text, and this one reads none."""
-        if negative is not None:
-            other = condition.with_text(negative)
-        else:
-            other = condition if self.guiding else condition.without_text()
-        return Reference(self.guiding or self.denoiser, other)
 
 
 class Cascade:
@@ -160,6 +47,7 @@ class Cascade:
         self.compiler: str | None = None  # of the networks' blocks, from `load_weights` on
         self.encoder: TextEncoder | None = None  # where it was loaded with one
         self.start: Start | SavedImages | None = None  # where the first stage enlarges
+        self.edit: PictureEdit | None = None  # of a picture, where one is drawn from
 
     @property
     def runs(self) -> dict[str, Path]:
@@ -175,6 +63,11 @@ class Cascade:
         }
 
     @property
+    def _start_size(self) -> int | None:
+        """Of images that do not say themselves on which canvas they are enlarged."""
+        return None if self.start is None or self.edit is not None else self.start.size
+
+    @property
     def templates(self) -> set[str]:
         """How the stages word the prompts."""
         return {stage.prompt for stage in self.stages.values()}
@@ -187,12 +80,13 @@ class Cascade:
     @property
     def plan(self) -> dict[str, int]:
         """How many steps each stage makes."""
-        return {name: stage.recipe.steps for name, stage in self.stages.items()}
+        edits = NO_EDITS if self.edit is None else self.edit.stages
+        return {name: stage.steps(edits.get(name)) for name, stage in self.stages.items()}
 
     def draw(
         self,
         condition: Condition,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         each_step: Callable[[str, int], None] = lambda stage, number: None,
         each_estimate: Callable[[str, Tensor], None] = lambda stage, x: None,
         start: Tensor | None = None,
@@ -242,8 +136,7 @@ class Cascade:
         return pictures.of(self, self.encoder, prompts, seed, images, batch)
 
     def load_weights(self) -> None:
-        """Load the weights of every stage, so that one that cannot draw is refused before anything
-        is written."""
+        """Load all weights: a stage that cannot draw is refused before anything is written."""
         for stage in self.stages.values():
             for denoiser in stage.denoisers:
                 if self.compiler is not None:
@@ -286,11 +179,11 @@ class Cascade:
                     f"{stage.size_in}, and the stage before it ({before.run}) draws {before.size} "
                     f"x {before.size}. Set cascade.{name}.run=... to a run that fits."
                 )
-            if place == 0 and self.start is not None and stage.size_in != self.start.size:
+            if place == 0 and self._start_size not in (None, stage.size_in):
                 raise InputError(
                     f"stage {name!r} ({stage.run}) enlarges images of {stage.size_in} x "
-                    f"{stage.size_in}, and those to start from have {self.start.size} x "
-                    f"{self.start.size}. Set start_at=... or start_from=... so that they fit."
+                    f"{stage.size_in}, and those to start from have {self._start_size} x "
+                    f"{self._start_size}. Set start_at=... or start_from=... so that they fit."
                 )
             before = stage
             level_limit.refuse_higher(name, stage.run, stage.recipe.aug_level, stage.condition)

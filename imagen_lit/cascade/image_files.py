@@ -16,7 +16,7 @@ from imagen_lit.basics import image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cascade import rounding_facts
-from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.cascade import NO_EDITS, Cascade
 from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
@@ -28,8 +28,8 @@ from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
 from imagen_lit.text.text_encoder import TextEncoder
 
-EDIT = "edit"  # the fact that says what an image takes from a picture, where it takes anything
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
+EDIT = "edit"  # the fact of what was drawn from a picture (imagen_lit/cascade/picture_edit.py)
 PNG = ".png"
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
 Request = tuple[str, int]  # prompt and seed
@@ -51,14 +51,18 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
     }
     prompt, seed = request
     start = cascade.start
-    return {
-        "prompt": prompt,
-        "seed": seed,
-        "stage": stage,
-        "cascade": {**(start.cascade if start else {}), **stages},
-        "text": source["text"],
-        **({EDIT: source[EDIT]} if EDIT in source else {}),
-    } | (start.facts(request) if start else {})
+    edited = {} if cascade.edit is None else {EDIT: dict(cascade.edit.facts)}
+    return (
+        {
+            "prompt": prompt,
+            "seed": seed,
+            "stage": stage,
+            "cascade": {**(start.cascade if start else {}), **stages},
+            "text": source["text"],
+        }
+        | edited
+        | (start.facts(request) if start else {})
+    )
 
 
 def missing(
@@ -124,8 +128,9 @@ def draw(
 
         small = cascade.start.batch(shape.fill(current)) if cascade.start else None
         observers = each_step, each_estimate
+        edits = NO_EDITS if cascade.edit is None else cascade.edit.stages
         drawing = cascade.draw(
-            condition, shape.fill(seeds), *observers, small, others, negatives=negatives
+            condition, shape.fill(seeds), *observers, small, others, edits, negatives
         )
         rounding: dict[str, Any] = {}
         before = getattr(cascade.start, ROUNDING, {})

@@ -158,7 +158,7 @@ class Picture:
                 }
             )
             return {
-                "_target_": f"{PACKAGE}.cascade.TrainedStage",
+                "_target_": f"{PACKAGE}.trained_stage.TrainedStage",
                 "run": str(run),
                 "images": stage["images_seen"],
                 "recipe": recipe,

@@ -80,7 +80,7 @@ class EfficientUNet(nn.Module):
         embedding = embedding if embedding is not None else 4 * channels[0]
         if conditioning is None:  # what it was before it could be chosen
             conditioning = Conditioning(attention="concatenated" if self_attention else "cross")
-        self.text_width = text_width
+        self.text_width, self.divisor = text_width, 2 ** len(channels)
         self.embed_logsnr = LogSNREmbedding(embedding)
         self.embed_lowres_logsnr = LogSNREmbedding(embedding)
         self.embed_text = conditioning.make_pool(text_width, embedding)

@@ -72,6 +72,7 @@ class UNet(nn.Module):
         check_widths(text_width=text_width, embedding=embedding, text_channels=text_channels)
         arguments.whole_number("network.lowres_channels", lowres_channels, 0)
         self.checkpointing, self.halvings = checkpointing, len(channels) - 1
+        self.divisor = 2**self.halvings
         self.text_width = text_width
         conditioning = conditioning if conditioning is not None else Conditioning()
         embedding = embedding if embedding is not None else 4 * channels[0]

@@ -18,6 +18,7 @@ from imagen_lit.basics.tile import tile
 
 EDGE = 256  # pixels of an image on the sheet
 COLUMNS, MOST = 6, 240  # images
+EDIT = "edit"  # the fact that an image was drawn from a picture
 SUFFIXES = image_format.SUFFIXES.values()
 
 
@@ -26,19 +27,19 @@ def refuse_other_file(sheet: Path) -> None:
     png_metadata.refuse_other_file(sheet, "sheet", "contact sheet")
 
 
-def write(sheet: Path, first: Sequence[Path]) -> int:
-    """Write the sheet of these images and then the others in their folder, MOST at most; return how
-    many it shows."""
+def write(sheet: Path, first: Sequence[Path], given: Image.Image | None = None) -> int:
+    """Write the sheet of these images and then the others in their folder, MOST at most, of the
+    same edit if they are of one, each below what was given to it; return how many it shows."""
     there = {file for each in SUFFIXES for file in first[0].parent.glob(f"*{each}")}
     others = sorted(there - {*first})
     facts = ((file, png_metadata.read(file)) for file in dict.fromkeys([*first, *others]))
-    ours = list(
-        islice(
-            ((file, fact) for file, fact in facts if fact and {"prompt", "seed"} <= {*fact}), MOST
-        )
-    )
+    drawn = ((file, fact) for file, fact in facts if fact and {"prompt", "seed"} <= {*fact})
+    edit = (png_metadata.read(first[0]) or {}).get(EDIT)
+    ours = list(islice(((file, fact) for file, fact in drawn if fact.get(EDIT) == edit), MOST))
+    above = [] if given is None else [tile(given, EDGE)]
     items = [
-        Captioned([_tile(file)], fact["prompt"], f"seed {fact['seed']}") for file, fact in ours
+        Captioned([*above, _tile(file)], fact["prompt"], f"seed {fact['seed']}")
+        for file, fact in ours
     ]
     grid = captioned_grid(items, min(COLUMNS, math.ceil(math.sqrt(len(ours)))), EDGE)
     entries = [

@@ -14,16 +14,17 @@ from torch import Tensor
 
 from imagen_lit.basics import arguments
 from imagen_lit.basics.errors import InputError
-from imagen_lit.diffusion import noise
 from imagen_lit.diffusion.guidance import Guidance
 from imagen_lit.diffusion.sampler import Sampler, trajectory
 from imagen_lit.diffusion.spacing import Spacing, Time
+from imagen_lit.stage import seed
 from imagen_lit.stage.augmentation import Augmentation
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.denoiser import Denoiser
 from imagen_lit.stage.edit import NO_EDIT, Edit
 from imagen_lit.stage.informed_estimate import InformedEstimate
 from imagen_lit.stage.reference import Reference
+from imagen_lit.stage.seed import Seed
 
 Threshold = Callable[[Tensor], Tensor]
 Size = int | tuple[int, int]  # the edge of a square, or height and width
@@ -62,7 +63,7 @@ class Recipe:
         self,
         denoiser: Denoiser,
         condition: Condition,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         size: Size,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
         edit: Edit = NO_EDIT,
@@ -76,7 +77,7 @@ class Recipe:
         reference = reference or Reference(denoiser, condition.without_text())
         guided = self.guidance.guide(denoiser.bind(condition), reference.pair(denoiser, condition))
         autocast = torch.autocast if self.precision == "bf16-mixed" else _as_it_is
-        positions = torch.tensor(seeds, device=condition.text.device)
+        device = condition.text.device
 
         def denoise(z: Tensor, t: Tensor) -> Tensor:
             with autocast(z.device.type, torch.bfloat16):
@@ -85,7 +86,7 @@ class Recipe:
             return edit.constraint(self.threshold(x))
 
         def fresh_noise(purpose: str) -> Tensor:
-            return noise.normal(0, positions, f"{name} {purpose}", (3, height, width))
+            return seed.normal(seeds, f"{name} {purpose}", (3, height, width), device)
 
         schedule = denoiser.schedule
         first = edit.first(schedule, self.steps, self.spacing)
@@ -107,7 +108,7 @@ class Recipe:
         self,
         denoiser: Denoiser,
         condition: Condition,
-        seeds: Sequence[int],
+        seeds: Sequence[Seed],
         size: Size,
         each_step: Callable[[int], None] = lambda number: None,
         each_estimate: Callable[[Tensor], None] = lambda x: None,
@@ -123,13 +124,17 @@ class Recipe:
         return images.clamp(-1, 1)
 
     def with_lowres(
-        self, condition: Condition, lowres: Tensor, augmentation: Augmentation, seeds: Sequence[int]
+        self,
+        condition: Condition,
+        lowres: Tensor,
+        augmentation: Augmentation,
+        seeds: Sequence[Seed],
     ) -> Condition:
         """The text together with a smaller image, augmented once to this recipe's level (fig. A.32
         b)."""
-        positions = torch.tensor(seeds, device=lowres.device)
         lowres = augmentation.enlarged(lowres)
-        eps = noise.normal(0, positions, f"{lowres.shape[-1]} augmentation", lowres.shape[1:])
+        purpose = f"{lowres.shape[-1]} augmentation"
+        eps = seed.normal(seeds, purpose, lowres.shape[1:], lowres.device)
         aug_level = torch.full((len(lowres),), self.aug_level, device=lowres.device)
         augmented, logsnr = augmentation.for_drawing(lowres, aug_level, eps)
         return Condition(condition.text, condition.mask, augmented, logsnr)

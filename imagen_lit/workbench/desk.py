@@ -19,13 +19,13 @@ from imagen_lit.basics import pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import settings_diff
 from imagen_lit.cascade import image_files, recipe_form
-from imagen_lit.cascade.cascade import NO_EDITS, Cascade
+from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
+from imagen_lit.cascade.picture_edit import PictureEdit
 from imagen_lit.cli import config
 from imagen_lit.diffusion.jumps import Jumps
 from imagen_lit.diffusion.sampler import Heun
 from imagen_lit.run import provenance
-from imagen_lit.stage.edit import NO_EDIT
 from imagen_lit.stage.recipe import Recipe
 from imagen_lit.text import lost_text, word_tokens
 from imagen_lit.text.text_encoder import TextEncoder
@@ -125,19 +125,17 @@ class Desk:
             stages[name].recipe = recipe
         weights = {name: self.weights[name] for name in stages}
         source = provenance.describe(weights, self.fingerprint, {"cascade": node})
-        folder, edits = self.history.folder / provenance.digest(source), NO_EDITS
+        folder, edit = self.history.folder / provenance.digest(source), None
         if (inpainting := work.inpainting) is not None:
-            source[image_files.EDIT] = inpainting.facts()
-            folder, edits = folder / PAINTED / inpainting.digest(), inpainting.edits(self.cascade)
+            folder = folder / PAINTED / inpainting.digest()
+            edit = PictureEdit(inpainting.edits(self.cascade), inpainting.facts())
             inpainting.save(folder)
         for name, stage in stages.items():
-            recipe = stage.recipe
-            steps = edits.get(name, NO_EDIT).evaluations(
-                stage.denoiser.schedule, recipe.steps, recipe.spacing
-            )
-            is_twice = isinstance(recipe.sampler, Heun)  # at each step but the last
+            steps = stage.steps(edit.stages.get(name) if edit else None)
+            is_twice = isinstance(stage.recipe.sampler, Heun)  # at each step but the last
             drawing.evaluations[name] = 2 * steps - 1 if is_twice else steps
-        cascade = ObservedCascade(stages, drawing, request.looks, edits)
+        cascade = ObservedCascade(stages, drawing, request.looks)
+        cascade.edit = edit
         place = request.prompt, request.seed
         image_files.missing(cascade, source, [place], folder)
         files = image_files.paths(cascade, folder, *place)

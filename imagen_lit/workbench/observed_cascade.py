@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from imagen_lit.cascade.cascade import NO_EDITS, Cascade, TrainedStage
+from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.trained_stage import TrainedStage
 from imagen_lit.network import text_weights
-from imagen_lit.stage.edit import Edit
 from imagen_lit.stage.guidance_norm import ObservedGuidance
 from imagen_lit.workbench.drawing import Drawing
 
@@ -24,15 +24,14 @@ class ObservedCascade(Cascade):
         stages: Mapping[str, TrainedStage],
         drawing: Drawing,
         looks: bool = False,
-        edits: Mapping[str, Edit] = NO_EDITS,
     ) -> None:
         super().__init__(**stages)
-        self.drawing, self.looks, self.edits = drawing, looks, edits
+        self.drawing, self.looks = drawing, looks
         for stage in self.stages.values():
             guidance = ObservedGuidance(stage.recipe.guidance, drawing.norm)
             stage.recipe = replace(stage.recipe, guidance=guidance)
 
-    def draw(  # type: ignore[override]  # all that a Cascade takes, but for the edits
+    def draw(  # type: ignore[override]  # all that a Cascade takes
         self,
         condition: Any,
         seeds: Any,
@@ -51,8 +50,6 @@ class ObservedCascade(Cascade):
             for stage in self.stages.values() if self.looks else ():
                 observed = text_weights.observed(stage.denoiser.network, self.drawing.weights)
                 stack.enter_context(observed)
-            for name, images in super().draw(
-                condition, seeds, each_step, estimate, *more, edits=self.edits, **named
-            ):
+            for name, images in super().draw(condition, seeds, each_step, estimate, *more, **named):
                 self.drawing.image(name, images)
                 yield name, images

@@ -136,13 +136,13 @@ def test_an_image_worded_otherwise_is_drawn_again_from_its_own_metadata(
 ) -> None:
     for file in (draw("oil", OIL) / "sr").iterdir():
         facts = png_metadata.read(file)
-        package = "imagen_lit.cascade.cascade"
+        package = "imagen_lit.cascade"
         stages = {
-            stage: {"_target_": f"{package}.TrainedStage"}
+            stage: {"_target_": f"{package}.trained_stage.TrainedStage"}
             | {k: known[k] for k in ("run", "recipe", "prompt") if k in known}
             for stage, known in facts["cascade"].items()
         }
-        cascade: Cascade = config.build({"_target_": f"{package}.Cascade", **stages})
+        cascade: Cascade = config.build({"_target_": f"{package}.cascade.Cascade", **stages})
         source = provenance.describe(cascade.weights, FINGERPRINT, {"cascade": stages})
         request, folder = (facts["prompt"], facts["seed"]), tmp_path / "again"
         shape = DrawingPass.of(Encoder(), [request[0]] * 2, 32, cascade.templates)

@@ -93,13 +93,13 @@ def test_an_image_is_drawn_again_from_its_own_metadata_alone(runs: Path, tmp_pat
     before = contents(tmp_path / "first")
     for name, content in before.items():
         facts = png_metadata.read(tmp_path / "first" / name)
-        package = "imagen_lit.cascade.cascade"
+        package = "imagen_lit.cascade"
         stages = {
-            stage: {"_target_": f"{package}.TrainedStage"}
+            stage: {"_target_": f"{package}.trained_stage.TrainedStage"}
             | {k: known[k] for k in ("run", "recipe")}
             for stage, known in facts["cascade"].items()
         }
-        cascade: Cascade = config.build({"_target_": f"{package}.Cascade", **stages})
+        cascade: Cascade = config.build({"_target_": f"{package}.cascade.Cascade", **stages})
         source = provenance.describe(cascade.weights, facts["text"], {"cascade": stages})
         request, folder = (facts["prompt"], facts["seed"]), tmp_path / "again"
         to_draw = image_files.missing(cascade, source, [request], folder)

@@ -43,6 +43,7 @@ ROOMS = {
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
     "workbench": {"basics", "cli", "diffusion", "network", "text", "stage", "run", "cascade"},
+    "editing": {"basics", "image_set", "diffusion", "stage", "cascade"},
     "ablation": {"basics", "cli", "run", "evaluation"},
     "report": {"basics", "run", "evaluation", "paper", "ablation"},
     "launcher": {"basics", "cli", "run", "ablation"},
@@ -63,6 +64,8 @@ COMMANDS = {  # the files at the top of the package; each may import `basics` an
     "merge": {"network", "stage", "run"},
     "export": {"cascade"},
     "sample": {"text", "run", "report", "cascade"},
+    "edit": {"text", "run", "report", "cascade", "editing"},
+    "interpolate": {"text", "stage", "cascade", "edit"},
     "evaluate": {"data", "text", "image_set", "metrics", "run", "cascade"},
     "compare": {"evaluation", "metrics", "report"},
     "gpu_check": {"run", "machine_check"}

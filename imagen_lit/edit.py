@@ -1,0 +1,124 @@
+"""A picture is changed by a cascade, through all its stages.
+
+What kind of change is an option of `conf/editing`. Images, their files and their folders are those
+of `sample`: what drew an image stands in it, with the kind of change and digests of the picture and
+the mask.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from imagen_lit.basics import arguments, chosen_folder, device
+from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import InputError
+from imagen_lit.basics.printable import printable
+from imagen_lit.basics.short_form import shorten
+from imagen_lit.cascade import excerpt, image_files, typed_prompts
+from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.drawing_pass import DrawingPass
+from imagen_lit.cascade.drawing_progress import DrawingProgress
+from imagen_lit.cascade.picture_edit import PictureEdit
+from imagen_lit.cascade.start import Start
+from imagen_lit.cli import command, config
+from imagen_lit.editing.picture import Picture
+from imagen_lit.report import contact_sheet
+from imagen_lit.run import drawing_folder, provenance
+from imagen_lit.text import lost_text
+from imagen_lit.text.text_encoder import TextEncoder
+
+
+@command.main("edit")
+def main(cfg: DictConfig) -> None:
+    """Change the picture, once for each prompt and seed, and print where each image is."""
+    arguments.whole_numbers(cfg, images=1, seed=0, batch=1)
+    arguments.path("runs", cfg.runs)
+    device.allow_tf32(cfg.tf32)
+    given = Picture.of(cfg.image, cfg.mask)
+    prompts = _prompts(OmegaConf.to_container(cfg).get("prompts"), given)  # type: ignore[union-attr]
+    requests = list(dict.fromkeys((p, cfg.seed + i) for p in prompts for i in range(cfg.images)))
+    parts = excerpt.excerpt(cfg), cfg.text, cfg.editing
+    cascade, encoder, editing = map(config.build, parts)
+    cascade.compiler = cfg.compile
+    cascade.require_runs()  # the first thing that a new user lacks
+    picture = given.fitted(cascade, cfg.fit)
+    plan = editing.plan(cascade, picture)
+    settings: dict[str, Any] = OmegaConf.to_container(cfg.editing, resolve=True)  # type: ignore[assignment]
+    cascade.edit = PictureEdit(plan.edits, {**picture.facts, "settings": settings})
+    if plan.start is not None:
+        cascade.start = Start({request: plan.start[0] for request in requests})
+    draw(cfg, cascade, encoder, requests, plan.shown)
+
+
+def draw(
+    cfg: DictConfig,
+    cascade: Cascade,
+    encoder: TextEncoder,
+    requests: Sequence[image_files.Request],
+    given: np.ndarray | None = None,
+) -> None:
+    """Draw what is missing, and print where each image is; the sheet shows what was given, too."""
+    chosen = None if cfg.out is None else chosen_folder.of("out", cfg.out)
+    if chosen is not None:
+        drawing_folder.refuse_taken(chosen, cfg.runs)
+    cascade.check(encoder.fingerprint())
+    described = {"cascade": OmegaConf.to_container(excerpt.excerpt(cfg), resolve=True)}
+    source = provenance.describe(cascade.weights, encoder.fingerprint(), described)
+    folder = chosen or _default_folder(cascade, source)
+    chosen_folder.require_writable("out", folder, folder)
+    to_draw = image_files.missing(cascade, source, requests, folder)
+    sheet = folder / "sheet.png"
+    contact_sheet.refuse_other_file(sheet)
+    cascade.load()
+    print(f"images go to {folder}")
+    lost_text.warn(encoder, cascade.texts([prompt for prompt, _ in requests]))
+    progress = DrawingProgress()
+    shape = DrawingPass.of(
+        encoder, [prompt for prompt, _ in requests], cfg.batch, cascade.templates
+    )
+    drawn = image_files.draw(cascade, encoder, source, to_draw, folder, shape, progress.step)
+    for number, _ in enumerate(drawn):
+        if number % shape.width == 0:  # all images of a batch are there with its first
+            progress.count(number + shape.width, len(to_draw))
+    files = [_largest(cascade, folder, request) for request in requests]
+    for (prompt, seed), file in zip(requests, files, strict=True):
+        note = "" if (prompt, seed) in to_draw else "already there: "
+        print(f"{shorten(printable(prompt), 100) or '(without text)'} (seed {seed}): {note}{file}")
+    if not cfg.out:
+        facts = {} if cascade.edit is None else {image_files.EDIT: dict(cascade.edit.facts)}
+        write_json(folder / provenance.FILE, source | facts)
+    shown = None if given is None else Image.fromarray(given)
+    print(f"all side by side, {contact_sheet.write(sheet, files, shown)}: {sheet}")
+
+
+def _prompts(typed: Any, picture: Picture) -> list[str]:
+    """Those typed, or that from which the picture itself was drawn."""
+    if typed is not None:
+        return typed_prompts.captions(typed)
+    if picture.prompt is None:
+        raise InputError(
+            "the picture's file does not say what it shows, as those of sample do. Set "
+            "prompts='[\"a red circle\"]', for example, or prompts='[\"\"]' for no text."
+        )
+    return [picture.prompt]
+
+
+def _default_folder(cascade: Cascade, source: dict[str, Any]) -> Path:
+    """In the run of the last stage, a folder for these weights, recipes, picture and editing."""
+    facts = [provenance.digest(source), cascade.edit and dict(cascade.edit.facts)]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    return list(cascade.runs.values())[-1] / "edits" / digest
+
+
+def _largest(cascade: Cascade, folder: Path, request: image_files.Request) -> Path:
+    return list(image_files.paths(cascade, folder, *request).values())[-1]
+
+
+if __name__ == "__main__":
+    main()
