@@ -75,7 +75,7 @@ def draw(
     to_draw = image_files.missing(cascade, source, requests, folder)
     sheet = folder / "sheet.png"
     contact_sheet.refuse_other_file(sheet)
-    cascade.load()
+    cascade.load_weights()
     print(f"images go to {folder}")
     lost_text.warn(encoder, cascade.texts([prompt for prompt, _ in requests]))
     progress = DrawingProgress()

@@ -63,7 +63,7 @@ class Desk:
         self.fingerprint = encoder.fingerprint()
         self.cascade.check(self.fingerprint)
         self.weights = self.cascade.weights
-        self.cascade.load()
+        self.cascade.load_weights()
         self.usual = {
             name: recipe_form.settings(node[name]["recipe"]) for name in self.cascade.stages
         }

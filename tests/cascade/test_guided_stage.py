@@ -84,6 +84,6 @@ def test_a_guide_that_does_not_fit_is_refused(runs: Path, word: str, message: st
 def test_guides_are_loaded_with_their_stage_and_all_texts_are_known(runs: Path) -> None:
     words = ["cascade.base.guide.images=64", "cascade.base.negative=blue"]
     cascade, _ = build(runs, *words, "cascade.sr.prompt='oil {prompt}'")
-    cascade.load()
+    cascade.load_weights()
     assert [len(each.denoisers) for each in cascade.stages.values()] == [2, 1]
     assert set(cascade.texts(["a", ""])) == {"a", "", "oil a", "blue"}
