@@ -32,7 +32,7 @@ class ObservedCascade(Cascade):
             guidance = ObservedGuidance(stage.recipe.guidance, drawing.norm)
             stage.recipe = replace(stage.recipe, guidance=guidance)
 
-    def draw(  # type: ignore[override]  # all that a Cascade takes, but for the edits
+    def draw(  # all that a Cascade takes, but for the edits
         self,
         condition: Any,
         seeds: Any,
@@ -47,11 +47,12 @@ class ObservedCascade(Cascade):
             each_estimate(stage, x)
             self.drawing.estimate(stage, x)
 
+        draw: Any = super().draw
         with ExitStack() as stack:
             for stage in self.stages.values() if self.looks else ():
                 observed = text_weights.observed(stage.denoiser.network, self.drawing.weights)
                 stack.enter_context(observed)
-            for name, images in super().draw(
+            for name, images in draw(
                 condition, seeds, each_step, estimate, *more, edits=self.edits, **named
             ):
                 self.drawing.image(name, images)
