@@ -31,7 +31,7 @@ class ObservedCascade(Cascade):
             guidance = ObservedGuidance(stage.recipe.guidance, drawing.norm)
             stage.recipe = replace(stage.recipe, guidance=guidance)
 
-    def draw(  # type: ignore[override]  # all that a Cascade takes
+    def draw(  # all that a Cascade takes
         self,
         condition: Any,
         seeds: Any,
@@ -46,10 +46,11 @@ class ObservedCascade(Cascade):
             each_estimate(stage, x)
             self.drawing.estimate(stage, x)
 
+        draw: Any = super().draw
         with ExitStack() as stack:
             for stage in self.stages.values() if self.looks else ():
                 observed = text_weights.observed(stage.denoiser.network, self.drawing.weights)
                 stack.enter_context(observed)
-            for name, images in super().draw(condition, seeds, each_step, estimate, *more, **named):
+            for name, images in draw(condition, seeds, each_step, estimate, *more, **named):
                 self.drawing.image(name, images)
                 yield name, images

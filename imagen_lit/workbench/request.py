@@ -72,10 +72,9 @@ class Request:
 
 def _hole(address: Any) -> np.ndarray:
     """A mask as the page sends it: drawn anew where it is light."""
+    text = address if type(address) is str and address.startswith(PREFIX) else PREFIX
     try:
-        if type(address) is not str or not address.startswith(PREFIX):
-            raise ValueError
-        content = base64.b64decode(address.removeprefix(PREFIX), validate=True)
+        content = base64.b64decode(text.removeprefix(PREFIX), validate=True)
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             grey = np.asarray(image.convert("L"))
     except (ValueError, OSError, SyntaxError, binascii.Error, Image.DecompressionBombError):

@@ -15,8 +15,9 @@ VALUE = "…"  # whatever is put into a message
 
 # What to do: an imperative at the beginning of a sentence, or a message that a value completes.
 VERBS = (
-    "Add|Ask|Build|Call|Check|Choose|Convert|Correct|Delete|Embed|Fetch|Give|Leave|Let|Look|Lower|"
-    "Make|Move|Name|Remove|Rename|Restore|Score|Set|Train|Type|Write"
+    "Add|Ask|Build|Call|Check|Choose|Convert|Correct|Delete|Draw|Embed|Fetch|Give|Leave|Let|Look|"
+    "Lower|Make|Move|Name|Open|Paint|Reload|Remove|Rename|Restore|Score|Send|Set|Stop|Train|Type|"
+    "Write"
 )
 ADVICE = re.compile(rf"(?:[.…] |[.]{{3}} )(?:(?:{VERBS})\b|If .* (?:write|choose) |\+\+|…$)|^……$")
 
