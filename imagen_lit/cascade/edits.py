@@ -43,6 +43,19 @@ def holes_of(cascade: Cascade, hole: Tensor) -> dict[str, Tensor]:
     return _by_stage(cascade, hole, smaller)
 
 
+def parts_of(cascade: Cascade, picture: Tensor, hole: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """What the given pixels have in each pixel of each stage, and which share of it they are: so a
+    small stage draws nothing across the hole's edge that the last one could not."""
+    given = (~hole).to(picture)
+
+    def smaller(parts: Tensor, condition: TextAndLowRes) -> Tensor:
+        return small_image(parts, condition.factor, condition.kernel)
+
+    both = torch.cat([whole_levels(picture) * given, given.expand_as(picture[:, :1])], 1)
+    stages = _by_stage(cascade, both, smaller)
+    return {name: (each[:, :3], each[:, 3:].clamp(0, 1)) for name, each in stages.items()}
+
+
 def edits_of(
     cascade: Cascade,
     picture: Tensor,
@@ -52,9 +65,10 @@ def edits_of(
     """The picture drawn anew, in the hole or everywhere, with the strength and the jumps of `how`.
     With strength 1 and no hole nothing of it is left."""
     everywhere = torch.ones_like(picture[:, :1], dtype=torch.bool)
-    holes = holes_of(cascade, everywhere if hole is None else hole)
+    hole = everywhere if hole is None else hole
+    holes, parts = holes_of(cascade, hole), parts_of(cascade, picture, hole)
     pictures = pictures_of(cascade, picture)
-    return {name: how.of(small, holes[name]) for name, small in pictures.items()}
+    return {name: how.of(pictures[name], holes[name], *parts[name]) for name in pictures}
 
 
 def colours_of(cascade: Cascade, picture: Tensor, how: Edit = NO_EDIT) -> dict[str, Edit]:

@@ -38,6 +38,32 @@ class Pixels:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """The part `known`, [B, 3, H, W], that given pixels of a larger image have in each pixel, which
+    is the share `share`, [B, 1, H, W], of it; the rest of it may be anything in [-1, 1]."""
+
+    known: Tensor
+    share: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Within what such pixels can be."""
+        known, rest = self.known.to(x), 1 - self.share.to(x)
+        return torch.maximum(torch.minimum(x, known + rest), known - rest)
+
+
+@dataclass(frozen=True)
+class Both:
+    """Two constraints, of which the second has the last word."""
+
+    first: Constraint
+    second: Constraint
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """One after the other."""
+        return self.second(self.first(x))
+
+
+@dataclass(frozen=True)
 class Grey:
     """The grey values of `image`, [B, 1, H, W]. Colourisation."""
 

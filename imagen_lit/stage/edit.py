@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.diffusion.constraint import Constraint, Grey, Pixels, SmallImage, free, grey
+from imagen_lit.diffusion.constraint import (
+    Both,
+    Constraint,
+    Grey,
+    Parts,
+    Pixels,
+    SmallImage,
+    free,
+    grey,
+)
 from imagen_lit.diffusion.jumps import Jumps
 from imagen_lit.diffusion.schedule import Schedule, alpha_sigma
 from imagen_lit.diffusion.spacing import Spacing
@@ -38,10 +47,12 @@ class Edit:
                 "the image. Set strength=0.6, for example."
             )
 
-    def of(self, picture: Tensor, hole: Tensor) -> "Edit":
+    def of(self, picture: Tensor, hole: Tensor, known: Tensor, share: Tensor) -> "Edit":
         """Of a picture that is given but for the hole [B, 1, H, W], with this strength and these
-        jumps."""
-        return replace(self, start=picture, constraint=Pixels(picture, ~hole), size=_size(picture))
+        jumps. Of a pixel in the hole, as of one at its edge, the share [B, 1, H, W] may be given,
+        and what it has in it, `known` [B, 3, H, W]."""
+        constraint = Both(Parts(known, share), Pixels(picture, ~hole))
+        return replace(self, start=picture, constraint=constraint, size=_size(picture))
 
     def of_grey(self, picture: Tensor) -> "Edit":
         """Of a picture whose grey values are given, and whose colours are not."""
