@@ -124,10 +124,17 @@ def _flat(recipe: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _name(part: str, node: Any) -> str:
-    """The option that a part's node is of."""
+    """The option that a part's node is of: the one with its numbers, or the first with its names
+    where several are of one class."""
     target = node.get(TARGET) if isinstance(node, Mapping) else None
-    for name, option in options()[part].items():
-        if option[TARGET] == target and _own(node).keys() == _own(option).keys():
+    of_class = {
+        name: _own(each) for name, each in options()[part].items() if each[TARGET] == target
+    }
+    for name, own in of_class.items():
+        if own == _own(node):
+            return name
+    for name, own in of_class.items():
+        if own.keys() == _own(node).keys():
             return name
     raise InputError(
         f"its {part} is none of {', '.join(options()[part])}. Draw it with the version that its "

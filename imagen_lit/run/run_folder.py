@@ -169,8 +169,7 @@ def recorded_text(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"{folder} has no text.json, which every trained run has. Name a trained run's folder."
         )
-    recorded: dict[str, Any] = json_file.read(file, "Restore it from a copy of the run.")
-    return recorded
+    return dict(json_file.read(file, "Restore it from a copy of the run."))
 
 
 def exists(folder: Path) -> bool:
@@ -230,9 +229,8 @@ def images_seen(folder: Path) -> int:
 
 def weights(folder: Path, images: int | None = None) -> dict[str, Any]:
     """Which weights a run would draw with, the newest or those after so many images; the digest
-    distinguishes runs of the same length.
-    `settings` is the digest of what the run's config makes of them: network, schedule, prediction,
-    condition."""
+    distinguishes runs of the same length, and `settings` what the run's config makes of them:
+    network, schedule, prediction, condition."""
     file = checkpoint.good(folder, images)
     if file is None:
         return {"images_seen": 0, "digest": None, "settings": None}

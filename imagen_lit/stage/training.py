@@ -45,8 +45,7 @@ class ConditionMaker(Protocol):
 class Stage(LightningModule):
     """Trains until it has seen `images` images, with the learning rate of learning_rate.py.
 
-    An update whose gradients are not finite is skipped and counted; `max_skipped_in_a_row` of them
-    in a row are an error.
+    An update without finite gradients is skipped and counted; `max_skipped_in_a_row` are an error.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,8 @@ def test_known_scores_are_recomputed_on_request(
     command.main(config.compose("evaluate", [*words, "name=scores"]))
     assert "FD of a set and itself" in capsys.readouterr().out
     shutil.rmtree(tmp_path / "scores")
-    monkeypatch.setattr("imagen_lit.metrics.known_values.kid", lambda *given: (1.0, None))
+    wrong = SimpleNamespace(value=1.0)
+    monkeypatch.setattr("imagen_lit.metrics.known_values.kid", lambda *given: wrong)
     with pytest.raises(RunError, match="measures wrongly: KID"):
         command.main(config.compose("evaluate", [*words, "name=scores"]))
     assert not (tmp_path / "scores").exists()

@@ -38,10 +38,16 @@ class Browser:
         """What a piece of JavaScript returns."""
         return self.call("POST", "/execute/sync", {"script": words, "args": []})
 
-    def tap(self, selector: str) -> None:
-        """Tap what a person sees there; refused by the driver where something covers it."""
-        element = self.call("POST", "/element", {"using": "css selector", "value": selector})
-        self.call("POST", f"/element/{element[ELEMENT]}/click", {})
+    def tap(self, selector: str) -> Any:
+        """Tap what a person sees there; refused by the driver where something covers it. What the
+        page replaces in this very moment is looked for again, as a person would."""
+        while True:
+            element = self.call("POST", "/element", {"using": "css selector", "value": selector})
+            try:
+                return self.call("POST", f"/element/{element[ELEMENT]}/click", {})
+            except AssertionError as error:
+                if "stale element reference" not in str(error):
+                    raise
 
     def press(self, key: str) -> None:
         """A key on the keyboard."""
