@@ -19,7 +19,7 @@ ABLATE := $(BIN)/python -m imagen_lit.ablate
 
 ablation: $(READY) ## three of the paper's ablations on a laptop, with their reports
 	$(ABLATE) text_encoder 'only.encoder=[t5_nano_random,t5_nano]' \
-	  'figures.trade_off.points.weight.values=[1,3,8]' 'figures.learning.points.age.values=[8_000,16_000]'
+	  'figures.trade_off.points.weight.values=[1,3,8]' 'figures.learning.points.age.values=[16_000,32_000]'
 	$(ABLATE) thresholding 'figures.trade_off.points.weight.values=[1,4,16]' \
 	  'figures.saturation.points.weight.values=[1,4,16]'
 	$(ABLATE) augmentation 'only.augmentation=[none,truncated_noise]'
