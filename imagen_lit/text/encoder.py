@@ -177,7 +177,7 @@ class HuggingFace:
         )
         tokens = out.last_hidden_state if self.layer == -1 else out.hidden_states[self.layer]
         tokens = tokens.float()
-        if not tokens[mask].isfinite().all():
+        if not tokens.masked_fill(~mask.unsqueeze(-1), 0).isfinite().all():
             raise InputError(
                 f"text encoder {self.name!r} returned non-finite numbers for {captions[:3]}…. "
                 "Set text.dtype=float32 or text.dtype=bfloat16."

@@ -15,7 +15,7 @@ from imagen_lit.run import run_folder
 
 WIDTHS = {"width": {"setting": "network.embedding", "values": [128, 64]}}
 WEIGHTS = {"weight": {"setting": "cascade.base.recipe.guidance.weight", "values": [1, 3]}}
-AGES = {"age": {"setting": "cascade.base.images", "values": [4_000, 4_010, 16_000]}}
+AGES = {"age": {"setting": "cascade.base.images", "values": [4_000, 4_010, 32_000]}}
 
 
 def planned(tmp_path: Path, name: str = "mine", runs: str = "runs", **own: Any) -> Plan:
@@ -78,7 +78,7 @@ def test_points_of_two_figures_share_a_drawing(tmp_path: Path) -> None:
 def test_a_training_keeps_the_checkpoints_that_figures_draw(tmp_path: Path) -> None:
     found = planned(tmp_path, figures={"curve": {"x": "a", "y": "b", "points": AGES}})
     for training in found.of("train"):
-        assert training.settings[kept_checkpoints.KEY] == [4_000, 4_010, 16_000]
+        assert training.settings[kept_checkpoints.KEY] == [4_000, 4_010, 32_000]
         assert "keep_at" not in training.name
     drawn = {cell.settings.get("cascade.base.images") for cell in found.of("evaluate")}
     assert drawn == {4_000, 4_032, None}, "whole batches of 32; the last is that of any drawing"
@@ -86,7 +86,7 @@ def test_a_training_keeps_the_checkpoints_that_figures_draw(tmp_path: Path) -> N
 
 def test_a_figure_cannot_draw_what_no_training_sees(tmp_path: Path) -> None:
     figures = {"curve": {"x": "a", "y": "b", "points": AGES}}
-    with pytest.raises(InputError, match=r"curve draws after 16,000 images, and .* sees 64"):
+    with pytest.raises(InputError, match=r"curve draws after 32,000 images, and .* sees 64"):
         planned(tmp_path, figures=figures, settings={"base": {"stage.images": 64}})
 
 

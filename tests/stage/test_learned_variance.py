@@ -31,7 +31,8 @@ def test_weights_of_if_are_trained_further_with_their_variance(tmp_path: Path) -
     empty = torch.randn(77, deepfloyd_stages.TEXT)
     for denoiser in (stage.denoiser, stage.ema):
         denoiser.null_text.give(empty)  # type: ignore[operator]
-    start_weights.give(stage, tmp_path)
+    encoder = {"max_length": "77", "padding": "max_length"}
+    start_weights.give(stage, tmp_path, encoder)
     there = DeepFloydStage(tmp_path).denoiser(None)
     for name, weight in stage.denoiser.network.state_dict().items():
         assert torch.equal(weight, there.network.state_dict()[name])
