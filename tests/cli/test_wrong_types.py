@@ -55,7 +55,11 @@ WRONG = [
     ("train", "stage.condition=1.5", "stage.condition is 1.5, but imagen_lit.stage.training.Sta"),
     ("train", "text.path=[1]", "text.path is [1], but imagen_lit.text.encoder.HuggingFace takes s"),
     ("train", f"seed={'9' * 5000}", "a number has thousands of digits, and none here has more"),
-    ("sample", "cascade.base.recipe=5", "cascade.base.recipe is 5, but imagen_lit.cascade.trained_stage"),
+    (
+        "sample",
+        "cascade.base.recipe=5",
+        "cascade.base.recipe is 5, but imagen_lit.cascade.trained_stage",
+    ),
     ("sample", "cascade.base.recipe.guidance=1.5", "cascade.base.recipe.guidance is 1.5, but ima"),
     ("sample", "cascade.base.recipe.sampler=0", "cascade.base.recipe.sampler is 0, but imagen_li"),
     ("sample", "cascade.base.recipe.threshold=foo", "cascade.base.recipe.threshold is 'foo', but"),
