@@ -8,6 +8,7 @@ by themselves. A killed worker is reported in a readable message.
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +21,7 @@ from imagen_lit.basics.errors import RunError
 
 Work = Callable[[Any], Any]
 
-PATIENCE = 2.0  # seconds for a worker to remove what it has not finished
+PATIENCE = 10.0  # seconds at most for a worker to remove what it has not finished
 _open: set[ProcessPoolExecutor] = set()
 
 
@@ -60,7 +61,9 @@ def end_workers() -> None:
         while _open:
             pool = _open.pop()
             processes = list((pool._processes or {}).values())
+            manager: Any = pool._executor_manager_thread
             pool.shutdown(wait=False, cancel_futures=True)
+            _await_cancellation(pool, manager)
             for process in processes:
                 process.terminate()
             for process in processes:
@@ -69,6 +72,16 @@ def end_workers() -> None:
             pool.shutdown(wait=True)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def _await_cancellation(pool: Any, manager: threading.Thread | None) -> None:
+    """Until the pool's thread has dropped the jobs that nobody wants. Python before 3.12 prints a
+    traceback where it meets one of these after its workers have ended."""
+    end = time.monotonic() + PATIENCE
+    while manager and manager.is_alive() and pool._cancel_pending_futures:
+        if time.monotonic() > end:
+            return
+        time.sleep(0.01)
 
 
 def _submit(pool: ProcessPoolExecutor, jobs: Sequence[Any]) -> Iterator[Any]:
