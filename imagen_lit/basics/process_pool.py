@@ -132,6 +132,7 @@ def _end_with_the_parent() -> None:
 
 
 def _abandon(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not disturb the cleaning up
     if not _is_busy:
         os._exit(1)
     raise _Abandoned  # through the job, which then removes its temporary file
