@@ -70,7 +70,7 @@ def test_a_picture_is_inpainted_and_its_file_says_so(run: Any, photo: Path, tmp_
     before = file.read_bytes(), file.stat().st_mtime_ns
     run(edit, *words)
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
-    with pytest.raises(ValueError, match=r"edit\.settings\.jumps\.times is 2 there, 3 here"):
+    with pytest.raises(ValueError, match=r"edit\.settings\.jumps\.times is 4 there, 3 here"):
         run(edit, *words, "editing.jumps.times=3")
     assert (tmp_path / "mine/sheet.png").exists()
 
