@@ -151,10 +151,11 @@ def recorded(folder: Path) -> dict[str, Any] | None:
 
 def _request(provenance: dict[str, Any]) -> dict[str, Any]:
     """Without the weights, nor the number of images by which they were chosen, without a
-    wording of prompts that changes nothing, and without the address of a run that drew what was
-    there."""
+    wording of prompts that changes nothing, without the address of a run that drew what was
+    there, and without where this version has the class of a stage, which is the same for all."""
     settings = flatten({k: v for k, v in provenance.items() if k != WEIGHTS})
-    left_out = {f"cascade.{stage}.images" for stage in provenance[WEIGHTS]}
+    stages = provenance[WEIGHTS]
+    left_out = {f"cascade.{each}.{key}" for each in stages for key in ("images", "_target_")}
     for stage in provenance[WEIGHTS]:
         if not wording(provenance["cascade"][stage]):
             left_out.add(f"cascade.{stage}.prompt")

@@ -1,6 +1,7 @@
 """The same command resumes a run that an earlier version began, unless it asks for another."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from omegaconf import OmegaConf
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, run_folder
+from imagen_lit.run import checkpoint, provenance, run_folder
 from imagen_lit.stage.augmentation import GaussianNoise
 from imagen_lit.stage.null_text import MaskedZeros
 
@@ -41,3 +42,18 @@ def test_the_same_command_resumes_an_earlier_run(tmp_path: Path, stage: str) -> 
     with pytest.raises(InputError, match=r"data\.kernel is 'bicubic' there, 'box' here"):
         again = config.compose("train", [f"stage={stage}", "data.kernel=box"])
         run_folder.refuse_other_settings(tmp_path, again)
+
+
+def test_an_evaluation_goes_on_wherever_a_version_has_the_class_of_its_stages(
+    tmp_path: Path,
+) -> None:
+    def drawn(place: str, steps: int = 8) -> dict[str, Any]:
+        stage = {"_target_": f"imagen_lit.cascade.{place}.TrainedStage", "recipe": {"steps": steps}}
+        weights = {"base": {"digest": "abc", "images_seen": 64}}
+        return provenance.describe(weights, {"encoder": "t5"}, {"cascade": {"base": stage}})
+
+    provenance.claim(tmp_path, drawn("cascade"), [])
+    (tmp_path / "results.jsonl").write_text("{}\n")
+    provenance.refuse_other_request(tmp_path, drawn("trained_stage"))
+    with pytest.raises(InputError, match="steps"):
+        provenance.refuse_other_request(tmp_path, drawn("trained_stage", steps=9))
