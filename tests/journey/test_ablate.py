@@ -126,7 +126,7 @@ def test_a_folder_that_is_gone_is_made_again_after_a_kill(home: Path) -> None:
     assert missing(before) == of(FIRST)
     command = [sys.executable, "-m", "imagen_lit.ablate", *WORDS]
     driver = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL)
-    until(lambda: (home / "runs" / FIRST / attempt_log.FILE).is_file())
+    until(lambda: attempt_log.read(home / "runs" / FIRST))
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     until(lambda: not attempt_log.is_running(home / "runs" / FIRST))

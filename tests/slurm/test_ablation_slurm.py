@@ -107,6 +107,20 @@ class Ablation:
             for arm in arms
         }
 
+    def end_of(self, driver: "subprocess.Popen[str]", seconds: float) -> tuple[int, str, str]:
+        """Wait for a driver's end: its status, and what it printed. A driver that outlives its time
+        is killed, so that it does not stand in the next one's way."""
+        try:
+            stdout, stderr = driver.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            queue = self.jobs.lab.call("squeue", "-o", "%i %j %T %r %S %N")
+            nodes = self.jobs.lab.call("sinfo", "-N", "-o", "%N %T %E")
+            driver.kill()
+            stdout, stderr = driver.communicate()
+            waits = f"the driver has not ended within {seconds:g} s"
+            raise AssertionError("\n".join((waits, queue, nodes, stdout, stderr))) from None
+        return driver.returncode, stdout, stderr
+
     def submissions(self, cell: str) -> list[str]:
         rows = submitted_jobs.read(self.runs)
         return list(dict.fromkeys(row["job"] for row in rows if row["cell"] == cell))
@@ -185,8 +199,8 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     gone = ablation.training("gone")
     ablation.edit({arm: each for arm, each in ARMS.items() if arm != "gone"})
     driver = ablation.driver()
-    stdout, stderr = driver.communicate(timeout=600)
-    assert driver.returncode == 0, f"{stdout}\n{stderr}"
+    status, stdout, stderr = ablation.end_of(driver, 600)
+    assert status == 0, f"{stdout}\n{stderr}"
     for job in left:
         assert f"job {job} is cancelled: " in stdout and "is no longer in the plan" in stdout
         assert jobs.fields(job)["JobState"] == "CANCELLED"
@@ -205,8 +219,8 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
 
     # What failed is done again when a person says so; what cannot work fails again.
     driver = ablation.driver("retry")
-    stdout, stderr = driver.communicate(timeout=600)
-    assert driver.returncode == 1 and "1 cell failed" in stderr, f"{stdout}\n{stderr}"
+    status, stdout, stderr = ablation.end_of(driver, 600)
+    assert status == 1 and "1 cell failed" in stderr, f"{stdout}\n{stderr}"
     assert ablation.states()["killed"] == done and ablation.states()["bad"][0] == "failed"
     for arm, images in (("killed", LONG), ("lost", LONG), ("calm", 160), ("cancelled", 160)):
         name = ablation.training(arm)
@@ -219,8 +233,8 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
         scores = json_file.read(Path("runs") / ablation.drawing(arm) / "scores.json", "-")
         assert json.dumps(scores)
     driver = ablation.driver()
-    stdout, stderr = driver.communicate(timeout=200)
-    assert driver.returncode == 0 and "1 cell failed: type the same with retry" in stdout
+    status, stdout, stderr = ablation.end_of(driver, 200)
+    assert status == 0 and "1 cell failed: type the same with retry" in stdout
     assert jobs.lab.call("squeue", "-h") == ""
 
 
@@ -239,10 +253,10 @@ def test_a_training_whose_time_is_up_is_requeued_and_goes_on(
         script = jobs.lab.call("scontrol", "write", "batch_script", job, "-")
         assert "#SBATCH --signal=USR2@90" in script
         jobs.signal(job, "USR2")
-        stdout, stderr = driver.communicate(timeout=300)
+        status, stdout, stderr = ablation.end_of(driver, 300)
     finally:
         driver.kill()
-    assert driver.returncode == 0, f"{stdout}\n{stderr}"
+    assert status == 0, f"{stdout}\n{stderr}"
     assert f"{job} {training}: waits to start again (restart 1)" in stdout, stdout
     assert ablation.submissions(training) == [job], "the job itself comes back"
     assert ablation.states() == {"long": ("done", "done")} and jobs.fields(job)["Restarts"] == "1"
