@@ -1,4 +1,4 @@
-"""The demo's page, collected from its folder: scores, prompts with their images, guidance, losses
+"""The demo's page, collected from its folder: prompts with their images, scores, guidance, losses
 and times. It is made of the same pieces as the page of runs.
 """
 
@@ -17,7 +17,8 @@ from imagen_lit.report import measured_table, page, run_curves, score_bars, scor
 from imagen_lit.run import run_facts
 from imagen_lit.run.time_budget import TimeBudget
 
-SHOWN, GRID, EDGES = 36, 24, (48, 80, 160)  # prompts on the page, in the grid; pixels by stage
+SHOWN, FIRST, GRID = 36, 12, 24  # prompts on the page, of them not folded away; in the grid
+EDGES = (48, 80, 160)  # pixels by stage
 
 
 def write(
@@ -44,10 +45,10 @@ def write(
     body = [
         page.head(title, lead, [("../index.html", "all runs")]),
         f'<p class="wrong">{escape(budget.warning)}</p>' if budget.warning else "",
-        _scores(scores["score/alignment"]),
-        _measured(scores),
         _prompts(samples, home),
+        _scores(scores["score/alignment"]),
         _guidance(guidance, home),
+        _measured(scores),
         _learning(home, stages),
         _times(budget.times),
     ]
@@ -121,8 +122,12 @@ def _prompts(samples: Sequence[Mapping[str, Any]], home: Path) -> str:
             f'<div class="soft">{line}</div></div>'
         )
     words = "The first in the list, not hand-picked. Each at all resolutions of the cascade."
-    cards_html = f'<div class="cards">{"".join(cards)}</div>'
-    return page.section("Prompts that training never showed", cards_html, words)
+    shown, rest = cards[:FIRST], cards[FIRST:]
+    html = f'<div class="cards">{"".join(shown)}</div>'
+    if rest:
+        more = f'<div class="cards">{"".join(rest)}</div>'
+        html += f"<details><summary>{len(rest)} more</summary>{more}</details>"
+    return page.section("Prompts that training never showed", html, words)
 
 
 def _guidance(guidance: Mapping[str, Any], home: Path) -> str:

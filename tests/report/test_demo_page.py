@@ -63,3 +63,14 @@ def test_a_score_is_marked_where_its_value_is(home: Path) -> None:
     row = ROW | {"exact": 0.5, "interval": [0.2, 0.9]}
     text = score_table.html({"a": {"one": row}})
     assert 'left:50.0%"></i>' in text and '<b style="left:20.0%;width:70.0%">' in text
+
+
+def test_images_come_first_and_none_of_the_shown_prompts_is_lost(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_page, "FIRST", 1)
+    text = page(home, training=600)
+    assert text.index("training never showed") < text.index("match their captions")
+    open_part, _, folded = text.partition("<details><summary>1 more</summary>")
+    assert "a circle, 0" in open_part and "a circle, 1" not in open_part
+    assert "a circle, 1" in folded.partition("</details>")[0]
