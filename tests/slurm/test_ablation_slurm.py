@@ -117,8 +117,10 @@ class Ablation:
             nodes = self.jobs.lab.call("sinfo", "-N", "-o", "%N %T %E")
             driver.kill()
             stdout, stderr = driver.communicate()
+            files = sorted((self.runs / "ablation/jobs").glob("*/*_log.*"))
+            logs = [f"{file}: {file.read_text(errors='replace')[-500:]}" for file in files]
             waits = f"the driver has not ended within {seconds:g} s"
-            raise AssertionError("\n".join((waits, queue, nodes, stdout, stderr))) from None
+            raise AssertionError("\n".join((waits, queue, nodes, stdout, stderr, *logs))) from None
         return driver.returncode, stdout, stderr
 
     def submissions(self, cell: str) -> list[str]:

@@ -37,7 +37,8 @@ class Collection:
             check_names(self.folder, self.paths, manifest)
         if not self.paths:
             raise FileNotFoundError(
-                f"There are no shards in {self.folder}. To make the demo's, type: {COMMAND}"
+                f"There are no shards in {self.folder}. Type {COMMAND} for the demo's, {COMMAND} "
+                "data/source=emoji for emoji, or name the folder that holds yours."
             )
         self.counts = _counts(self.paths, manifest["shards"] if manifest else {})
 
