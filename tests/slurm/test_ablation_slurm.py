@@ -118,7 +118,8 @@ class Ablation:
             driver.kill()
             stdout, stderr = driver.communicate()
             files = sorted((self.runs / "ablation/jobs").glob("*/*_log.*"))
-            logs = [f"{file}: {file.read_text(errors='replace')[-500:]}" for file in files]
+            files += [self.jobs.lab.folder / "log/slurmctld.log"]
+            logs = [f"{file}: {file.read_text(errors='replace')[-1500:]}" for file in files]
             waits = f"the driver has not ended within {seconds:g} s"
             raise AssertionError("\n".join((waits, queue, nodes, stdout, stderr, *logs))) from None
         return driver.returncode, stdout, stderr
