@@ -6,14 +6,14 @@ has a prompt of its own, this is the bootstrap over images. All intervals have 9
 the same seed gives the same interval.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from imagen_lit.basics.errors import InputError, RunError
+from imagen_lit.basics.errors import InputError
 
 Interval = tuple[float, float]
 Numbers = NDArray[np.float64]
@@ -21,6 +21,7 @@ Numbers = NDArray[np.float64]
 CONFIDENCE, RESAMPLES = 0.95, 2000
 CELLS = 2**20  # numbers in memory at once
 FEWEST = 200  # resamples; with less, the ends of an interval are those of single resamples
+FEW = 8  # prompts; with fewer, the bootstrap of a normal mean holds the truth too seldom
 
 
 def mean_interval(
@@ -31,8 +32,10 @@ def mean_interval(
 ) -> Interval | None:
     """The interval of the mean over all images, where `groups[i]` is the prompt of image i.
 
-    BCa (Efron 1987), whose correction for skewness is that of the mean's influence function. None
-    where the values cannot tell: a single prompt, or prompts that all have the same mean.
+    BCa (Efron 1987), whose correction for skewness is that of the mean's influence function. A few
+    prompts drawn again are mostly the same few means, which lie too close together: there it is
+    Student's interval. None where the values cannot tell: a single prompt, or prompts that all have
+    the same mean.
     """
     numbers = finite(values)
     members = members_of(np.arange(len(numbers)) if groups is None else groups, len(numbers))
@@ -42,6 +45,8 @@ def mean_interval(
     influence = sums - mean * sizes
     if len(sizes) < 2 or np.ptp(sums / sizes) <= 1e-12 * np.abs(numbers).max():
         return None
+    if len(sizes) < FEW:
+        return _student(float(mean), influence / sizes.mean())
     rows = max(1, CELLS // len(sizes))
     generator, parts = np.random.default_rng(seed), []
     for start in range(0, _enough(resamples), rows):
@@ -55,39 +60,9 @@ def mean_interval(
     return _ends(draws, len(sizes), float(stats.norm.ppf(below)), skew)
 
 
-def statistic_interval(
-    statistic: Callable[[NDArray[np.intp]], float],
-    groups: Sequence[Any] | NDArray[Any],
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> Interval | None:
-    """The interval of `statistic(indices)`, a number of the images with these indices, at this
-    number of images; `groups[i]` is the prompt of image i. None where there is a single prompt.
-
-    A resample holds images twice, which shifts a number such as a deviation: the resampled numbers
-    are moved so that their mean is the number measured. A Fréchet distance, KID or
-    CMMD has `distance_interval`, recall and coverage `jackknife`, where no image is there twice.
-    """
-    members = members_of(groups, len(groups))
-    count = int(members.max()) + 1
-    if count < 2:
-        return None
-    order = np.argsort(members, kind="stable")
-    prompts = np.split(order, np.cumsum(np.bincount(members))[:-1])
-    value = float(statistic(np.arange(len(members))))
-    generator = np.random.default_rng(seed)
-    draws = np.empty(_enough(resamples))
-    for number in range(resamples):
-        chosen = generator.integers(count, size=count).tolist()
-        draws[number] = statistic(np.concatenate([prompts[group] for group in chosen]))
-    if not (np.isfinite(draws).all() and np.isfinite(value)):
-        raise RunError(
-            "a number that was computed from resampled images is not finite: they are too few. "
-            "Give more images, or leave out the interval."
-        )
-    if np.ptp(draws) == 0:
-        return None
-    return _ends(draws - draws.mean() + value, count, 0.0, 0.0)
+def method(prompts: int) -> str:
+    """What `mean_interval` does with so many prompts."""
+    return "bootstrap" if prompts >= FEW else "Student's t"
 
 
 def finite(values: ArrayLike) -> Numbers:
@@ -121,6 +96,13 @@ def _enough(resamples: int) -> int:
             f"{resamples} resamples are too few for an interval of 95 %. Set {FEWEST} or more."
         )
     return resamples
+
+
+def _student(mean: float, influence: Numbers) -> Interval:
+    freedom = len(influence) - 1
+    error = float(np.sqrt((influence**2).sum() / (freedom * (freedom + 1))))
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * error
+    return mean - reach, mean + reach
 
 
 def _ends(draws: Numbers, count: int, bias: float, skew: float) -> Interval:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
+from imagen_lit.evaluation import bootstrap
 from imagen_lit.evaluation.bootstrap import mean_interval
 
 Answers = Mapping[str, bool | None]  # `reader.matches(...)`
@@ -42,8 +43,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
 
 def share_interval(right: Sequence[bool], prompts: Sequence[Hashable]) -> ShareInterval:
     """That of the share of right images, where `prompts[i]` is the prompt of image i: Wilson's, or
-    a bootstrap over prompts where one has several images. Where those tell nothing, Wilson's for an
-    image a prompt."""
+    that of a mean over prompts where one has several images. Where those tell nothing, Wilson's for
+    an image a prompt."""
     count = len(set(prompts))
     if count == len(right):
         return ShareInterval(wilson(sum(right), count), f"Wilson over {quantity(count, 'image')}")
@@ -52,7 +53,7 @@ def share_interval(right: Sequence[bool], prompts: Sequence[Hashable]) -> ShareI
         successes = round(sum(numbers) / len(numbers) * count)
         return ShareInterval(wilson(successes, count), f"Wilson over {quantity(count, 'prompt')}")
     within = max(ends[0], 0.0), min(ends[1], 1.0)
-    return ShareInterval(within, f"bootstrap over {quantity(count, 'prompt')}")
+    return ShareInterval(within, f"{bootstrap.method(count)} over {quantity(count, 'prompt')}")
 
 
 def summary(results: Iterable[tuple[str, Hashable, Answers]]) -> dict[str, dict]:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.short_form import quantity
+from imagen_lit.evaluation import bootstrap
 from imagen_lit.evaluation.bootstrap import CELLS, RESAMPLES, Numbers, finite, mean_interval
 from imagen_lit.evaluation.difference import Difference
 from imagen_lit.evaluation.distance_interval import Influences, difference_interval
@@ -54,7 +55,7 @@ def paired_difference(
     sums = _pairs(first, second)
     if sums is None:
         interval = mean_interval(values, groups, seed, resamples)
-        method = f"paired bootstrap over {prompts}"
+        method = f"paired {bootstrap.method(len(numbers))} over {prompts}"
     else:
         own = Influences(values - values.mean(), sums)
         interval = difference_interval(float(values.mean()), own, groups)

@@ -6,6 +6,7 @@ Images of one prompt hang together, so whole prompts are drawn again (Miller 202
 import numpy as np
 
 from imagen_lit.basics.short_form import quantity
+from imagen_lit.evaluation import bootstrap
 from imagen_lit.evaluation.bootstrap import mean_interval
 from imagen_lit.evaluation.score import Score
 from imagen_lit.metrics.metric import Metric
@@ -50,8 +51,9 @@ def _score(
 def _interval(
     values: np.ndarray, groups: np.ndarray, sample: Sample
 ) -> tuple[tuple[float, float] | None, str]:
-    units = quantity(len(np.unique(groups)), "image" if sample.texts is None else "prompt")
+    count = len(np.unique(groups))
+    units = quantity(count, "image" if sample.texts is None else "prompt")
     interval = mean_interval(values, groups)
     if interval is None:
         return None, f"no interval: from {units}, all alike"
-    return interval, f"bootstrap over {units}"
+    return interval, f"{bootstrap.method(count)} over {units}"
