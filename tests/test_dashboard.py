@@ -17,7 +17,7 @@ from imagen_lit.run import metrics, run_folder, wandb_report
 SCORES = [name for name in metrics.METRICS if name.startswith("score/")]
 LOGGED = {*metrics.METRICS, *(f"{name}_{end}" for name in SCORES for end in ("low", "high"))}
 KINDS = ("run", "sweep", "ablation")
-TEXTS = {"skipped_keys"}  # keys of images: metrics.jsonl has them, and no axis could
+TEXTS = {"skipped_keys", "protocols"}  # metrics.jsonl has them, and no axis could
 
 
 @pytest.fixture(autouse=True)

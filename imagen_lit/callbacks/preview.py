@@ -3,7 +3,8 @@
 The images go into the run folder as one sheet, each above its prompt; of prompts that are captions
 of images, the true image is below the one drawn. Prompts with an exact judge are scored too:
 metrics.jsonl has their score/alignment_<category>; and it has the score/<name> of each metric that
-is chosen, measured against `reference`. speed/preview_share is what all this costs.
+is chosen, measured against `reference`; and `protocols`, the hash of what each score means, so that
+other prompts or metrics after a resume go on no curve. speed/preview_share is what all this costs.
 """
 
 import math
@@ -22,6 +23,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import ProgressLine, doing, still
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, Source
+from imagen_lit.evaluation.protocol import digest
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.in_memory import InMemory
 from imagen_lit.metrics.metric import Metric
@@ -97,16 +99,23 @@ class Preview(Callback):
             return
         images = pixels.to_array(x)
         row: dict[str, Any] = {"images": images_seen}
+        protocols: dict[str, str] = {}
         if isinstance(prompts, JudgedPrompts):
             results = [prompts.judge(number, image) for number, image in enumerate(images)]
             for category, score in prompts.score(results).items():
-                low, high = score["interval"]
-                row[f"score/alignment_{category}"] = [score["exact"], low, high]
-        row |= self._scores(images, prompts.prompts)
+                name, (low, high) = f"score/alignment_{category}", score["interval"]
+                row[name] = [score["exact"], low, high]
+                facts = {"score": name, "prompts": sorted(prompts.prompts), "size": self.size}
+                protocols[name] = digest(facts)
+        for score in self._measured(images, prompts.prompts):
+            name, interval = f"score/{score['metric']}", score["interval"]
+            row[name] = [score["value"], *interval] if interval else score["value"]
+            protocols[name] = score["protocol"]
+        row |= {"protocols": protocols} if protocols else {}
         row["preview"] = f"preview_{images_seen:09d}.png"
-        facts = {"run": str(self.folder), "images_seen": images_seen}
-        facts |= {"prompts": prompts.prompts, "seeds": prompts.seeds}
-        texts = png_metadata.texts(facts, f"{self.folder} after {images_seen:,} images")
+        drawn = {"run": str(self.folder), "images_seen": images_seen}
+        drawn |= {"prompts": prompts.prompts, "seeds": prompts.seeds}
+        texts = png_metadata.texts(drawn, f"{self.folder} after {images_seen:,} images")
         pixels.save_png(prompt_sheet(prompts, images), self.folder / row["preview"], texts)
         self._seconds += time.perf_counter() - start
         row["speed/preview_share"] = self._seconds / (time.perf_counter() - self._since)
@@ -119,10 +128,10 @@ class Preview(Callback):
             ProgressLine.end()
             print(f"previews and their scores took {share:.0%} of the time", flush=True)
 
-    def _scores(self, images: np.ndarray, prompts: list[str]) -> dict[str, Any]:
-        """Each metric's scores, with their intervals where these are known."""
+    def _measured(self, images: np.ndarray, prompts: list[str]) -> list[dict[str, Any]]:
+        """A row for each score of each metric."""
         if not self.metrics:
-            return {}
+            return []
         with TemporaryDirectory() as scratch:
             ruler = Ruler(
                 self.metrics,
@@ -133,13 +142,7 @@ class Preview(Callback):
             stages = {"": InMemory(images, prompts)}
             ruler.check(stages)
             ruler.extract(stages)
-            rows = ruler.measure(stages).rows
-        return {
-            f"score/{row['metric']}": [row["value"], *row["interval"]]
-            if row["interval"]
-            else row["value"]
-            for row in rows
-        }
+            return ruler.measure(stages).rows
 
     def _draw(self, trainer: Trainer, stage: Any, seeds: list[int]) -> Tensor:
         """One image for each prompt: each rank draws its share, and all shares are as large, with

@@ -234,7 +234,8 @@ def _curve(plan: Plan, figure: Figure, point: Point, arm: str, runs: Path) -> It
     facts = run_facts.read(runs / name, name)
     for images, value, *ends in facts.series.get(figure.y, ()):
         clock = {"images": float(images)} | training_clock.at(runs / name, images)
-        row = {"value": value, "interval": ends or None, "protocol": ""}
+        row: dict[str, Any] = {"value": value, "interval": ends or None}
+        row["protocol"] = facts.protocols.get(figure.y, "")
         if figure.x in ("images", *clock):
             yield Mark(arm, f"{images:g}", point.seed, name, {figure.y: row}, clock)
 

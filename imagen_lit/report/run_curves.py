@@ -50,7 +50,7 @@ def scores(run: RunFacts) -> str:
     lines = {
         metric.removeprefix(SCORE): points if metric == f"{SCORE}all" else [p[:2] for p in points]
         for metric, points in sorted(run.series.items())
-        if metric.startswith(SCORE)
+        if metric.startswith(SCORE) and " " not in metric  # of the newest protocol
     }
     if not lines:
         return ""
@@ -63,12 +63,17 @@ def scores(run: RunFacts) -> str:
 
 
 def measured(run: RunFacts) -> str:
-    """What metrics measured of the previews, a figure for each score."""
+    """What metrics measured of the previews, a figure for each score and protocol."""
     return "".join(
-        page.figure(metric.removeprefix("score/"), chart.curves({"": points}, "images seen", ""))
+        page.figure(_title(run, metric), chart.curves({"": points}, "images seen", ""))
         for metric, points in sorted(run.series.items())
         if metric.startswith("score/") and not metric.startswith(SCORE)
     )
+
+
+def _title(run: RunFacts, metric: str) -> str:
+    name, code = metric.removeprefix("score/"), run.protocols.get(metric)
+    return f"{name.partition(' ')[0]}, protocol {code}" if code else name
 
 
 def _is_number(run: RunFacts, metric: str) -> bool:

@@ -3,7 +3,8 @@
 It is the source of truth; dashboards copy it. METRICS is a contract: every name that a row may
 hold, but for `score/<name>` of a metric (conf/metrics/), as many as a user chooses. A score is
 [value, low, high], or the value alone where no interval is known; `preview` names a sheet of images
-in the run folder; `skipped_keys` lists the keys of images whose update was skipped.
+in the run folder; `protocols` has the hash of what each score of the row means, without which no
+two are compared; `skipped_keys` lists the keys of images whose update was skipped.
 """
 
 import json
@@ -23,7 +24,7 @@ SECONDS, FLOPS = "clock/seconds", "clock/flops"  # of the training so far, besid
 
 CATEGORIES = ("all", "one", "two", "count", "word")
 METRICS: tuple[str, ...] = ("train/loss", "train/grad_norm", "train/skipped_updates")
-METRICS += ("skipped_keys", "preview", SECONDS, FLOPS)
+METRICS += ("skipped_keys", "preview", "protocols", SECONDS, FLOPS)
 METRICS += ("val/loss", *(f"val/loss_t{time}" for time in range(TIME_BINS)))
 METRICS += tuple(f"score/alignment_{category}" for category in CATEGORIES)
 METRICS += (  # imagen_lit/callbacks/health.py

@@ -20,6 +20,7 @@ UNREADABLE = (OSError, ValueError, RecursionError, yaml.YAMLError)
 
 LOSSES = ("train/loss", "val/loss")
 SERIES = (*LOSSES, metrics.SECONDS, metrics.FLOPS)
+UNKNOWN = "of an unknown protocol"  # a score of a version that wrote none
 ENOUGH = 400  # rows of each kind; a curve shows fewer
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -28,7 +29,9 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 @dataclass(frozen=True)
 class RunFacts:
     """`latest`, `lowest`: values of each metric. `series`: the points (images, value) of each loss
-    and clock, (images, share, low, high) of each score. `previews`: (images, sheet) of those that
+    and clock, (images, value, low, high) of each score, without the last two where no interval is
+    known; numbers of the score's earlier protocols are in series of their own, `<name> <hash>`.
+    `protocols`: the hash behind each series of scores, where it was written. `previews`: (images, sheet) of those that
     exist. `changed`: seconds since 1970."""
 
     folder: Path
@@ -39,6 +42,7 @@ class RunFacts:
     latest: Mapping[str, float]
     lowest: Mapping[str, float]
     series: Mapping[str, Sequence[tuple[float, ...]]]
+    protocols: Mapping[str, str]
     previews: Sequence[tuple[int, Path]]
     changed: float
     notes: Sequence[str]
@@ -76,17 +80,22 @@ def read(folder: Path, name: str) -> RunFacts:
     latest: dict[str, float] = {}
     lowest: dict[str, float] = {}
     series: dict[str, list[tuple[float, ...]]] = {}
+    protocols: dict[str, str] = {}
     previews: dict[int, Path] = {}
+    newest = {key: code for row in rows for key, code in _protocols(row).items()}
     for row in rows:
-        images = row["images"]
+        images, hashes = row["images"], _protocols(row)
         for key, value in row.items():
-            if _is_number(value):
+            if key.startswith("score/") and (score := _score(value)):
+                code = hashes.get(key, "")
+                curve = key if code == newest.get(key, "") else f"{key} {code or UNKNOWN}"
+                protocols[curve] = code
+                series.setdefault(curve, []).append((images, *score))
+            elif _is_number(value):
                 latest[key] = float(value)
                 lowest[key] = min(lowest.get(key, latest[key]), latest[key])
                 if key in SERIES:
                     series.setdefault(key, []).append((images, latest[key]))
-            elif key.startswith("score/") and _is_score(value):
-                series.setdefault(key, []).append((images, *value))
         if isinstance(sheet := row.get("preview"), str) and _is_sheet(folder, sheet):
             previews[images] = folder / sheet
     seen = [int(row["images"]) for row in rows] + [newest_checkpoint(folder)]
@@ -99,6 +108,7 @@ def read(folder: Path, name: str) -> RunFacts:
         latest,
         lowest,
         series,
+        protocols,
         sorted(previews.items()),
         _changed(folder),
         notes,
@@ -174,8 +184,17 @@ def _is_number(value: Any) -> bool:
     return type(value) is float or (type(value) is int and abs(value) < metrics.MOST_IMAGES)
 
 
-def _is_score(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(map(metrics.is_count, value))
+def _score(value: Any) -> tuple[float, ...] | None:
+    """A score with its interval, or alone where it has none; None if it is no score."""
+    numbers = value if isinstance(value, list) else [value]
+    is_score = len(numbers) in (1, 3) and all(map(_is_number, numbers))
+    return tuple(map(float, numbers)) if is_score else None
+
+
+def _protocols(row: Mapping[str, Any]) -> dict[str, str]:
+    hashes = row.get("protocols")
+    pairs = hashes.items() if isinstance(hashes, dict) else ()
+    return {name: code for name, code in pairs if isinstance(code, str)}
 
 
 def _is_sheet(folder: Path, name: str) -> bool:

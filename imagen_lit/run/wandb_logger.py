@@ -178,7 +178,10 @@ def wandb_row(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in row.items():
         if name.startswith("score/"):
-            result |= dict(zip((name, f"{name}_low", f"{name}_high"), value, strict=True))
+            numbers = value if isinstance(value, list) else [value]  # alone: without an interval
+            result |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=False))
+        elif name == "protocols":
+            result |= {f"{score}_protocol": code for score, code in value.items()}
         elif name != "preview":
             result[name] = value
         elif (folder / value).is_file():  # it may have been removed since

@@ -85,6 +85,7 @@ def test_previews_are_measured_as_an_evaluation_is_and_say_what_they_cost(
         value, low, high = row["score/kid"]
         assert low <= value <= high and 0 < row["speed/preview_share"] < 1
         assert {"score/luminance_range", "score/near_white"} <= row.keys()
+        assert row["protocols"].keys() == {key for key in row if key.startswith("score/")}
     assert len(list((features / "features").iterdir())) == 1, "those of the reference alone"
     assert re.search(r"previews and their scores took \d+% of the time", capsys.readouterr().out)
 
@@ -117,8 +118,15 @@ def test_previews_of_the_shapes_world_are_scored(tmp_path: Path) -> None:
     world = Shapes(24, 32, 0)
     shard.write(tmp_path / "world/00000.tar", [world[number] for number in range(24)])
     add_text(tmp_path / "world")
-    train(tmp_path / "world", tmp_path / "run", HeldOutPrompts(4))
-    assert "score/alignment_all" in previews(tmp_path / "run")[-1]
+    rows = {count: _alignment(tmp_path, count) for count in (4, 6)}
+    assert all(row["score/alignment_all"] for row in rows.values())
+    codes = [row["protocols"]["score/alignment_all"] for row in rows.values()]
+    assert codes[0] != codes[1], "other prompts are another protocol"
+
+
+def _alignment(home: Path, count: int) -> dict[str, Any]:
+    train(home / "world", home / f"run_{count}", HeldOutPrompts(count))
+    return previews(home / f"run_{count}")[-1]
 
 
 def test_a_stage_that_needs_a_smaller_image_has_no_previews(own: Path, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Browser:
         body = {"actions": [{"type": "key", "id": "keyboard", "actions": keys}]}
         self.call("POST", "/actions", body)
 
-    def until(self, words: str, seconds: float = 20) -> Any:
+    def until(self, words: str, seconds: float = 120) -> Any:
         """Wait for a script to return something true, and return it."""
         end = time.monotonic() + seconds
         while not (value := self.script(words)):

@@ -57,11 +57,15 @@ def flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             name: number
             for key, value in row.items()
             if key != "preview"
-            for name, number in (
-                zip((key, f"{key}_low", f"{key}_high"), value, strict=True)
-                if key.startswith("score/")
-                else [(key, value)]
-            )
+            for name, number in _numbers(key, value)
         }
         for row in rows
     ]
+
+
+def _numbers(key: str, value: Any) -> list[tuple[str, Any]]:
+    if key == "protocols":
+        return [(f"{score}_protocol", code) for score, code in value.items()]
+    if key.startswith("score/"):
+        return [*zip((key, f"{key}_low", f"{key}_high"), value, strict=True)]
+    return [(key, value)]

@@ -143,7 +143,7 @@ def test_a_folder_that_is_gone_is_made_again_after_a_kill(home: Path) -> None:
     assert "nothing to do" in run("ablate", *WORDS, folder=home).stdout
 
 
-def until(is_true: object, seconds: float = 120) -> None:
+def until(is_true: object, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not is_true():  # type: ignore[operator]
         assert time.monotonic() < end

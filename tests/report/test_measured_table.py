@@ -61,3 +61,22 @@ def test_scores_of_previews_are_curves_of_their_run(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(text)
     html = run_curves.measured(run_facts.read(tmp_path, "some"))
     assert "kid" in html and html.count("<circle") == 3 and "band" in html
+
+
+def test_numbers_of_two_protocols_share_no_curve(tmp_path: Path) -> None:
+    """As after a resume with other metrics, prompts or another reference; None: written by nobody."""
+    codes = [None, "aa", "aa", "bb", "bb"]
+    rows = [
+        {"images": n, "score/kid": [-0.1 / n, -0.2, 0.1 / n], "score/chroma": 0.3}
+        | ({"protocols": {"score/kid": code, "score/chroma": "cc"}} if code else {})
+        for n, code in enumerate(codes, 1)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    facts = run_facts.read(tmp_path, "some")
+    of_kid = {name: len(points) for name, points in facts.series.items() if "kid" in name}
+    assert of_kid == {"score/kid of an unknown protocol": 1, "score/kid aa": 2, "score/kid": 2}
+    assert [images for images, *_ in facts.series["score/kid"]] == [4, 5], "the newest"
+    html = run_curves.measured(facts)
+    for title in ("kid, protocol bb", "kid, protocol aa", "chroma, protocol cc"):
+        assert html.count(title) == 1
+    assert "band" not in html.partition("chroma, protocol cc")[2].partition("</figure>")[0]

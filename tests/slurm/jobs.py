@@ -36,7 +36,7 @@ ALIVE = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "REQUEU
 def wait_until(
     condition: Callable[[], Any],
     describe: Callable[[], str],
-    seconds: float = 180,
+    seconds: float = 600,
     pause: float = 0.05,
 ) -> Any:
     """Wait until a condition holds, and return its value; `describe` says what was expected if it
@@ -108,7 +108,7 @@ class Jobs:
 
         return wait_until(newest, lambda: f"{name} trains after {after} images: {self.log(name)}")
 
-    def wait_for_end(self, job: str, name: str, seconds: float = 180) -> dict[str, str]:
+    def wait_for_end(self, job: str, name: str, seconds: float = 600) -> dict[str, str]:
         """Wait until a job is out of the queue for good; what SLURM says about it."""
 
         def final() -> dict[str, str] | None:

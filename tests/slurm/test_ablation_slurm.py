@@ -22,7 +22,7 @@ from imagen_lit.basics import json_file
 from imagen_lit.cli import config
 from imagen_lit.run import attempt_log
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(3600)]
 
 SCALE = {
     "cascades": {"base": {"cascade": "demo_base"}},
@@ -202,7 +202,7 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     gone = ablation.training("gone")
     ablation.edit({arm: each for arm, each in ARMS.items() if arm != "gone"})
     driver = ablation.driver()
-    status, stdout, stderr = ablation.end_of(driver, 600)
+    status, stdout, stderr = ablation.end_of(driver, 1500)
     assert status == 0, f"{stdout}\n{stderr}"
     for job in left:
         assert f"job {job} is cancelled: " in stdout and "is no longer in the plan" in stdout
@@ -222,7 +222,7 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
 
     # What failed is done again when a person says so; what cannot work fails again.
     driver = ablation.driver("retry")
-    status, stdout, stderr = ablation.end_of(driver, 600)
+    status, stdout, stderr = ablation.end_of(driver, 1500)
     assert status == 1 and "1 cell failed" in stderr, f"{stdout}\n{stderr}"
     assert ablation.states()["killed"] == done and ablation.states()["bad"][0] == "failed"
     for arm, images in (("killed", LONG), ("lost", LONG), ("calm", 160), ("cancelled", 160)):
@@ -236,7 +236,7 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
         scores = json_file.read(Path("runs") / ablation.drawing(arm) / "scores.json", "-")
         assert json.dumps(scores)
     driver = ablation.driver()
-    status, stdout, stderr = ablation.end_of(driver, 200)
+    status, stdout, stderr = ablation.end_of(driver, 600)
     assert status == 0 and "1 cell failed: type the same with retry" in stdout
     assert jobs.lab.call("squeue", "-h") == ""
 
@@ -256,7 +256,7 @@ def test_a_training_whose_time_is_up_is_requeued_and_goes_on(
         script = jobs.lab.call("scontrol", "write", "batch_script", job, "-")
         assert "#SBATCH --signal=USR2@90" in script
         jobs.signal(job, "USR2")
-        status, stdout, stderr = ablation.end_of(driver, 300)
+        status, stdout, stderr = ablation.end_of(driver, 1500)
     finally:
         driver.kill()
     assert status == 0, f"{stdout}\n{stderr}"

@@ -29,7 +29,7 @@ def test_a_trainer_of_another_size_than_its_job_is_refused(
         env=jobs.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 1 and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr

@@ -38,7 +38,7 @@ def test_members_run_one_by_one_and_a_failed_one_is_noticed(jobs: Jobs) -> None:
     while driver.poll() is None:
         most_running = max(most_running, len(jobs.running()))
         time.sleep(0.3)  # each look is a process
-    stdout, stderr = driver.communicate(timeout=10)
+    stdout, stderr = driver.communicate(timeout=300)
     assert most_running == 1
     array = jobs.status("sweep/9999")["job"].partition("_")[0]
     told = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in stdout.splitlines()]
@@ -82,7 +82,7 @@ def test_a_cancelled_member_is_stopped_and_the_same_command_watches_the_others(j
     for name in ("two/0", "two/1"):
         jobs.wait_for_training(name, after=64)
     driver.send_signal(signal.SIGINT)
-    stdout, stderr = driver.communicate(timeout=30)
+    stdout, stderr = driver.communicate(timeout=300)
     stays, cancelled = jobs.status("two/0")["job"], jobs.status("two/1")["job"]
     assert driver.returncode == 130 and "Traceback" not in stderr, stderr
     last = stdout.splitlines()[-1]
@@ -98,7 +98,7 @@ def test_a_cancelled_member_is_stopped_and_the_same_command_watches_the_others(j
     assert saved >= 64
 
     other = jobs.sweep(*words, "hydra.launcher.comment=other")
-    _, stderr = other.communicate(timeout=60)
+    _, stderr = other.communicate(timeout=300)
     assert other.returncode == 1 and f"error: job {stays} for " in stderr, stderr
     assert f"Type scancel {stays.partition('_')[0]}, then the same command." in stderr
     driver = jobs.sweep(*words)
@@ -107,7 +107,7 @@ def test_a_cancelled_member_is_stopped_and_the_same_command_watches_the_others(j
     jobs.wait_for_training("two/1", after=saved)
     for job in (stays, again):
         jobs.lab.call("scancel", job)
-    stdout, stderr = driver.communicate(timeout=60)
+    stdout, stderr = driver.communicate(timeout=300)
     assert f"job {stays}: two/0 (seed=0), already in the queue" in stdout
     assert f"job {again}: two/1 (seed=1)\n" in stdout
     assert "2 runs: 2 stopped." in stdout
@@ -119,7 +119,7 @@ def test_a_cancelled_member_is_stopped_and_the_same_command_watches_the_others(j
 
 def test_a_sweep_that_slurm_refuses_names_what_to_set(jobs: Jobs) -> None:
     driver = jobs.sweep(*TINY, "seed=0,1", "name=no/${seed}", "hydra.launcher.partition=nix")
-    stdout, stderr = driver.communicate(timeout=60)
+    stdout, stderr = driver.communicate(timeout=300)
     assert driver.returncode == 1 and stdout == ""
     assert stderr.startswith("error: SLURM refused the job: invalid partition specified: nix")
     assert "Set hydra.launcher.partition=<one of abrupt, high, main>." in stderr
@@ -141,7 +141,7 @@ def test_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> None:
     (job,) = jobs.running()
     jobs.signal(job, "USR2")
     wait_until(lambda: jobs.status(names[0])["state"] == "preempted", lambda: str(jobs.running()))
-    _, stderr = driver.communicate(timeout=200)
+    _, stderr = driver.communicate(timeout=900)
     assert driver.returncode == 0, stderr
     assert header(newest_script(jobs))["array"] == "0-1%1"
     for number, (name, restarts) in enumerate(zip(names, "10", strict=True)):
@@ -159,7 +159,7 @@ def test_sweeps_run_on_several_tasks_and_are_requeued(jobs: Jobs) -> None:
         "cascade.base.recipe.steps=2", f"cascade.base.run=runs/{names[0]}",
         "hydra.launcher.gpus_per_node=null", command="evaluate",
     )  # fmt: skip
-    _, stderr = driver.communicate(timeout=200)
+    _, stderr = driver.communicate(timeout=900)
     assert driver.returncode == 0, stderr
     points = jobs.home / "runs/sweep/guidance"
     assert {p.parent.name for p in points.rglob("scores.json")} == {
