@@ -31,8 +31,8 @@ class RunFacts:
     """`latest`, `lowest`: values of each metric. `series`: the points (images, value) of each loss
     and clock, (images, value, low, high) of each score, without the last two where no interval is
     known; numbers of the score's earlier protocols are in series of their own, `<name> <hash>`.
-    `protocols`: the hash behind each series of scores, where it was written. `previews`: (images, sheet) of those that
-    exist. `changed`: seconds since 1970."""
+    `protocols`: the hash behind each series of scores, where it was written. `previews`: (images,
+    sheet) of those that exist. `changed`: seconds since 1970."""
 
     folder: Path
     name: str

@@ -34,7 +34,8 @@ class BetweenPrompts:
 
     def __init__(self, encoder: TextEncoder, places: Sequence[Place]) -> None:
         self.encoder = encoder
-        inner = (each for each in places if 0 < each.share < 1)
+        inner = [each for each in places if 0 < each.share < 1]
+        inner.sort(key=lambda each: -len(each.name))  # "… 0.583333" before "… 0.5", which is in it
         self.places: Mapping[str, Place] = {each.name: each for each in inner}
 
     def __getattr__(self, name: str) -> Any:

@@ -64,7 +64,7 @@ def test_scores_of_previews_are_curves_of_their_run(tmp_path: Path) -> None:
 
 
 def test_numbers_of_two_protocols_share_no_curve(tmp_path: Path) -> None:
-    """As after a resume with other metrics, prompts or another reference; None: written by nobody."""
+    """As after a resume with other metrics, prompts or reference; None: not written."""
     codes = [None, "aa", "aa", "bb", "bb"]
     rows = [
         {"images": n, "score/kid": [-0.1 / n, -0.2, 0.1 / n], "score/chroma": 0.3}
