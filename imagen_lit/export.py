@@ -43,7 +43,7 @@ def main(cfg: DictConfig) -> None:
         diffusers_folder.write(out)
         print(
             f"  pipeline = diffusers.DiffusionPipeline.from_pretrained({str(out)!r}, "
-            f"custom_pipeline={str(out / diffusers_folder.PIPELINE)!r})"
+            f"custom_pipeline={str(out / diffusers_folder.PIPELINE)!r}, trust_remote_code=True)"
         )
         print('  pipeline("a red circle", seed=0).images[0]')
         return
