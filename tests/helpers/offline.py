@@ -67,5 +67,6 @@ def _numbers(key: str, value: Any) -> list[tuple[str, Any]]:
     if key == "protocols":
         return [(f"{score}_protocol", code) for score, code in value.items()]
     if key.startswith("score/"):
-        return [*zip((key, f"{key}_low", f"{key}_high"), value, strict=True)]
+        numbers = value if isinstance(value, list) else [value]
+        return [*zip((key, f"{key}_low", f"{key}_high"), numbers, strict=False)]
     return [(key, value)]

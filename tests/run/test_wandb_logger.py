@@ -78,10 +78,12 @@ def test_intervals_are_three_curves_and_sheets_are_images(folder: Path) -> None:
     logger = wandb_logger_of(folder)
     logger.write({"images": 16, "score/alignment_all": [0.5, 0.4, 0.6], "preview": "sheet.png"})
     logger.write({"images": 32, "preview": "taken away.png", "skipped_keys": ["a", "b"]})
+    logger.write({"images": 48, "score/chroma": 0.3, "protocols": {"score/chroma": "aa"}})
     logger.finalize("success")
     offline_run = OfflineRun(folder)
     assert offline_run.rows_without_images == flat(jsonl_rows(folder))
-    first, second = offline_run.logged_rows
+    first, second, third = offline_run.logged_rows
+    assert third == {"images": 48, "score/chroma": 0.3, "score/chroma_protocol": "aa"}
     assert first["preview._type"] == "image-file" and first["preview.caption"] == "after 16 images"
     assert (offline_run.file.parent / "files" / first["preview.path"]).is_file()
     assert not any(key.startswith("preview") for key in second)
