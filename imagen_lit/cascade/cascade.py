@@ -119,7 +119,7 @@ class Cascade:
         typed to `sample`. The text encoder is the one that its stages were trained with."""
         found = saved_cascade.find(source, settings, device, precision)
         cascade = cls(**{name: TrainedStage(**each) for name, each in found.stages.items()})
-        cascade.encoder = found.encoder
+        cascade.encoder, cascade.compiler = found.encoder, found.compiler
         cascade.check(found.encoder.fingerprint())
         return cascade
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import saved_cascade
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.run import exported_stage, stage_json
@@ -24,10 +25,17 @@ def write(
     """Every stage with its recipe, and the encoder's node `text`, with its files if asked."""
     stage_json.require_text(text, "the config's text")
     for name, stage in cascade.stages.items():
+        if stage.guide.is_chosen:
+            raise InputError(
+                f"stage {name!r} has another network as its guide, which an exported folder does "
+                f"not hold. Leave out cascade.{name}.guide.*."
+            )
+    for name, stage in cascade.stages.items():
         facts = {
             **stage.saved.settings(),
             "recipe": recipes[name],
             "prompt": stage.prompt,
+            "negative": stage.negative,
             "text": encoder.fingerprint(),
             "weights": stage.saved.weights(stage.images),
         }

@@ -9,6 +9,7 @@ from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.prompt_template import PROMPT
+from imagen_lit.text import lost_text
 from imagen_lit.text.text_encoder import TextEncoder
 
 
@@ -27,6 +28,7 @@ def of(
     if not captions or not all(isinstance(each, str) for each in captions):
         raise InputError(f'{prompts!r} is no prompt, and no list of them. Write "a red circle".')
     captions = [each if each.strip() else "" for each in captions]
+    lost_text.warn(encoder, cascade.texts(captions))
     requests = [(caption, seed + i) for caption in captions for i in range(images)]
     drawn = _draw(cascade, encoder, list(dict.fromkeys(requests)), batch)
     pictures = [drawn[request] for request in requests]
@@ -50,8 +52,14 @@ def _draw(
             for name, stage in cascade.stages.items()
             if stage.prompt != PROMPT
         }
+        negatives = {
+            name: shape.same_text(encoder, stage.negative)
+            for name, stage in cascade.stages.items()
+            if stage.negative is not None
+        }
         condition = shape.condition(encoder, texts)
-        *_, (_, last) = cascade.draw(condition, shape.fill(seeds), others=conditions)
+        drawing = cascade.draw(condition, shape.fill(seeds), others=conditions, negatives=negatives)
+        *_, (_, last) = drawing
         for request, image in zip(current, pixels.to_array(last), strict=False):
             drawn[request] = Image.fromarray(image)
     return drawn

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import json_file
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import excerpt
+from imagen_lit.cascade import excerpt, preset
 from imagen_lit.cli import config
 from imagen_lit.run import exported_stage, saved_stage, stage_json
 from imagen_lit.text.text_encoder import TextEncoder
@@ -25,6 +25,9 @@ CASCADE = "cascade.json"
 FORMAT = "imagen_lit cascade 1"
 TEXT = "text"
 AGAIN = "Export the cascade again."
+# Settings of `sample` that are arguments of the call, or have no meaning without files.
+OF_CALL = ("prompts", "seed", "images", "batch")
+OF_FILES = ("from", "format", "strip", "start_from", "start_at", "out")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class SavedCascade:
 
     stages: dict[str, dict[str, Any]]
     encoder: TextEncoder
+    compiler: str | None = None
 
 
 def find(source: Any, settings: Sequence[str], device: str, precision: str) -> SavedCascade:
@@ -59,13 +63,15 @@ def _of_runs(name: str, settings: Sequence[str], device: str, precision: str) ->
     settings choose one."""
     own = [f"cascade={name}", f"device={device}", f"precision={precision}"]
     cfg = config.compose("sample", [*own, *settings])
+    _refuse_what_a_call_cannot(cfg)
+    if cfg.preset is not None:
+        cfg = preset.composed("sample", [*own, *settings])
     part = excerpt.excerpt(cfg)
-    stages = {
+    stages: dict[str, dict[str, Any]] = {
         each: {
-            "run": str(part[each].run),
-            "recipe": config.build(part[each].recipe),
-            "images": part[each].images,
-            "prompt": part[each].prompt,
+            key: config.build(value) if isinstance(value, DictConfig) else value
+            for key, value in part[each].items()
+            if key != "_target_"
         }
         for each in excerpt.stages(part)
     }
@@ -75,7 +81,19 @@ def _of_runs(name: str, settings: Sequence[str], device: str, precision: str) ->
         saved = saved_stage.of(Path(stage["run"]))
         saved.require(first, stage["images"])
         text = saved.text() or text
-    return SavedCascade(stages, config.build(_on(device, text)))
+    return SavedCascade(stages, config.build(_on(device, text)), cfg.compile)
+
+
+def _refuse_what_a_call_cannot(cfg: DictConfig) -> None:
+    usual = config.compose("sample", [])
+    for key in (*OF_CALL, *OF_FILES):
+        if cfg[key] == usual[key]:
+            continue
+        if key in OF_CALL:
+            remedy = f"Give {key}= to the call: cascade(...)"
+        else:
+            remedy = "Leave it out, or draw with python -m imagen_lit.sample"
+        raise InputError(f"{key}={cfg[key]} is no setting of a cascade that is called. {remedy}.")
 
 
 def _of_folder(folder: Path, device: str, precision: str) -> SavedCascade:
@@ -98,7 +116,8 @@ def _of_folder(folder: Path, device: str, precision: str) -> SavedCascade:
             raise InputError(f"{folder} lacks its stage {name!r}: there is no {name}/. {AGAIN}")
         facts = exported_stage.read(folder / name / exported_stage.CONFIG)
         recipe = config.build({**facts["recipe"], "precision": precision})
-        stages[name] = {"run": str(folder / name), "recipe": recipe, "prompt": facts["prompt"]}
+        stages[name] = {"run": str(folder / name), "recipe": recipe}
+        stages[name] |= {key: facts[key] for key in ("prompt", "negative")}
     stage_json.require_text(text, file)
     if (folder / TEXT).is_dir():
         text = {**text, "path": str(folder / TEXT)}

@@ -13,7 +13,9 @@ from PIL import Image
 
 from imagen_lit import export, sample
 from imagen_lit.basics.errors import InputError
+from imagen_lit.cascade import exported_cascade
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.guide import Guide
 from imagen_lit.cli import config
 
 PROMPT = "a red circle"
@@ -48,6 +50,43 @@ def test_one_line_draws_the_bits_of_sample(made: tuple[Path, list[str]], tmp_pat
     runs = [f"cascade.{name}.run={folder}/exported/{name}" for name in ("base", "sr")]
     (again,) = typed(tmp_path / "two", f"prompts=['{PROMPT}']", "seed=3", *words, *runs)
     assert np.array_equal(again, expected)
+
+
+def test_every_setting_of_a_stage_counts(made: tuple[Path, list[str]], tmp_path: Path) -> None:
+    _, words = made
+    settings = [word for word in words if not word.startswith(("device", "text"))]
+    negative = "cascade.base.negative='a blue square'"
+    (expected,) = typed(tmp_path / "sampled", f"prompts=['{PROMPT}']", *words, negative)
+    without = np.array(Cascade.load("demo", *settings)(PROMPT))
+    assert not np.array_equal(expected, without)
+    assert np.array_equal(np.array(Cascade.load("demo", *settings, negative)(PROMPT)), expected)
+    unread = ("device=",)
+    kept = [word for word in words if not word.startswith(unread)]
+    export.main(config.compose("export", [*kept, negative, f"out={tmp_path / 'exported'}"]))
+    assert np.array_equal(np.array(Cascade.load(tmp_path / "exported")(PROMPT)), expected)
+
+
+def test_a_guide_is_another_network_and_is_not_exported(exported: Path, tmp_path: Path) -> None:
+    cascade = Cascade.load(exported)
+    cascade.stages["base"].guide = Guide(run="elsewhere")
+    text = json.loads((exported / "cascade.json").read_text())["text"]
+    with pytest.raises(InputError, match=r"Leave out cascade\.base\.guide"):
+        exported_cascade.write(tmp_path / "new", cascade, cascade.encoder, {}, text, False)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("setting", "remedy"), [("seed=1", "to the call"), ("strip=4", "sample")])
+def test_what_a_call_has_no_use_for_is_refused(
+    made: tuple[Path, list[str]], setting: str, remedy: str
+) -> None:
+    with pytest.raises(InputError, match=remedy):
+        Cascade.load("demo", *made[1][1:], setting)
+
+
+def test_what_the_encoder_does_not_read_is_said(made: tuple[Path, list[str]]) -> None:
+    cascade = Cascade.load(made[0] / "exported")
+    with pytest.warns(UserWarning, match="This is lost"):
+        cascade("word " * 400)
 
 
 def test_several_prompts_and_images_come_in_the_order_of_sample(
