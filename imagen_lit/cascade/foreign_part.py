@@ -41,4 +41,7 @@ def build(node: Any, wanted: Sequence[str], kind: str, file: str) -> Any:
         return config.build(node)
     except InstantiationException as error:
         words = user_error.sentence(error, list)
-        raise InputError(f"{file} has {kind} that cannot be built: {words or error}") from error
+        raise InputError(
+            f"{file} has {kind} that cannot be built: {words or error} Set from=... to another "
+            "picture."
+        ) from error
