@@ -91,7 +91,9 @@ def build_prompts(cfg: DictConfig, cascade: Cascade) -> Prompts:
     requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
     factor = first.size // (first.size_in or first.size)
     kernel = getattr(first.condition, "kernel", "box")
-    cascade.start = Start.of(requests, prompts.true_images(first.size), factor, kernel)
+    node: Any = OmegaConf.to_container(images, resolve=True)
+    true = prompts.true_images(first.size)
+    cascade.start = Start.of(requests, true, factor, kernel, node)
     return prompts
 
 

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from imagen_lit import edit
 from imagen_lit.basics import arguments, device
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import excerpt, typed_prompts
+from imagen_lit.cascade import excerpt, preset, typed_prompts
+from imagen_lit.cascade.redrawing import redrawing
 from imagen_lit.cli import command, config
 from imagen_lit.stage.seed import Between
 from imagen_lit.text.between_prompts import BetweenPrompts, Place
@@ -19,7 +20,11 @@ from imagen_lit.text.between_prompts import BetweenPrompts, Place
 @command.main("interpolate")
 def main(cfg: DictConfig) -> None:
     """Draw `images` of them, evenly spread, and print where each is."""
-    arguments.whole_numbers(cfg, images=2, seed=0, last_seed=0, batch=1)
+    if cfg["from"] is not None:
+        redrawing(cfg)
+        return
+    cfg = preset.typed("interpolate", cfg)
+    arguments.whole_numbers(cfg, images=2, seed=0, last_seed=0, batch=1, strip=0)
     arguments.path("runs", cfg.runs)
     device.allow_tf32(cfg.tf32)
     prompts = typed_prompts.captions(OmegaConf.to_container(cfg).get("prompts"))  # type: ignore[union-attr]
@@ -48,6 +53,7 @@ def main(cfg: DictConfig) -> None:
     cascade.compiler = cfg.compile
     cascade.require_runs()
     encoder = BetweenPrompts(config.build(cfg.text), places)
+    cascade.places = encoder.places
     edit.draw(cfg, cascade, encoder, requests)
 
 

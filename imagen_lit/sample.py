@@ -5,18 +5,16 @@ is missing, and what draws otherwise has another folder. Several processes (srun
 the images of one command.
 """
 
-import io
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from imagen_lit.basics import arguments, chosen_folder, device, image_format, process_share
-from imagen_lit.basics.atomic import atomic_write, write_json
-from imagen_lit.basics.errors import InputError, RunError
+from imagen_lit.basics.atomic import write_json
+from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import quantity, shorten
 from imagen_lit.cascade import (
@@ -24,14 +22,13 @@ from imagen_lit.cascade import (
     excerpt,
     image_files,
     preset,
-    redraw,
     typed_prompts,
 )
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress
-from imagen_lit.cascade.redraw import Picture
+from imagen_lit.cascade.redrawing import redrawing
 from imagen_lit.cascade.saved_images import SavedImages
 from imagen_lit.cli import command, config
 from imagen_lit.report import contact_sheet
@@ -45,10 +42,9 @@ MOST = 1_000_000  # images of a call: a list of them is made before any is drawn
 @command.main("sample")
 def main(cfg: DictConfig) -> None:
     """Draw the prompts and print where each image is."""
-    if HydraConfig.initialized() and cfg.preset is not None:
-        cfg = preset.composed("sample", HydraConfig.get().overrides.task)
+    cfg = preset.typed("sample", cfg)
     if cfg["from"] is not None:
-        _redraw(cfg)
+        redrawing(cfg)
         return
     share = process_share.here()
     typed = OmegaConf.to_container(cfg).get("prompts")  # type: ignore[union-attr]
@@ -144,32 +140,6 @@ def _largest(cascade: Cascade, folder: Path, request: image_files.Request, suffi
 def _print_image(file: Path, request: image_files.Request, note: str = "") -> None:
     prompt = printable(" ".join(request[0].split())) or "(without text)"
     print(f"{shorten(prompt, 100)} (seed {request[1]}): {note}{file}")
-
-
-def _redraw(cfg: DictConfig) -> None:
-    """Draw a picture again from what its own file says, and say whether it is the same."""
-    if HydraConfig.initialized():
-        redraw.refuse_other_settings(HydraConfig.get().overrides.task)
-    cfg.device = process_share.own_device(cfg.device)
-    device.allow_tf32(False)
-    picture = Picture.of(arguments.path("from", cfg["from"]))
-    folder = None if cfg.out is None else chosen_folder.of("out", cfg.out)
-    if folder is not None:
-        chosen_folder.require_writable("out", cfg.out, folder)
-        picture.refuse_own_place(folder)
-    cascade = picture.cascade(arguments.path("runs", cfg.runs))
-    encoder = config.build(cfg.text)
-    content = picture.encoded(picture.draw(cascade, encoder))
-    if folder is not None:
-        with atomic_write(folder / picture.file.name) as file:
-            file.write(content)
-        _print_image(folder / picture.file.name, (picture.facts["prompt"], picture.facts["seed"]))
-    before, now = image_format.load(picture.file), image_format.load(io.BytesIO(content))
-    if words := redraw.difference(before, now):
-        raise RunError(f"{picture.file} is not what was drawn again: {words}. {picture.reasons()}")
-    print(
-        f"{picture.file}: drawn again, all {before.shape[0] * before.shape[1]:,} pixels are equal"
-    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from imagen_lit.stage.condition import Condition, TextAndLowRes
 from imagen_lit.stage.edit import NO_EDIT, Edit
 from imagen_lit.stage.null_text import Encoded
 from imagen_lit.stage.seed import Seed
+from imagen_lit.text.between_prompts import Place
 from imagen_lit.text.text_encoder import TextEncoder
 
 NO_OTHERS: Mapping[str, Condition] = {}
@@ -48,6 +49,7 @@ class Cascade:
         self.encoder: TextEncoder | None = None  # where it was loaded with one
         self.start: Start | SavedImages | None = None  # where the first stage enlarges
         self.edit: PictureEdit | None = None  # of a picture, where one is drawn from
+        self.places: Mapping[str, Place] = {}  # prompts by their names that lie between two others
 
     @property
     def runs(self) -> dict[str, Path]:
@@ -194,5 +196,7 @@ class Cascade:
                     f"({difference}). Set text=... as it was trained."
                 )
             stage.guide.refuse_other_kind(name, stage.run, fingerprint)
+            own = stage.saved.weights(stage.images)
+            stage.guide.refuse_itself(name, stage.run, own, stage.negative)
         if isinstance(self.start, SavedImages):
             self.start.refuse_other_text(fingerprint)

@@ -1,8 +1,8 @@
 """How far the drawing of images is, by the denoising step, across stages and batches.
 
-A step of a large stage takes many times as long as one of a small stage, so the time left is known
-once each stage's own steps have been timed. A stage's first step also loads its weights, and is not
-timed.
+A step of a large stage takes many times as long as one of a small stage, so a stage's time left is
+known once its own steps have been timed. Until then its name stands beside the time left of the
+others: `0:40 + sr2 left`. A stage's first step also loads its weights, and is not timed.
 """
 
 import time
@@ -64,20 +64,26 @@ class StepTimes:
 
     def batch(self, plan: Mapping[str, int]) -> float | None:
         """Seconds for a whole batch; None before each stage has been timed."""
-        if not plan.keys() <= self._counts.keys():
-            return None
-        return sum(steps * self._seconds[s] / self._counts[s] for s, steps in plan.items())
+        return None if self.untimed(plan) else self._known(plan)
+
+    def untimed(self, plan: Mapping[str, int]) -> list[str]:
+        """The stages of which no step has been timed."""
+        return [name for name in plan if name not in self._counts]
 
     def remaining(self, step: Step) -> float | None:
-        """Seconds until all images are drawn."""
-        whole = self.batch(step.plan)
-        if whole is None:
+        """Seconds until all images are drawn, without the stages that are untimed; None in one."""
+        if step.stage not in self._counts:
             return None
         names = list(step.plan)
         left = dict(step.plan) | dict.fromkeys(names[: names.index(step.stage)], 0)
         left[step.stage] -= step.number
         images = max(0, step.total - step.done - len(step.prompts))
-        return (self.batch(left) or 0.0) + whole * images / len(step.prompts)
+        return self._known(left) + self._known(step.plan) * images / len(step.prompts)
+
+    def _known(self, plan: Mapping[str, int]) -> float:
+        """Seconds of the stages that have been timed."""
+        timed = {name: self._seconds[name] / count for name, count in self._counts.items()}
+        return sum(steps * timed.get(name, 0.0) for name, steps in plan.items())
 
 
 class DrawingProgress:
@@ -105,6 +111,7 @@ class DrawingProgress:
             share=(step.done + len(step.prompts) * step.share) / step.total,
             speed=len(step.prompts) / seconds if seconds else None,
             left=self._times.remaining(step),
+            untimed=self._times.untimed(step.plan),
             note=step.name,
             columns=self._line.columns,
         )

@@ -63,6 +63,22 @@ class Guide:
                 f"checkpoint. It has: {listed}. Set cascade.{stage}.guide.images to one of them."
             )
 
+    def refuse_itself(
+        self, stage: str, own: str, weights: Mapping[str, Any], negative: str | None
+    ) -> None:
+        """Raise if it has the weights of the stage and reads the text of the stage: then both
+        estimates are one, and guidance leads nowhere."""
+        guide = self.weights(own).get("guide", {})
+        keys = ("digest", "settings")
+        if guide and negative is None and all(guide[key] == weights.get(key) for key in keys):
+            raise InputError(
+                f"stage {stage!r} would be guided by itself: {guide['run']} after "
+                f"{guide['images_seen']} images has its very weights and reads the same text, so "
+                f"guidance would lead nowhere. Set cascade.{stage}.guide.images=... to an earlier "
+                f"checkpoint, cascade.{stage}.guide.run=... to another run, or "
+                f"cascade.{stage}.negative=''."
+            )
+
     def refuse_other_kind(self, stage: str, own: str, text: Mapping[str, str]) -> None:
         """Raise unless it draws what the stage draws, from the same small image, with the same text
         encoder."""

@@ -21,14 +21,17 @@ from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
+from imagen_lit.cascade.picture_edit import ORIGIN
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.rounding_facts import ROUNDING
+from imagen_lit.cascade.start import START_OF
 from imagen_lit.run import provenance
 from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
 from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
+BETWEEN = "between"  # the fact of which prompts an image lies between (imagen_lit/interpolate.py)
 EDIT = "edit"  # the fact of what was drawn from a picture (imagen_lit/cascade/picture_edit.py)
 PNG = ".png"
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
@@ -37,8 +40,7 @@ Request = tuple[str, int]  # prompt and seed
 
 def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) -> dict[str, Any]:
     """All that decides an image, enough to draw it again. Later stages have no part in it."""
-    names = list(cascade.stages)
-    stages = {
+    every = {
         name: {
             "run": str(cascade.runs[name]),
             **source["weights"][name],
@@ -47,11 +49,14 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
             **provenance.wording(source["cascade"][name]),
             **provenance.reference(source["cascade"][name]),
         }
-        for name in names[: names.index(stage) + 1]
+        for name in cascade.stages
     }
+    own = list(every).index(stage) + 1
+    stages, later = dict([*every.items()][:own]), dict([*every.items()][own:])
     prompt, seed = request
-    start = cascade.start
-    edited = {} if cascade.edit is None else {EDIT: dict(cascade.edit.facts)}
+    start, place = cascade.start, cascade.places.get(prompt)
+    edited = {} if cascade.edit is None else {EDIT: cascade.edit.described(later)}
+    between = {} if place is None else {BETWEEN: place.described()}
     return (
         {
             "prompt": prompt,
@@ -61,6 +66,7 @@ def facts(cascade: Cascade, source: Provenance, stage: str, request: Request) ->
             "text": source["text"],
         }
         | edited
+        | between
         | (start.facts(request) if start else {})
     )
 
@@ -205,11 +211,12 @@ def _refuse_other_image(file: Path, here: dict[str, Any]) -> None:
 
 
 def _decisive(facts: dict[str, Any]) -> dict[str, Any]:
-    """What decides an image: neither the address of a run nor, beyond rounding, a version does,
-    and what was observed in drawing it follows from it."""
+    """What decides an image: neither the address of a run or a file nor, beyond rounding, a version
+    does, and what was observed in drawing it follows from it."""
     return {
         key: value
         for key, value in flatten(facts).items()
         if not key.startswith((f"{png_metadata.VERSIONS}.", f"{ROUNDING}.", THRESHOLD_HITS))
+        and not key.startswith((f"{EDIT}.{ORIGIN}.", f"{START_OF}."))
         and not key.endswith(".run")
     }

@@ -7,6 +7,7 @@ the demo's base (docs/drawing.md). A setting that is typed beside it counts for 
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from imagen_lit.basics import arguments
@@ -18,6 +19,13 @@ PRESETS = {
     "fast": ("fast_base", "fast_sr", "fast_sr"),
     "imagen": ("base64", "sr256", "sr1024"),
 }
+
+
+def typed(command: str, cfg: DictConfig) -> DictConfig:
+    """The config of a command with the recipes of the preset that was typed, if one was."""
+    if not HydraConfig.initialized() or cfg.preset is None:
+        return cfg
+    return composed(command, HydraConfig.get().overrides.task)
 
 
 def composed(command: str, words: Sequence[str]) -> DictConfig:

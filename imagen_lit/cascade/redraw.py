@@ -5,11 +5,12 @@ passes of the same shape, so that the pixels are the same.
     cascade = picture.cascade(runs)
     image = picture.draw(cascade, encoder)
 
-What the file says is checked before anything is built of it: it may come from anywhere.
+What a picture was drawn from besides, the cascade is given in between: `cascade.edit` and
+`cascade.start`. What the file says is checked before anything is built of it: it may come from
+anywhere.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,23 +23,23 @@ from torch import Tensor
 
 from imagen_lit.basics import device, image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import image_files, rounding_facts
+from imagen_lit.cascade import foreign_part, image_files, rounding_facts, weights_search
 from imagen_lit.cascade.cascade import Cascade
+from imagen_lit.cascade.image_files import BETWEEN, EDIT
+from imagen_lit.cascade.picture_edit import LATER, ORIGIN
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.rounding_facts import ROUNDING
+from imagen_lit.cascade.start import START, START_OF
 from imagen_lit.cli import config
-from imagen_lit.run import checkpoint, run_folder
-from imagen_lit.run.checkpoint_digest import checkpoint_digest
+from imagen_lit.stage.edit import NO_EDIT
+from imagen_lit.stage.seed import Between, Seed
+from imagen_lit.text.between_prompts import BetweenPrompts, Place
 from imagen_lit.text.text_encoder import TextEncoder
 
 KEYS = {"prompt", "seed", "stage", "cascade", "text"}
+MORE = {EDIT, BETWEEN, START, START_OF}  # what a picture may have been drawn from besides
 OBSERVED = {png_metadata.VERSIONS, image_files.THRESHOLD_HITS, ROUNDING}
-OPEN = ("from", "runs", "out", "text", "device")  # settings that do not decide an image
 PACKAGE = "imagen_lit.cascade"
-RECIPES = (
-    "imagen_lit.stage.recipe.Recipe",
-    "imagen_lit.diffusion.",
-)  # all that a recipe is made of
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Picture:
                 f"from={file} is no single picture: its file has no {lacking[0]}, as that of a "
                 "sheet has not. Set from=... to one of the pictures that it shows."
             )
-        if more := sorted({*facts} - KEYS - OBSERVED):
+        if more := sorted({*facts} - KEYS - MORE - OBSERVED):
             raise InputError(
                 f"from={file} was not drawn from its prompt alone, and its file does not hold its "
                 f"{more[0]}. Draw it again by the command that drew it."
@@ -77,9 +78,43 @@ class Picture:
         stages: Mapping[str, Mapping[str, Any]] = self.facts["cascade"]
         return stages
 
+    @property
+    def seed(self) -> Seed:
+        """A number, or a place on the way between two."""
+        seed = self.facts["seed"]
+        try:
+            return seed if type(seed) is int else Between(int(seed[0]), int(seed[1]), +seed[2])
+        except (LookupError, TypeError, ValueError) as error:
+            raise self._damage("from which seed it was drawn") from error
+
+    @property
+    def request(self) -> tuple[str, Any]:
+        """Its prompt and its seed."""
+        if not isinstance(self.facts["prompt"], str):
+            raise self._damage("from which prompt it was drawn")
+        return self.facts["prompt"], self.seed
+
+    @property
+    def place(self) -> Place | None:
+        """Where it lies between two prompts, if it does."""
+        if BETWEEN not in self.facts:
+            return None
+        try:
+            first, second = map(str, self.facts[BETWEEN]["prompts"])
+            place = Place(first, second, +self.facts[BETWEEN]["share"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise self._damage("between which prompts it lies") from error
+        if place.name != self.facts["prompt"]:
+            raise self._damage("between which prompts it lies")
+        return place
+
     def cascade(self, runs: Path) -> Cascade:
-        """The stages that drew it, by their weights, wherever below `runs` these are now."""
-        nodes = {name: self._node(name, stage, runs) for name, stage in self.stages.items()}
+        """The stages that drew it, by their weights, wherever below `runs` these are now; of an
+        edited picture the later ones too, through which the given picture was made small."""
+        edit = self.facts.get(EDIT, {})
+        later = edit.get(ORIGIN, {}).get(LATER, {}) if isinstance(edit, dict) else {}
+        stages = {**self.stages, **later}
+        nodes = {name: self._node(name, stage, runs) for name, stage in stages.items()}
         cascade: Cascade = config.build({"_target_": f"{PACKAGE}.cascade.Cascade", **nodes})
         return cascade
 
@@ -87,10 +122,15 @@ class Picture:
     def draw(self, cascade: Cascade, encoder: TextEncoder) -> np.ndarray:
         """The image, uint8 [H, W, 3]."""
         cascade.check(encoder.fingerprint())
-        small: Tensor | None = None
-        for name in cascade.stages:
+        cascade.give_empty_caption(encoder)
+        if (place := self.place) is not None:
+            encoder = BetweenPrompts(encoder, [place])
+        start = cascade.start
+        small = None if start is None else start.batch([self.request])
+        for name in self.stages:
             stage = partial(self._stage, cascade, name, encoder, small)
-            small = rounding_facts.under(self.rounding(name), stage)
+            images = rounding_facts.under(self.rounding(name), stage)
+            small = pixels.to_signed(pixels.to_uint8(images[:1]))  # as a stage hands them on
         return pixels.to_array(small[0])  # type: ignore[index]
 
     def encoded(self, image: np.ndarray) -> bytes:
@@ -125,7 +165,9 @@ class Picture:
         self, cascade: Cascade, name: str, encoder: TextEncoder, small: Tensor | None
     ) -> Tensor:
         stage, known = cascade.stages[name], self.rounding(name)
-        prompt, seed = self.facts["prompt"], self.facts["seed"]
+        (prompt, seed), edit = self.request, NO_EDIT
+        if cascade.edit is not None:
+            edit = cascade.edit.stages.get(name, NO_EDIT)
         if not known:
             shape = rounding_facts.alone(encoder, prompt, stage.prompt)
         else:
@@ -137,23 +179,24 @@ class Picture:
         condition = shape.condition(encoder, [prompt], stage.prompt)
         negative = None if stage.negative is None else shape.same_text(encoder, stage.negative)
         if small is not None:
-            small = pixels.to_signed(pixels.to_uint8(small[:1])).expand(shape.width, -1, -1, -1)
+            small = small.expand(shape.width, -1, -1, -1)
         for other in cascade.stages.values():
             if other is not stage:
                 other.release()
-        return stage.draw(condition, small, [seed] * shape.width, negative=negative)
+        seeds = [seed] * shape.width
+        return stage.draw(condition, small, seeds, edit=edit, negative=negative)
 
     def _node(self, name: str, stage: Mapping[str, Any], runs: Path) -> dict[str, Any]:
         try:
             recipe = stage["recipe"]
-            self._refuse_foreign(recipe)
-            run = self._run(name, stage, runs)
+            foreign_part.refuse(recipe, foreign_part.RECIPE, "a recipe", f"from={self.file}")
+            run = weights_search.search(self.file, name, stage, runs)
             guide = stage.get("guide")
             other = (
                 {}
                 if guide is None
                 else {
-                    "run": str(self._run(f"{name}.guide", guide, runs)),
+                    "run": str(weights_search.search(self.file, f"{name}.guide", guide, runs)),
                     "images": guide["images_seen"],
                 }
             )
@@ -167,55 +210,12 @@ class Picture:
                 "guide": {"_target_": f"{PACKAGE}.guide.Guide", **other},
             }
         except (LookupError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"from={self.file} is damaged: it does not say what stage {name!r} was. "
-                "Set from=... to another picture."
-            ) from error
+            raise self._damage(f"what stage {name!r} was") from error
 
-    def _refuse_foreign(self, node: Any) -> None:
-        """Raise if a recipe names anything but parts of recipes."""
-        for key, value in node.items() if isinstance(node, dict) else ():
-            if key == "_target_" and not str(value).startswith(RECIPES):
-                raise InputError(
-                    f"from={self.file} names {value}, which is no part of a recipe, and is not "
-                    "built. Set from=... to a picture of your own."
-                )
-            self._refuse_foreign(value)
-
-    def _run(self, name: str, facts: Mapping[str, Any], runs: Path) -> Path:
-        """The folder of the run that has these weights."""
-        named, images, digest = Path(facts["run"]), facts["images_seen"], facts["digest"]
-        for folder in _with_checkpoint(named, images, runs):
-            if checkpoint_digest(checkpoint.path(folder, images)) == digest:
-                if run_folder.weights(folder, images)["settings"] == facts["settings"]:
-                    return folder
-        others = checkpoint.path(named, images).exists()
-        has = f"{named} has other weights after so many images" if others else "they are not there"
-        raise InputError(
-            f"from={self.file} was drawn, in {name}, by the weights {digest} of {named} after "
-            f"{images} images; {has}, nor are they below runs={runs}. Set runs=... to the folder "
-            "that has this run."
+    def _damage(self, what: str) -> InputError:
+        return InputError(
+            f"from={self.file} is damaged: it does not say {what}. Set from=... to another picture."
         )
-
-
-def refuse_other_settings(words: Sequence[str]) -> None:
-    """Raise if a command line sets what the picture says itself."""
-    for word in words:
-        key = re.split(r"[=.]", word.lstrip("+~"))[0]
-        if key not in OPEN:
-            raise InputError(
-                f"{word} beside from=...: a picture is drawn again as its own file says, with no "
-                f"other settings than {', '.join(OPEN)}. Leave it out, or leave out from=..."
-            )
-
-
-def _with_checkpoint(named: Path, images: int, runs: Path) -> Iterator[Path]:
-    """The run of this name, and then all others, if they have a checkpoint after so many images."""
-    if checkpoint.path(named, images).exists():
-        yield named
-    for file in sorted(runs.rglob(checkpoint.path(Path(), images).name)):
-        if run_folder.exists(file.parent.parent):
-            yield file.parent.parent
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> str:

@@ -127,4 +127,9 @@ def _read(file: Path, request: Request, folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{file} is damaged or does not say what drew it. Remove that file, and draw it again."
         )
+    if "edit" in facts:
+        raise InputError(
+            f"start_from={folder} has {file.name}, which was edited, and what is enlarged from it "
+            "would not say so. Set start_from=... to a folder of sample or evaluate."
+        )
     return facts

@@ -7,7 +7,7 @@ the stage draws (imagen_lit/stage/condition.py).
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,16 @@ from imagen_lit.image_set.in_memory import InMemory
 from imagen_lit.stage.condition import small_image
 
 Request = tuple[str, int]  # prompt and seed
+START, START_OF = "start", "start_of"  # facts: the small image's digest, and whose image that is
 
 
 @dataclass(frozen=True)
 class Start:
-    """For each request its small image, [3, edge, edge] in [-1, 1]."""
+    """For each request its small image, [3, edge, edge] in [-1, 1]; `origin` says of each of which
+    set of images it is, where it is of one, and its number there."""
 
     images: Mapping[Request, Tensor]
+    origin: Mapping[Request, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -35,11 +38,18 @@ class Start:
         true_images: np.ndarray,
         factor: int,
         kernel: str = "box",
+        image_set: Mapping[str, Any] | None = None,
     ) -> "Start":
-        """`true_images`, uint8 [N, H, W, 3], at the size that the first stage draws."""
+        """`true_images`, uint8 [N, H, W, 3], at the size that the first stage draws, all those of
+        the set that the node `image_set` describes."""
         large = pixels.to_signed(torch.from_numpy(true_images).movedim(-1, -3))
         small = small_image(large, factor, kernel)
-        return cls(dict(zip(requests, small, strict=True)))
+        origin = {
+            request: {"image_set": image_set, "number": number}
+            for number, request in enumerate(requests)
+        }
+        named = {} if image_set is None else origin
+        return cls(dict(zip(requests, small, strict=True)), named)
 
     def batch(self, requests: Sequence[Request]) -> Tensor:
         """Those of several requests."""
@@ -68,7 +78,8 @@ class Start:
 
     def facts(self, request: Request) -> dict[str, Any]:
         """What the file of an image says that was drawn from one of them."""
-        return {"start": self.digest(request)}
+        origin = {START_OF: self.origin[request]} if request in self.origin else {}
+        return {START: self.digest(request)} | origin
 
     def digest(self, request: Request) -> str:
         """What an image drawn from it records."""

@@ -12,15 +12,13 @@ from typing import Any, Union, get_args, get_origin
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobRuntime
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import assets
-
-# What a config may name: `build` runs it, and a config can come from an untrusted source.
-ALLOWED = ("imagen_lit.", "torch.optim.", "lightning.", "transformers.")
+from imagen_lit.cli import target as _target
 
 # The YAML types that a signature's annotation accepts.
 PLAIN: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
@@ -103,12 +101,7 @@ def check(node: Any, key: str = "") -> None:
 
 def _check_target(node: dict[str, Any], key: str) -> None:
     target = node["_target_"]
-    if not str(target).startswith(ALLOWED):
-        raise InputError(
-            f"{key} has _target_ {target}, which a config may not build. "
-            f"Choose a _target_ that begins with one of {', '.join(ALLOWED)}."
-        )
-    parameters = inspect.signature(get_object(target)).parameters
+    parameters = inspect.signature(_target.find(target, key)).parameters
     takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
     named = [
         name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)

@@ -22,9 +22,10 @@ class CaptionedImages:
 
     def true_images(self, size: int) -> np.ndarray:
         """The images as training has them, uint8 [N, size, size, 3]: the square in the middle."""
-        return np.stack([self._square(number, size) for number in range(len(self.images))])
+        return np.stack([self.true_image(number, size) for number in range(len(self.images))])
 
-    def _square(self, number: int, size: int) -> np.ndarray:
+    def true_image(self, number: int, size: int) -> np.ndarray:
+        """One of them."""
         image = torch.from_numpy(self.images.image(number)).permute(2, 0, 1)
         square = transform.centre(transform.resize(image, size), size)
         return square.permute(1, 2, 0).numpy()

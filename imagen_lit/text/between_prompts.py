@@ -28,6 +28,10 @@ class Place(NamedTuple):
         ends = {0.0: self.first, 1.0: self.second}
         return ends.get(self.share, f"{self.first} → {self.second} {self.share:g}")
 
+    def described(self) -> dict[str, Any]:
+        """What an image's file says of it."""
+        return {"prompts": [self.first, self.second], "share": self.share}
+
 
 class BetweenPrompts:
     """`encoder` for all prompts but these places."""

@@ -50,15 +50,10 @@ class Entry:
         """uint8 [H, W, 3]."""
         return pixels.load_png(self.file)
 
-    def painted(self) -> tuple[np.ndarray, np.ndarray]:
-        """The picture and the mask from which it was drawn."""
-        top = self.file.parents[1]
-        if not (top / PICTURE).is_file() or not (top / MASK).is_file():
-            raise InputError(
-                "the picture and the mask from which this was drawn are not beside it. Open it "
-                "where it was drawn."
-            )
-        return pixels.load_png(top / PICTURE), pixels.load_png(top / MASK)[..., 0]
+    def painted(self) -> list[Path | None]:
+        """The picture and the mask from which it was drawn, where they lie beside it."""
+        files = (self.file.parents[1] / name for name in (PICTURE, MASK))
+        return [file if file.is_file() else None for file in files]
 
 
 class History:
@@ -123,6 +118,11 @@ def refuse_incomplete(facts: Mapping[str, Any] | None) -> None:
         raise InputError(
             "this PNG does not say what drew it, as every image of imagen_lit does. Open one of "
             "those, as it was written."
+        )
+    if isinstance(facts.get("seed"), list):
+        raise InputError(
+            "this PNG lies between two seeds, which this page has no form for. Draw it again with "
+            "python -m imagen_lit.sample from=... and its file."
         )
     for name, kind in NEEDED.items():
         if type(facts.get(name)) is not kind:

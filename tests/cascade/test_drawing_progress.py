@@ -47,12 +47,15 @@ def test_the_share_rises_to_one_and_the_time_left_falls_to_nothing(
             times.update(step)
             shares.append(step.share)
             left.append((now[0], times.remaining(step)))
+            is_timed = step.done > 0 or step.number > 1 or step.number == plan[step.stage]
+            assert (times.remaining(step) is not None) == is_timed
+            place = list(plan).index(step.stage) + is_timed
+            assert times.untimed(plan) == ([] if step.done else list(plan)[place:])
     assert all(0 <= share <= 1 for share in shares) and shares[-1] == 1
     known = [(at, seconds) for at, seconds in left if seconds is not None]
     assert known and known[-1][1] == 0
     assert all(seconds >= 0 for _, seconds in known)
-    first = [seconds for _, seconds in left[: len(plan)] if seconds is not None]
-    assert len(first) <= 1 or len(plan) == 1, "unknown until each stage has been timed"
+    assert all(at + seconds <= now[0] + 1e-6 for at, seconds in known), "never more than it takes"
     if len(plan) == 1 and images <= batch:  # nothing more will be loaded
         assert all(at + seconds == pytest.approx(now[0]) for at, seconds in known)
 
@@ -93,6 +96,9 @@ def test_the_line_shows_images_steps_and_at_the_end_how_long_it_took(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 18 + 1
     assert lines[0].endswith(" 0/4 images drawn, a red circle: base step 0/4")
+    assert lines[1].endswith(" 0/4 images drawn, a red circle: base step 1/4"), "it also loads"
+    assert lines[2].endswith(" drawn, 2:00 + sr left, a red circle: base step 2/4"), lines[2]
+    assert lines[5].endswith(" drawn, a red circle: sr step 1/4"), lines[5]
     assert lines[6].endswith("0.013 images/s, 3:20 left, a red circle: sr step 2/4"), lines[6]
     assert re.search(r" 2/4 images drawn, .* base step 1/4$", lines[10])
     assert lines[-1] == f"{'█' * 24} 4/4 images drawn in 6:00"

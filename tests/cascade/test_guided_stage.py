@@ -1,6 +1,7 @@
 """What guidance leads away from decides an image, and its file says it; a guide that does not fit
 is refused before anything is drawn."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,22 @@ def test_a_guide_that_does_not_fit_is_refused(runs: Path, word: str, message: st
     cascade = Cascade(base=config.build(cfg.base))
     with pytest.raises(InputError, match=message):
         cascade.check(FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "words", [["guide.run={0}/demo/base"], ["guide.images=128"], ["guide.images=64", "images=64"]]
+)
+def test_a_network_that_guides_itself_is_refused(
+    runs: Path, tmp_path: Path, words: list[str]
+) -> None:
+    typed = [f"cascade.base.{word.format(runs)}" for word in words]
+    with pytest.raises(InputError, match=r"guided by itself: .*lead nowhere\. Set cascade\.base"):
+        build(runs, *typed)[0].check(FINGERPRINT)
+    build(runs, *typed, "cascade.base.negative=''")[0].check(FINGERPRINT)
+    build(runs, "cascade.base.guide.images=64")[0].check(FINGERPRINT)
+    copy = shutil.copytree(runs / "demo/base", tmp_path / "copy")
+    with pytest.raises(InputError, match="copy after 128 images has its very weights"):
+        build(runs, f"cascade.base.guide.run={copy}")[0].check(FINGERPRINT)
 
 
 def test_guides_are_loaded_with_their_stage_and_all_texts_are_known(runs: Path) -> None:

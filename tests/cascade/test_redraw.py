@@ -13,7 +13,7 @@ from tiny_run import Encoder, leave_run
 from imagen_lit import sample
 from imagen_lit.basics import image_format, png_metadata
 from imagen_lit.basics.errors import InputError, RunError
-from imagen_lit.cascade import redraw
+from imagen_lit.cascade import redraw, redrawing
 from imagen_lit.cli import config
 
 FAST = ["cascade.base.recipe.steps=2", "cascade.sr.recipe.steps=1", "~cascade.sr2"]
@@ -139,7 +139,10 @@ def test_what_is_no_picture_of_ours_is_refused_in_a_sentence(
         "none.png": r"there is no such file\. Set from=",
         "foreign.png": r"does not say what drew it: .*Set from=",
         "one/sheet.png": r"is no single picture: .*Set from=",
-        changed("a.png", start="4f2a"): r"file does not hold its start\. Draw it again by",
+        changed("a.png", strange="4f2a"): r"file does not hold its strange\. Draw it again by",
+        changed("d.png", start="4f2a"): r"an image that its file does not name.*Draw it again by",
+        changed("e.png", seed="x"): r"does not say from which seed",
+        changed("f.png", between=[1]): r"does not say between which prompts",
         changed("b.png", cascade={"base": {}}): r"is damaged: .* stage 'base' was\. Set from=",
         changed(
             "c.png", cascade={"base": evil}
@@ -150,10 +153,12 @@ def test_what_is_no_picture_of_ours_is_refused_in_a_sentence(
             again(tmp_path / name)
     with pytest.raises(InputError, match=r"holds the picture itself\. Set out="):
         again(picture, f"out={picture.parent}")
-    redraw.refuse_other_settings(["from=a.png", "runs=x", "text=t5_nano", "text.path=y", "out=b"])
+    redrawing.refuse_other_settings(
+        ["from=a.png", "runs=x", "text=t5_nano", "text.path=y", "out=b"]
+    )
     for word in ("seed=3", "+preset=fast", "cascade.base.recipe.steps=9", "~cascade.sr"):
         with pytest.raises(InputError, match=r"beside from=.*Leave it out"):
-            redraw.refuse_other_settings(["from=a.png", word])
+            redrawing.refuse_other_settings(["from=a.png", word])
 
 
 def test_a_difference_counts_pixels_and_names_the_largest() -> None:

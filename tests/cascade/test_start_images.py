@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
+from PIL import Image
 from tiny_run import FINGERPRINT, Encoder, leave_run
 from torch import Tensor
 
-from imagen_lit.basics import png_metadata
+from imagen_lit import evaluate, sample
+from imagen_lit.basics import image_format, png_metadata
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import image_files
+from imagen_lit.cascade import excerpt, image_files
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.start import Start
@@ -119,3 +121,45 @@ def test_an_image_tells_how_much_of_each_estimate_its_threshold_met(
         hits = image_files.threshold_hits(paths)
         np.testing.assert_allclose(hits, beyond.numpy(), atol=6e-6)
     assert sum(map(sum, image_files.threshold_hits(files))) > 0
+
+
+def test_what_was_enlarged_from_a_true_image_is_drawn_again_from_its_file(
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As `evaluate image_set@start=...` draws it; images that are not there, or are others now, are
+    refused in a sentence."""
+    words = ["image_set@start=shapes", "start.count=2", "start.seed=3", "start_at=sr"]
+    words += ["cascade.sr.recipe.steps=2", "~cascade.sr2", f"runs={runs}"]
+    cfg = config.compose("evaluate", words)
+    part = excerpt.excerpt(cfg)
+    cascade: Cascade = config.build(part)
+    prompts = evaluate.build_prompts(cfg, cascade)
+    requests = list(zip(prompts.prompts, prompts.seeds, strict=True))
+    settings = {"cascade": OmegaConf.to_container(part, resolve=True)}
+    source = provenance.describe(cascade.weights, FINGERPRINT, settings)
+    shape = DrawingPass.of(Encoder(), prompts.prompts, 8)
+    list(image_files.draw(cascade, Encoder(), source, requests, tmp_path, shape))
+    build = config.build
+    monkeypatch.setattr(config, "build", lambda n: Encoder() if "max_length" in n else build(n))
+
+    def again(file: Path) -> str:
+        sample.main(config.compose("sample", [f"runs={runs}", f"from={file}"]))
+        return capsys.readouterr().out
+
+    files = [image_files.paths(cascade, tmp_path, *each)["sr"] for each in requests]
+    assert all("drawn again, all 4,096 pixels are equal" in again(file) for file in files)
+    facts, image = png_metadata.read(files[1]), Image.fromarray(image_format.load(files[1]))
+    node, number = facts["start_of"]["image_set"], facts["start_of"]["number"]
+    for origin, message in (
+        ({"image_set": node | {"count": 1}, "number": 1}, "image 1, and the set has 1 now"),
+        ({"image_set": node | {"seed": 4}, "number": number}, "is another one now: its small"),
+        ({"image_set": {"_target_": "os.system"}, "number": 0}, "no part of a set of images"),
+        ({"image_set": node | {"size": "${oc.env:HOME}"}, "number": 0}, "which is no value"),
+    ):
+        texts = png_metadata.texts(facts | {"start_of": origin}, "")
+        image_format.save(image, tmp_path / "changed.png", texts)
+        with pytest.raises(InputError, match=message):
+            again(tmp_path / "changed.png")

@@ -11,8 +11,9 @@ from PIL import Image
 from tiny_run import Encoder, leave_run
 
 from imagen_lit import edit, interpolate, sample
-from imagen_lit.basics import png_metadata
+from imagen_lit.basics import image_format, png_metadata
 from imagen_lit.basics.pixels import load_png
+from imagen_lit.cascade import preset
 from imagen_lit.cli import config
 
 FAST = ["cascade.base.recipe.steps=2", "cascade.sr.recipe.steps=1", "~cascade.sr2"]
@@ -132,6 +133,34 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(
     with pytest.raises((ValueError, InstantiationException), match=message):
         run(edit, *typed, *masked, PROMPT, f"out={tmp_path}/out")
     assert not (tmp_path / "out").exists()
+
+
+def test_formats_strips_and_presets_are_those_of_sample(
+    run: Any, photo: Path, tmp_path: Path
+) -> None:
+    """The pixels of every format without loss are equal; a strip leaves the images as they are."""
+    words = [f"image={photo}", f"mask={tmp_path}/mask.png", PROMPT]
+    for name in ("png", "webp", "jpeg"):
+        run(edit, *words, f"format={name}", f"out={tmp_path}/{name}")
+    (png,), (webp,), (jpeg,) = (
+        (tmp_path / name / "sr").iterdir() for name in ("png", "webp", "jpeg")
+    )
+    assert (png.suffix, webp.suffix, jpeg.suffix) == (".png", ".webp", ".jpg")
+    assert (image_format.load(png) == image_format.load(webp)).all()
+    facts = [png_metadata.read(each) or {} for each in (png, webp, jpeg)]
+    assert facts[0] == facts[1] == facts[2]
+    before = png.stat().st_mtime_ns
+    run(edit, *words, "strip=2", f"out={tmp_path}/png")
+    (strip,) = (tmp_path / "png/strips").iterdir()
+    assert strip.name == png.name and png.stat().st_mtime_ns == before
+    run(interpolate, "strip=2", "images=2", "format=webp", "batch=2", f"out={tmp_path}/way")
+    assert len([*(tmp_path / "way/strips").iterdir()]) == 2
+    assert len([*(tmp_path / "way/sr").glob("*.webp")]) == 2
+    with pytest.raises(ValueError, match="format"):
+        run(edit, *words, "format=gif", f"out={tmp_path}/gif")
+    for command in ("edit", "interpolate"):
+        recipe = preset.composed(command, ["preset=fast", "cascade=demo"]).cascade.base.recipe
+        assert recipe.steps == 8
 
 
 def test_the_ways_ends_are_the_plain_drawings(run: Any, tmp_path: Path) -> None:

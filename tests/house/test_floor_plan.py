@@ -42,8 +42,9 @@ ROOMS = {
     "paper": {"basics", "cli"},  # whose choice each setting is, by the comments in conf/
     "cascade": {"basics", "cli", "data", "text", "stage", "run"}
     | {"evaluation", "image_set", "metrics"},
-    "workbench": {"basics", "cli", "diffusion", "network", "text", "stage", "run", "cascade"},
     "editing": {"basics", "image_set", "diffusion", "stage", "cascade"},
+    "workbench": {"basics", "cli", "diffusion", "network", "text", "stage", "run", "cascade"}
+    | {"editing"},
     "ablation": {"basics", "cli", "run", "evaluation"},
     "report": {"basics", "run", "evaluation", "paper", "ablation"},
     "launcher": {"basics", "cli", "run", "ablation"},

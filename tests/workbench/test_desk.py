@@ -13,14 +13,14 @@ import small_studio
 import torch
 from PIL import Image
 from small_studio import PROMPT
+from tiny_run import leave_run
 
-from imagen_lit import sample
+from imagen_lit import edit, interpolate, sample
 from imagen_lit.basics import pixels, png_metadata
+from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config
-from imagen_lit.diffusion.jumps import Jumps
 from imagen_lit.workbench.desk import Desk, Work
 from imagen_lit.workbench.drawing import Drawing, Stopped
-from imagen_lit.workbench.inpainting import Inpainting
 from imagen_lit.workbench.request import Paint, Request
 
 
@@ -100,27 +100,78 @@ def test_events_tell_each_evaluation_of_each_stage(desk: Desk) -> None:
     assert all(len(each["attention"]) == len(PROMPT.split()) for each in seen)
 
 
-def inpainting(desk: Desk, times: int = 1) -> Inpainting:
-    draw(desk, Request(PROMPT, 0, desk.usual))
-    hole = np.zeros((desk.size, desk.size), np.uint8)
-    hole[70:150, 33:90] = 255
-    return Inpainting(desk.history.entries()[0].image(), hole, Jumps(1, times))
+def hole(desk: Desk) -> np.ndarray:
+    painted = np.zeros((desk.size, desk.size), np.uint8)
+    painted[70:150, 33:90] = 255
+    return painted
 
 
 def test_around_the_hole_a_picture_stays_to_the_last_grey_level(desk: Desk) -> None:
-    part = inpainting(desk, times=2)
-    number = desk.history.entries()[0].number
-    request = Request("a blue square", 5, desk.usual, paint=Paint(number, part.hole, 2))
-    drawing = draw(desk, request)
+    draw(desk, Request(PROMPT, 0, desk.usual))
+    below = desk.history.entries()[0]
+    paint = Paint(below.number, hole(desk), 2)
+    drawing = draw(desk, Request("a blue square", 5, desk.usual, paint=paint))
     assert sum(each["kind"] == "estimate" for each in drawing.events) == 3 * 3
     entry = desk.history.entries()[0]
-    is_given = part.hole == 0
-    assert np.array_equal(entry.image()[is_given], part.picture[is_given])
-    assert not np.array_equal(entry.image()[~is_given], part.picture[~is_given])
-    assert entry.facts["edit"] == part.facts()
+    is_given = paint.hole == 0
+    assert np.array_equal(entry.image()[is_given], below.image()[is_given])
+    assert not np.array_equal(entry.image()[~is_given], below.image()[~is_given])
+    assert entry.facts["edit"]["settings"]["jumps"]["times"] == 2
     again, work = desk.again(entry.number)
     desk.draw(again, work)
     assert again.events[-1]["same"] is True
+
+
+def test_a_painted_image_is_the_one_that_edit_draws_and_draws_again(
+    desk: Desk, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pixels and facts, and at each stage: one concept, whoever asks for it."""
+    draw(desk, Request(PROMPT, 0, desk.usual))
+    paint = Paint(desk.history.entries()[0].number, hole(desk), 1)
+    draw(desk, Request("a blue square", 5, desk.usual, paint=paint))
+    entry = desk.history.entries()[0]
+    build, encoder = config.build, desk.encoder
+    monkeypatch.setattr(config, "build", lambda n: encoder if "max_length" in n else build(n))
+    top = entry.file.parents[1]
+    words = [f"image={top}/picture.png", f"mask={top}/mask.png", "prompts=a blue square", "seed=5"]
+    words += ["editing.jumps.times=1", "editing.jumps.length=1", f"out={tmp_path}/edit"]
+    edit.main(config.compose("edit", [f"runs={runs}", *small_studio.FAST, *words]))
+    for stage, file in entry.stages.items():
+        other = tmp_path / "edit" / stage / file.name
+        assert np.array_equal(pixels.load_png(other), pixels.load_png(file))
+        assert png_metadata.read(other) == png_metadata.read(file)
+        edit.main(config.compose("edit", [f"runs={runs}", f"from={file}"]))
+
+
+def test_an_edited_picture_is_opened_and_drawn_again(
+    desk: Desk, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any kind and stage, on any canvas; one that lies between two seeds says what to type."""
+    build, encoder = config.build, desk.encoder
+    monkeypatch.setattr(config, "build", lambda n: encoder if "max_length" in n else build(n))
+    values = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    Image.fromarray(values).save(tmp_path / "photo.png")
+    usual = [f"runs={runs}", *small_studio.FAST, f"out={tmp_path}/out"]
+    kind = ["editing=outpaint", "editing.right=0.25", "editing.jumps.times=1"]
+    given = [f"image={tmp_path}/photo.png", f"prompts={PROMPT}"]
+    edit.main(config.compose("edit", [*usual, *kind, *given]))
+    for stage in ("base", "sr2"):
+        (file,) = (tmp_path / "out" / stage).glob("*.png")
+        entry = desk.history.open(file.read_bytes())
+        assert desk.difference(entry) == ""
+        drawing, work = desk.again(entry.number)
+        desk.draw(drawing, work)
+        assert np.array_equal(drawing.images[stage], pixels.load_png(file))
+        (drawn,) = (tmp_path / "images").glob(f"*/painted/*/{stage}/*.png")
+        edit.main(config.compose("edit", [f"runs={runs}", f"from={drawn}"]))
+    (tmp_path / "photo.png").unlink()
+    with pytest.raises(InputError, match="which is not there any more"):
+        desk.again(entry.number)
+    words = [f"prompts={PROMPT}", "last_seed=3", "images=3", "stop_after=base"]
+    interpolate.main(config.compose("interpolate", [*usual[:-1], f"out={tmp_path}/way", *words]))
+    (between,) = (tmp_path / "way/base").glob("*_seed0-3-0.5.png")
+    with pytest.raises(InputError, match=r"lies between two seeds.*sample from="):
+        desk.history.open(between.read_bytes())
 
 
 def test_a_drawing_stops_between_two_evaluations(desk: Desk) -> None:
@@ -160,6 +211,33 @@ def test_images_of_other_weights_and_encoders_are_seen_and_not_drawn_again(desk:
     }
     change = {"cascade": {**facts["cascade"], "base": strange}}
     assert "its recipe is not one" in desk.difference(replace(entry, facts={**facts, **change}))
+
+
+def test_two_recipes_that_lead_away_from_other_things_are_not_called_equal(
+    runs: Path, tmp_path: Path
+) -> None:
+    """Another negative text or guide draws another image: each desk draws its own again, and says
+    of the others what differs."""
+    leave_run(runs, "base", images=32, seed=1)
+    words = {
+        "plain": [],
+        "text": ["cascade.base.negative=blue"],
+        "network": ["cascade.base.guide.images=32"],
+        "both": ["cascade.base.guide.images=32", "cascade.base.negative=''"],
+    }
+    desks = {n: small_studio.desk(runs, tmp_path / n, *each) for n, each in words.items()}
+    entries = {}
+    for name, desk in desks.items():
+        draw(desk, Request(PROMPT, 0, desk.usual))
+        (entries[name],) = desk.history.entries()
+    differences = {(n, m): desks[n].difference(entries[m]) for n in desks for m in entries}
+    assert {pair for pair, difference in differences.items() if not difference} == {
+        (name, name) for name in words
+    }
+    assert 'from the text "blue", and here from null' in differences["plain", "text"]
+    assert "negative=... that drew it" in differences["text", "plain"]
+    assert "base after 32 images, and here from no other network" in differences["plain", "network"]
+    assert "led away from no other network, and" in differences["network", "plain"]
 
 
 def test_a_prompt_that_is_cut_says_what_is_lost(desk: Desk) -> None:

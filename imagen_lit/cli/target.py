@@ -1,0 +1,45 @@
+"""What a `_target_` may name: `build` runs it, and a config can come from an untrusted source.
+
+Of our own package a class or function at the address of its definition; of the others named here
+what they define themselves, also a method of a class, such as `T5EncoderModel.from_pretrained`.
+What they import from elsewhere (`imagen_lit.run.checkpoint.torch.load`) is none of these.
+"""
+
+import inspect
+from typing import Any
+
+from hydra.utils import get_object
+
+from imagen_lit.basics.errors import InputError
+
+OWN = "imagen_lit."
+ALLOWED = (OWN, "torch.optim.", "lightning.", "transformers.")
+
+
+def find(target: Any, key: str) -> Any:
+    """What `key` names as its target; others are refused."""
+    package = next((each for each in ALLOWED if str(target).startswith(each)), None)
+    if package is None:
+        raise InputError(
+            f"{key} has _target_ {target}, which a config may not build. "
+            f"Choose a _target_ that begins with one of {', '.join(ALLOWED)}."
+        )
+    thing = get_object(target)
+    if not _is_defined(thing, target, package):
+        raise InputError(
+            f"{key} has _target_ {target}, which a config may not build: it is no class or "
+            f"function that {package.removesuffix('.')} itself defines there. Choose one that is."
+        )
+    return thing
+
+
+def _is_defined(thing: Any, target: str, package: str) -> bool:
+    """Whether the package defines it; ours is named by where it stands."""
+    if inspect.isclass(thing) or inspect.isfunction(thing):
+        is_theirs = package != OWN and f"{thing.__module__}.".startswith(package)
+        return is_theirs or f"{thing.__module__}.{thing.__qualname__}" == target
+    owner = getattr(thing, "__self__", None)
+    is_of_class = package != OWN and inspect.ismethod(thing) and inspect.isclass(owner)
+    return is_of_class and all(
+        f"{each.__module__}.".startswith(package) for each in (owner, thing.__func__)
+    )
