@@ -20,7 +20,7 @@ from imagen_lit.cli import command, config
 from imagen_lit.data.captioned_images import CaptionedImages
 from imagen_lit.run import run_folder
 from imagen_lit.stage import word_learning
-from imagen_lit.text import learned_word
+from imagen_lit.text import learned_word, lost_text
 from imagen_lit.text.encoder import HuggingFace
 from imagen_lit.text.learned_word import LearnedWord
 
@@ -71,6 +71,11 @@ def _start(encoder: HuggingFace, like: str | None) -> Tensor:
     table: Any = encoder.model.get_input_embeddings()  # type: ignore[operator]
     if like is None:
         return table.weight.float().mean(0).cpu()
+    if lost_text.unknown_words(encoder, [str(like)]):
+        raise InputError(
+            f"like={like}: the text encoder {encoder.name} does not know it, and a mean of its "
+            "letters means nothing. Set like=... to a word that it knows, or like=null."
+        )
     ids = encoder.tokenizer(str(like), add_special_tokens=False)["input_ids"]
     return table(torch.tensor(ids, device=table.weight.device)).float().mean(0).cpu()
 

@@ -26,7 +26,9 @@ def edge(cascade: Cascade) -> int:
     return list(cascade.stages.values())[-1].size
 
 
-def refuse_misfit(cascade: Cascade, height: int, width: int) -> None:
+def refuse_misfit(
+    cascade: Cascade, height: int, width: int, remedy: str = "set fit=crop or fit=resize"
+) -> None:
     """Raise unless every stage can draw its part of this canvas."""
     unit, learned = step(cascade), edge(cascade)
     if height % unit or width % unit or not height or not width:
@@ -34,5 +36,5 @@ def refuse_misfit(cascade: Cascade, height: int, width: int) -> None:
         raise InputError(
             f"a canvas of {width} x {height} pixels does not fit this cascade, which has learned "
             f"{learned} x {learned} and draws all sides that are multiples of {unit}. Make it "
-            f"{near}, for example, or set fit=crop or fit=resize."
+            f"{near}, for example, or {remedy}."
         )

@@ -38,7 +38,7 @@ class Outpaint:
         """The edit of each stage, on the larger canvas."""
         refuse_mask(picture)
         wider = self.on_canvas(picture)
-        canvas.refuse_misfit(cascade, *wider.image.shape[:2])
+        canvas.refuse_misfit(cascade, *wider.image.shape[:2], "choose other shares of room")
         own = edits.edits_of(cascade, wider.tensor, wider.hole_tensor, Edit(jumps=self.jumps))
         return Plan(own, shown(wider))
 
@@ -47,6 +47,11 @@ class Outpaint:
         height, width = picture.image.shape[:2]
         rows = round(self.top * height), round(self.bottom * height)
         columns = round(self.left * width), round(self.right * width)
+        if not any((*rows, *columns)):
+            raise InputError(
+                f"the room beside a picture of {width} x {height} pixels is less than one pixel. "
+                "Set editing.right=0.5, for example."
+            )
         image = np.pad(picture.image, (rows, columns, (0, 0)))
         hole = np.pad(np.zeros((height, width), bool), (rows, columns), constant_values=True)
         return Picture(image, hole, picture.prompt)

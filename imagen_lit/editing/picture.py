@@ -72,6 +72,11 @@ class Picture:
         top, left = (scaled.image.shape[0] - height) // 2, (scaled.image.shape[1] - width) // 2
         part = slice(top, top + height), slice(left, left + width)
         hole = None if scaled.hole is None else scaled.hole[part]
+        if hole is not None and not hole.any():
+            raise InputError(
+                f"fit={fit} takes {width} x {height} pixels from the middle, where the mask has "
+                "nothing white. Make the picture and its mask smaller around what is to be drawn."
+            )
         return Picture(scaled.image[part], hole, self.prompt)
 
     def _scaled(self, edge: int) -> "Picture":
@@ -101,6 +106,11 @@ def _hole(file: Path, image: np.ndarray) -> np.ndarray:
             f"mask={file} has {sizes[0]} pixels, and the picture {sizes[1]}. Make them equally "
             "large."
         )
+    if _is_transparent(file):
+        raise InputError(
+            f"mask={file} is transparent in parts, which may mean either. Save it without "
+            "transparency: white is drawn anew, black is given."
+        )
     hole: np.ndarray = mask.mean(-1) >= HALF
     if not hole.any():
         raise InputError(
@@ -108,3 +118,9 @@ def _hole(file: Path, image: np.ndarray) -> np.ndarray:
             "to be drawn."
         )
     return hole
+
+
+def _is_transparent(file: Path) -> bool:
+    with Image.open(file) as mask:
+        alpha = mask.convert("RGBA").getchannel("A")
+    return alpha.getextrema()[0] < 255

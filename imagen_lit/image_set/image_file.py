@@ -72,4 +72,4 @@ def _is_sideways(image: Image.Image) -> bool:
 
 def _refusal(file: Path, error: Exception) -> InputError:
     words = str(error).rstrip(".")
-    return InputError(f"{file} cannot be measured: {words}. Make it again, or remove it.")
+    return InputError(f"{file} is no image to use: {words}. Make it again, or remove it.")

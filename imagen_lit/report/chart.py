@@ -24,7 +24,8 @@ MOST, FEW = 150, 24  # points of a line, at most; up to so many, each gets a dot
 
 def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:
     """Losses and the like: logarithmic where the values are positive and far apart."""
-    values = [y for points in lines.values() for _, y, *_ in points if abs(y) < HUGE]
+    numbers = [y for points in lines.values() for _, *each in points for y in each]
+    values = [y for y in numbers if abs(y) < HUGE]
     low, high = min(values, default=0.0), max(values, default=1.0)
     is_log = low > 1 / HUGE and high > 3 * low
     margin = max((high - low) * 0.05, abs(high) * 0.01) or 1.0  # no scale of digits that vary
@@ -97,6 +98,8 @@ def _line(points: Points, colour: str, place: Callable[[float, float], str]) -> 
         edge = [place(x, high) for x, _, _, high in bands]
         edge += [place(x, low) for x, _, low, _ in reversed(bands)]
         yield f'<polygon class="band {colour}" points="{" ".join(edge)}"/>'
+    if len(bands) == 1:  # a band of no width: a whisker
+        yield f'<polyline class="line {colour}" points="{edge[0]} {edge[1]}"/>'
     places = [place(x, y) for x, y, *_ in good]
     yield f'<polyline class="line {colour}" points="{" ".join(places)}"/>'
     if len(places) <= FEW:

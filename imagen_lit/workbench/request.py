@@ -26,8 +26,8 @@ class Paint:
 
     picture: str
     hole: np.ndarray
-    times: int = 3
-    length: int = 1
+    times: int = 4  # both as conf/editing/inpaint.yaml
+    length: int = 4
 
     @classmethod
     def of(cls, body: Any) -> "Paint":

@@ -38,6 +38,12 @@ def photo(tmp_path: Path) -> Path:
     Image.fromarray(mask).save(tmp_path / "mask.png")
     Image.fromarray(mask[:, :32]).save(tmp_path / "narrow.png")
     Image.fromarray(np.zeros_like(mask)).save(tmp_path / "black.png")
+    layer = np.stack([np.full_like(mask, 255), mask], axis=-1)  # white paint on nothing
+    Image.fromarray(layer, "LA").save(tmp_path / "layer.png")
+    left = np.zeros((64, 200), np.uint8)
+    left[:, :1] = 255
+    Image.fromarray(left).save(tmp_path / "left.png")
+    Image.fromarray(left).convert("RGB").save(tmp_path / "wide.png")
     Image.fromarray(values[:16, :24]).save(tmp_path / "small.png")
     return tmp_path / "photo.png"
 
@@ -117,6 +123,13 @@ def test_every_kind_draws(run: Any, photo: Path, tmp_path: Path, words: list[str
         ("image={0}/photo.png", "strength=1 without a mask leaves nothing of the picture"),
         ("image={0}/photo.png mask={0}/narrow.png", "has 32 x 64 pixels, and the picture 64 x 64"),
         ("image={0}/photo.png mask={0}/black.png", "has nothing white"),
+        ("image={0}/photo.png mask={0}/layer.png", "Save it without transparency"),
+        (
+            "image={0}/wide.png mask={0}/left.png fit=crop",
+            "from the middle, where the mask has nothing",
+        ),
+        ("image={0}/photo.png editing=outpaint editing.right=0.001", "less than one pixel"),
+        ("image={0}/photo.png editing=outpaint editing.right=0.3", "other shares of room"),
         ("image={0}/small.png editing=colourise", r"24 x 16 pixels does not fit .* fit=crop"),
         ("image={0}/photo.png mask={0}/mask.png editing=outpaint", "Leave mask=... out"),
         ("image={0}/photo.png editing=outpaint editing.right=0", "no room beside the picture"),

@@ -230,7 +230,7 @@ def test_an_image_that_is_none_is_refused_at_once_by_name(tmp_path: Path, kind: 
     fill(tmp_path, "1.png", "2.png")
     spoil(tmp_path, kind)
     with pytest.raises(
-        ValueError, match=r"2\.png cannot be measured: .*Make it again, or"
+        ValueError, match=r"2\.png is no image to use: .*Make it again, or"
     ) as refusal:
         Folder(str(tmp_path))
     assert "0x" not in str(refusal.value), "an address in memory tells nobody anything"
@@ -241,7 +241,7 @@ def test_an_image_that_was_cut_short_is_refused_by_name(tmp_path: Path) -> None:
     spoil(tmp_path, "cut")
     images = Folder(str(tmp_path))
     assert images.image(0).shape == (4, 6, 3)
-    with pytest.raises(ValueError, match=r"2\.png cannot be measured: .*Make it again, or remove"):
+    with pytest.raises(ValueError, match=r"2\.png is no image to use: .*Make it again, or remove"):
         images.image(1)
 
 

@@ -75,6 +75,8 @@ def test_the_merged_run_draws_what_the_adapters_draw(tuned: Path) -> None:
 
 def test_a_learnt_word_is_judged_and_its_images_are_told_apart(tuned: Path) -> None:
     words = ["word=zorp", "shards=datasets/zorp", "run=runs/demo/base", "like=circle"]
+    unknown = run("learn_word", *words[:3], "like=qwxz", folder=tuned, expect=1)
+    assert "does not know it" in unknown.stderr
     run("learn_word", *words, "images=16", folder=tuned)
     asked = ["data/prompts=new_shape", "prompts.count=3", *FEW]
     with_word = "+text.words=[words/zorp.safetensors]"

@@ -49,6 +49,17 @@ def test_a_share_has_a_band_and_single_points_have_dots() -> None:
     assert 'class="band c0"' in svg and svg.count("<circle") == 1
 
 
+def test_a_band_lies_inside_the_chart_and_one_interval_is_a_whisker() -> None:
+    points = [(1.0, 0.62, 0.56, 0.68), (2.0, 0.63, 0.58, 0.67)]
+    svg = chart.curves({"": points}, "images", "kid")
+    (band,) = re.findall(r'<polygon class="band c0" points="([^"]+)"', svg)
+    heights = [float(each.split(",")[1]) for each in band.split()]
+    assert chart.TOP <= min(heights) and max(heights) <= chart.HEIGHT - chart.BOTTOM
+    assert "<polygon" in svg and svg.count('<polyline class="line') == 1
+    whisker = chart.curves({"": points[:1]}, "images", "kid")
+    assert whisker.count('<polyline class="line') == 2
+
+
 def test_many_points_become_few_and_the_last_is_drawn() -> None:
     points = [(float(n), 2.0 + n % 2) for n in range(10_001)]
     drawn = places(chart.curves({"a": points}, "x", "y"))
