@@ -40,8 +40,8 @@ def lines(
         text.append(f"disk: {space}")
     if seeds > 1:
         text.append(f"with {smallest_difference.sentence(seeds)}")
-    else:
-        text.append("one training seed an arm: how much luck is in a difference stays unknown")
+    elif prompts := max(map(_prompts, drawings), default=0):
+        text.append(smallest_difference.prompts_sentence(max(prompts, 2)))
     return text
 
 

@@ -82,6 +82,18 @@ def smallest_difference(noise: Noise, power: float = POWER, comparisons: int = 1
     return float(optimize.brentq(lack, 0.01, 4 * edge + 4)) * math.sqrt(noise.variance)
 
 
+def prompts_sentence(prompts: int) -> str:
+    """What arms that are trained once can show over so many prompts, of a share of right images:
+    at most, as its noise is largest at one half, and arms that agree have less of it."""
+    noise = over_prompts(prompts, 1, 0.0, 0.5, is_paired=True)
+    return (
+        f"one training seed an arm, over {prompts:,} prompts: the difference of two shares will "
+        f"have a 95 % interval of at most ±{half_width(noise):.2f}, and the smallest that is shown "
+        f"with 80% chance is at most {smallest_difference(noise):.2f}; how much luck of training "
+        "is in it stays unknown"
+    )
+
+
 def sentence(seeds: int, variation: float = VARIATION) -> str:
     """What a sweep over training seeds can show, to be printed before it starts."""
     noise = over_trainings(seeds, variation)

@@ -13,7 +13,7 @@ from imagen_lit.basics import chosen_folder
 from imagen_lit.basics.errors import InputError
 from imagen_lit.data.prompts.file import TextFile
 from imagen_lit.data.source.folder import SUFFIXES, files_below
-from imagen_lit.image_set import file_prompts, image_file
+from imagen_lit.image_set import file_prompts, image_file, numbering
 from imagen_lit.image_set.file_prompts import ImagePrompt
 from imagen_lit.image_set.image_file import Header
 from imagen_lit.image_set.natural_order import natural_order
@@ -40,6 +40,7 @@ class Folder:
                 f"there are no images ({', '.join(SUFFIXES)}) below {path}. Set path=... to a "
                 "folder of them."
             )
+        numbering.warn_of_gaps(self.root, self.files)
         self.headers: list[Header] = [image_file.header(self.root / name) for name in self.files]
         requests = self._requests(prompts)
         self.prompts: Sequence[str] | None = None

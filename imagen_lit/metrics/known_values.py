@@ -1,7 +1,8 @@
 """Numbers that are known without this code, which it must find before any of its own are believed.
 
-Three kinds: closed forms; a fixed pair of made-up feature sets, whose values other implementations
-gave (`FIXED`); and distances that somebody published, of statistics files that are at hand.
+Four kinds: closed forms; a fixed pair of made-up feature sets, whose values other implementations
+gave (`FIXED`); fixed scenes of the shapes world (known_scenes.py); and distances that somebody
+published, of statistics files that are at hand.
 """
 
 import math
@@ -18,6 +19,7 @@ from imagen_lit.metrics.cmmd import cmmd
 from imagen_lit.metrics.density_coverage import ball_counts
 from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.kid import kid
+from imagen_lit.metrics.known_scenes import known_scenes
 from imagen_lit.metrics.precision_recall import is_inside
 
 # Of `fixed_features`, by scipy.linalg.sqrtm, by torchmetrics 1.9's polynomial kernel over one
@@ -32,6 +34,7 @@ FIXED = {
     "coverage": 0.55,
 }
 TOLERANCE, PUBLISHED = 1e-6, 5e-3  # relative: published distances are rounded
+GREY = 1e-3  # and scenes are drawn in whole grey levels
 
 
 class Check(NamedTuple):
@@ -46,6 +49,7 @@ class Check(NamedTuple):
 def known_values(published: Sequence[tuple[str, str, float]] = ()) -> list[Check]:
     """Every check; `published` are triples of a file, another, and their distance."""
     rows = [_check(*row) for rows in (_closed_forms(), _fixed_pair()) for row in rows]
+    rows += [_check(*row, tolerance=GREY) for row in known_scenes()]
     for first, second, expected in published:
         files = (StatisticsFile(file) for file in (first, second))
         value = frechet.distance(*(Gaussian(each.mean, each.covariance) for each in files)).value

@@ -9,7 +9,8 @@ from scipy.linalg import sqrtm
 from torchmetrics.image.kid import poly_mmd
 
 from imagen_lit.evaluation.distance_interval import Estimate
-from imagen_lit.metrics import frechet, known_values
+from imagen_lit.image_set.shapes import HeldOutScenes, TrainingScenes
+from imagen_lit.metrics import frechet, known_scenes, known_values
 from imagen_lit.metrics.frechet import Distance
 
 
@@ -19,7 +20,19 @@ def broken() -> list[str]:
 
 def test_every_known_value_is_found() -> None:
     assert broken() == []
-    assert len(known_values.known_values()) == 15
+    assert len(known_values.known_values()) == 18
+
+
+def test_the_values_of_scenes_are_those_of_other_implementations() -> None:
+    count, size = known_scenes.COUNT, known_scenes.SIZE
+    x, y = (known_scenes.quarters(kind(count, size)) for kind in (HeldOutScenes, TrainingScenes))
+    first, second = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    gap = ((x.mean(axis=0) - y.mean(axis=0)) ** 2).sum()
+    values = {
+        "FD": gap + np.trace(first + second - 2 * sqrtm(first @ second).real),
+        "KID": float(poly_mmd(torch.from_numpy(y), torch.from_numpy(x))),
+    }
+    assert known_scenes.SCENES == pytest.approx(values, rel=1e-6)
 
 
 def test_the_fixed_values_are_those_of_other_implementations() -> None:
