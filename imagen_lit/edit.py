@@ -21,7 +21,7 @@ from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.printable import printable
 from imagen_lit.basics.short_form import shorten
-from imagen_lit.cascade import denoising_strip, excerpt, image_files, preset, typed_prompts
+from imagen_lit.cascade import canvas, denoising_strip, excerpt, image_files, preset, typed_prompts
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
@@ -61,6 +61,8 @@ def main(cfg: DictConfig) -> None:
     assert image is not None  # Picture.of refuses that
     origin = edit_record.origin(image, mask, cfg.fit)
     plan = Given(picture, editing, settings, origin).give(cascade, requests)
+    if words := canvas.announcement(cascade, *plan.shown.shape[:2]):
+        print(words)
     draw(cfg, cascade, encoder, requests, plan.shown)
 
 
@@ -92,7 +94,9 @@ def draw(
     if cfg.preset is not None:
         print(f"preset {cfg.preset}: {preset.described(excerpt.excerpt(cfg))}")
     print(f"images go to {folder}")
-    lost_text.warn(encoder, cascade.texts([prompt for prompt, _ in requests]))
+    lost_text.warn(
+        encoder, cascade.texts([end for each, _ in requests for end in _ends(cascade, each)])
+    )
     progress = DrawingProgress()
     shape = DrawingPass.of(
         encoder, [prompt for prompt, _ in requests], cfg.batch, cascade.templates
@@ -147,6 +151,12 @@ def _prompts(typed: Any, picture: Picture) -> list[str]:
             "prompts='[\"a red circle\"]', for example, or prompts='[\"\"]' for no text."
         )
     return [picture.prompt]
+
+
+def _ends(cascade: Cascade, prompt: str) -> list[str]:
+    """The prompts that the encoder reads for one: two, where it is a place between them."""
+    place = cascade.places.get(prompt)
+    return [place.first, place.second] if place else [prompt]
 
 
 def _default_folder(cascade: Cascade, source: dict[str, Any]) -> Path:

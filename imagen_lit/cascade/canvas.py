@@ -9,6 +9,8 @@ import math
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade.cascade import Cascade
 
+MUCH = 4  # times the pixels
+
 
 def step(cascade: Cascade) -> int:
     """Of how many pixels the sides of the last stage's image are multiples."""
@@ -24,6 +26,13 @@ def step(cascade: Cascade) -> int:
 def edge(cascade: Cascade) -> int:
     """Of the images that the last stage has learned."""
     return list(cascade.stages.values())[-1].size
+
+
+def announcement(cascade: Cascade, height: int, width: int) -> str:
+    """How much larger than what it has learned; empty where that is not much."""
+    times = height * width / edge(cascade) ** 2
+    words = f"{width} x {height} pixels are {times:.0f} times those that the cascade has learned"
+    return f"{words}: about as many times as long, and as much memory" if times >= MUCH else ""
 
 
 def refuse_misfit(

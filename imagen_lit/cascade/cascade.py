@@ -168,7 +168,7 @@ class Cascade:
             has_smaller = place > 0 or self.start is not None
             if is_sr != has_smaller:
                 kinds = ("draws from text alone", "enlarges a smaller image")
-                hint = ", or start from images: start_from=... or image_set@start=shards"
+                hint = ", or start from images: start_from=..., or evaluate image_set@start=shards"
                 hint = hint if place == 0 and is_sr else ""
                 raise InputError(
                     f"stage {name!r} ({stage.run}) {kinds[is_sr]}, but place {place + 1} of the "

@@ -24,7 +24,8 @@ def of(
     """One PIL image for one prompt; for several, or several images of each, a list of them."""
     for name, value, least in (("seed", seed, 0), ("images", images, 1), ("batch", batch, 1)):
         arguments.whole_number(name, value, least)
-    captions = [prompts] if isinstance(prompts, str) else list(prompts)
+    is_list = isinstance(prompts, Sequence) and not isinstance(prompts, str)
+    captions: list[Any] = list(prompts) if is_list else [prompts]
     if not captions or not all(isinstance(each, str) for each in captions):
         raise InputError(f'{prompts!r} is no prompt, and no list of them. Write "a red circle".')
     captions = [each if each.strip() else "" for each in captions]

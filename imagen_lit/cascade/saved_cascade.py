@@ -17,7 +17,7 @@ from imagen_lit.basics import json_file
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import excerpt, preset
-from imagen_lit.cli import config
+from imagen_lit.cli import config, user_error
 from imagen_lit.run import exported_stage, saved_stage, stage_json
 from imagen_lit.text.text_encoder import TextEncoder
 
@@ -41,6 +41,11 @@ class SavedCascade:
 
 def find(source: Any, settings: Sequence[str], device: str, precision: str) -> SavedCascade:
     """That of a folder, or of an option of conf/cascade; what is neither is refused."""
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f"{source!r} is no name of a cascade, and no folder. Name conf/cascade's demo, for "
+            "example."
+        )
     if (Path(source) / CASCADE).is_file():
         if settings:
             raise InputError(
@@ -62,7 +67,7 @@ def _of_runs(name: str, settings: Sequence[str], device: str, precision: str) ->
     """As `sample` with these settings; the text encoder is that of the first run, unless the
     settings choose one."""
     own = [f"cascade={name}", f"device={device}", f"precision={precision}"]
-    cfg = config.compose("sample", [*own, *settings])
+    cfg = _composed([*own, *settings])
     _refuse_what_a_call_cannot(cfg)
     if cfg.preset is not None:
         cfg = preset.composed("sample", [*own, *settings])
@@ -82,6 +87,16 @@ def _of_runs(name: str, settings: Sequence[str], device: str, precision: str) ->
         saved.require(first, stage["images"])
         text = saved.text() or text
     return SavedCascade(stages, config.build(_on(device, text)), cfg.compile)
+
+
+def _composed(words: Sequence[str]) -> DictConfig:
+    try:
+        return config.compose("sample", words)
+    except Exception as error:
+        known = [*config.keys(OmegaConf.to_container(config.compose("sample", []), resolve=False))]
+        if (sentence := user_error.sentence(error, lambda: known)) is None:
+            raise
+        raise InputError(sentence) from error
 
 
 def _refuse_what_a_call_cannot(cfg: DictConfig) -> None:

@@ -8,7 +8,7 @@ let world = null; // what the server has: stages, recipes, the options of their 
 let recipes = []; // the settings of A and B, by stage
 let panes = []; // what is shown of the drawings
 let picture = null; // number of the picture below the mask
-let waiting = 0; // drawings that are not over
+const awaited = new Set(); // drawings of this window that are not over
 
 // Talking with the server ------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Pane {
 
   async follow(drawing) {
     this.drawing = drawing;
-    waiting += 1;
+    awaited.add(drawing);
     busy();
     for (let after = 0, over = false; !over;) {
       const reply = await fetch(`events/${drawing}?after=${after}`).catch(() => null);
@@ -211,7 +211,7 @@ class Pane {
       after += body.events.length;
       over = body.over;
     }
-    waiting -= 1;
+    awaited.delete(drawing);
     busy();
   }
 
@@ -317,9 +317,11 @@ class Pane {
 const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")}\u00a0%`;
 
 function busy() {
-  at("stop").hidden = !waiting;
-  at("draw").textContent = waiting ? "Draw too" : "Draw";
+  at("stop").hidden = !awaited.size;
+  at("draw").textContent = awaited.size ? "Draw too" : "Draw";
 }
+
+const stop = () => call("stop", { drawings: [...awaited] });
 
 function showPanes(drawings) {
   panes = drawings.map((_, number) => new Pane(drawings.length > 1 ? SIDES[number] : ""));
@@ -437,7 +439,7 @@ async function openFile(file) {
 
 function key(event) {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return draw() || true;
-  if (event.key === "Escape") return waiting ? call("stop", {}) : leave() || true;
+  if (event.key === "Escape") return awaited.size ? stop() : leave() || true;
   const isOpen = !at("easel").hidden;
   const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "range") return false;
@@ -488,7 +490,7 @@ at("usual").addEventListener("click", () => {
   storeForm();
 });
 at("dice").addEventListener("click", dice);
-at("stop").addEventListener("click", () => call("stop", {}));
+at("stop").addEventListener("click", stop);
 at("brush").addEventListener("click", () => erase(false));
 at("eraser").addEventListener("click", () => erase(true));
 at("radius").addEventListener("input", () => resizeBrush(0));

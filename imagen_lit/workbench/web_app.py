@@ -107,7 +107,10 @@ def build(desk: Desk, token: str) -> Starlette:
         return await run_in_threadpool(_start, desk, worker, lambda: desk.again(number, looks))
 
     async def stop(call: Call) -> Any:
-        worker.stop()
+        numbers = _json(await _body(call)).get("drawings")
+        if not isinstance(numbers, list) or not all(type(each) is int for each in numbers):
+            raise InputError("there are no drawings to stop. Give their numbers.")
+        worker.stop(numbers)
         return {}
 
     async def events(call: Call) -> Any:

@@ -3,7 +3,8 @@
 import queue
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from imagen_lit.basics.errors import InputError, UserError
 from imagen_lit.workbench.drawing import Drawing, Stopped
@@ -37,10 +38,11 @@ class Worker:
         """The one of this number, if it is remembered."""
         return self._drawings.get(number)
 
-    def stop(self) -> None:
-        """Stop the one that is drawn, and all that wait."""
-        for drawing in [*self._drawings.values()]:
-            drawing.is_unwanted = True
+    def stop(self, numbers: Iterable[Any]) -> None:
+        """Stop those of these numbers, whether they are drawn or wait."""
+        for number in numbers:
+            if drawing := self._drawings.get(number):
+                drawing.is_unwanted = True
 
     def _work(self) -> None:
         while True:

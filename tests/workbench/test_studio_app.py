@@ -205,6 +205,8 @@ def test_the_page_is_answered_while_an_image_waits(page: TestClient, desk: Desk)
         page.post("draw", json=request(desk, seed=100 + n)).json()["drawing"] for n in range(3)
     ]
     assert page.get("state").is_success
-    page.post("stop", json={})
+    assert page.post("stop", json={"drawings": "all"}).status_code == 400
+    page.post("stop", json={"drawings": drawings[1:]})
     assert events(page, drawings[-1])[-1]["kind"] == "stopped"
+    assert events(page, drawings[0])[-1]["kind"] == "done", "another window's"
     assert Path(desk.history.folder).is_dir()
