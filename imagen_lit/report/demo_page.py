@@ -13,8 +13,15 @@ from PIL import Image
 
 from imagen_lit.basics import pixels
 from imagen_lit.basics.captioned_grid import Captioned, captioned_grid
-from imagen_lit.report import measured_table, page, run_curves, score_bars, score_table
-from imagen_lit.run import run_facts
+from imagen_lit.report import (
+    measured_table,
+    page,
+    run_curves,
+    run_scores,
+    score_bars,
+    score_table,
+)
+from imagen_lit.run import evaluation_facts, run_facts
 from imagen_lit.run.time_budget import TimeBudget
 
 SHOWN, FIRST, GRID = 36, 12, 24  # prompts on the page, of them not folded away; in the grid
@@ -49,6 +56,7 @@ def write(
         _scores(scores["score/alignment"]),
         _guidance(guidance, home),
         _measured(scores),
+        _trade_off(home, stages),
         _learning(home, stages),
         _times(budget.times),
     ]
@@ -105,6 +113,21 @@ def _measured(scores: Mapping[str, Any]) -> str:
     table = measured_table.html(rows, protocols, scores.get("score/alignment", {}))
     bars = score_bars.html([(row["stage"], row) for row in rows], protocols)
     return page.section("What was measured", bars + table, words) if table else ""
+
+
+def _trade_off(home: Path, stages: Sequence[str]) -> str:
+    """Of the last stage of which several evaluations of the demo have both scores."""
+    files = sorted(home.rglob(evaluation_facts.FILE))
+    read = [evaluation_facts.read(file.parent, file.parent.name) for file in files]
+    evaluations = [each for each in read if each is not None]
+    words = (
+        "Every evaluation below this folder that has both scores, under the protocols of most. "
+        "docs/evaluation.md says how to make them."
+    )
+    for stage in reversed(stages):
+        if chart := run_scores.trade_off([(e, stage) for e in evaluations if stage in e.runs]):
+            return page.section(f"Quality against alignment: {stage}", chart, words)
+    return ""
 
 
 def _prompts(samples: Sequence[Mapping[str, Any]], home: Path) -> str:

@@ -18,7 +18,7 @@ Pair = tuple[EvaluationFacts, Row, Row]
 
 def html(evaluations: Evaluations) -> str:
     """Empty without any; each evaluation comes with the stage of its cascade that the run was."""
-    ordered = sorted(evaluations, key=lambda pair: (_weight(*pair), pair[0].name))
+    ordered = _ordered(evaluations)
     rows = [
         (evaluation.name, row)
         for evaluation, stage in ordered
@@ -26,10 +26,12 @@ def html(evaluations: Evaluations) -> str:
         if row["stage"] == stage
     ]
     protocols = {key: facts for each, _ in ordered for key, facts in each.protocols.items()}
-    return _trade_off(ordered) + score_bars.html(rows, protocols)
+    return trade_off(ordered) + score_bars.html(rows, protocols)
 
 
-def _trade_off(evaluations: Evaluations) -> str:
+def trade_off(evaluations: Evaluations) -> str:
+    """Quality against alignment; empty unless several have both, under the same protocols."""
+    evaluations = _ordered(evaluations)
     for y in QUALITY:
         for x in ALIGNMENT:
             pairs = _pairs(evaluations, x, y)
@@ -52,6 +54,10 @@ def _trade_off(evaluations: Evaluations) -> str:
             chart += f'<p class="soft">{hashes}</p>'
             return f'<div class="plots">{page.figure(title, chart)}</div>'
     return ""
+
+
+def _ordered(evaluations: Evaluations) -> Evaluations:
+    return sorted(evaluations, key=lambda pair: (_weight(*pair), pair[0].name))
 
 
 def _pairs(evaluations: Evaluations, x: str, y: str) -> Sequence[Pair]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from imagen_lit.basics.errors import InputError
 from imagen_lit.report import comparable_rows, figure, palette
@@ -65,6 +66,7 @@ def trade_off(
                 va="center",
                 color=palette.look(number).colour,
                 fontsize=figure.SMALL,
+                path_effects=[withStroke(linewidth=2.5, foreground=palette.PAPER)],
             )
     figure.legend(axes)
     both = [row for along in series.values() for pair in along.values() for row in pair]

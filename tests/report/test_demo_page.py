@@ -74,3 +74,19 @@ def test_images_come_first_and_none_of_the_shown_prompts_is_lost(
     open_part, _, folded = text.partition("<details><summary>1 more</summary>")
     assert "a circle, 0" in open_part and "a circle, 1" not in open_part
     assert "a circle, 1" in folded.partition("</details>")[0]
+
+
+def test_two_evaluations_of_the_demo_are_quality_against_alignment(home: Path) -> None:
+    assert "Quality against alignment" not in page(home, training=600)
+    for weight in (1, 4):
+        folder = left_runs.leave_evaluation(home, f"weight_{weight}", {"sr2": "runs/demo/sr2"})
+        content = json.loads((folder / "scores.json").read_text())
+        content["scores"] = [
+            {"stage": "sr2", "metric": metric, "value": weight * factor, "n": 8, "method": "-"}
+            | {"interval": [weight * factor - 0.1, weight * factor + 0.1], "protocol": metric}
+            for metric, factor in (("kid", 0.3), ("exact", 0.2))
+        ]
+        (folder / "scores.json").write_text(json.dumps(content))
+    text = page(home, training=600)
+    chart = text.partition("Quality against alignment: sr2")[2]
+    assert "kid against exact" in chart and chart.count('class="whisker"') == 2
