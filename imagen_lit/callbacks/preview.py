@@ -23,9 +23,9 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.progress_line import ProgressLine, doing, still
 from imagen_lit.data.prompts.prompt_sheet import prompt_sheet
 from imagen_lit.data.prompts.source import JudgedPrompts, Prompts, Source
-from imagen_lit.evaluation.protocol import digest
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.in_memory import InMemory
+from imagen_lit.metrics import score_protocol
 from imagen_lit.metrics.metric import Metric
 from imagen_lit.metrics.ruler import Ruler
 from imagen_lit.stage.condition import Condition, TextOnly
@@ -105,8 +105,7 @@ class Preview(Callback):
             for category, score in prompts.score(results).items():
                 name, (low, high) = f"score/alignment_{category}", score["interval"]
                 row[name] = [score["exact"], low, high]
-                facts = {"score": name, "prompts": sorted(prompts.prompts), "size": self.size}
-                protocols[name] = digest(facts)
+                protocols[name] = score_protocol.of_judge(name, prompts.prompts, self.size)
         for score in self._measured(images, prompts.prompts):
             name, interval = f"score/{score['metric']}", score["interval"]
             row[name] = [score["value"], *interval] if interval else score["value"]

@@ -105,10 +105,14 @@ def _refuse_what_a_call_cannot(cfg: DictConfig) -> None:
         if cfg[key] == usual[key]:
             continue
         if key in OF_CALL:
-            remedy = f"Give {key}= to the call: cascade(...)"
-        else:
-            remedy = "Leave it out, or draw with python -m imagen_lit.sample"
-        raise InputError(f"{key}={cfg[key]} is no setting of a cascade that is called. {remedy}.")
+            raise InputError(
+                f"{key}={cfg[key]} is no setting of a cascade, but of each call. Give it to the "
+                f"call: cascade(..., {key}=...)."
+            )
+        raise InputError(
+            f"{key}={cfg[key]} has no meaning for a cascade that is called, which writes no files. "
+            "Leave it out, or draw with python -m imagen_lit.sample."
+        )
 
 
 def _of_folder(folder: Path, device: str, precision: str) -> SavedCascade:

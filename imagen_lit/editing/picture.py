@@ -108,8 +108,8 @@ def _hole(file: Path, image: np.ndarray) -> np.ndarray:
         )
     if _is_transparent(file):
         raise InputError(
-            f"mask={file} is transparent in parts, which may mean either. Save it without "
-            "transparency: white is drawn anew, black is given."
+            f"mask={file} is transparent in parts, which may mean either. Make it opaque: white "
+            "where it is to be drawn anew, black where it is given."
         )
     hole: np.ndarray = mask.mean(-1) >= HALF
     if not hole.any():

@@ -18,9 +18,11 @@ are what is compared, and the provenance holds them. Also left out: how the inte
 is the score's `method`, and how many processes or devices computed it.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from imagen_lit.basics.errors import InputError
+from imagen_lit.evaluation.protocol import digest
 from imagen_lit.metrics.metric import Metric
 from imagen_lit.metrics.sample import Sample
 
@@ -45,6 +47,11 @@ def protocol(
     if category != "all":
         facts["category"] = category
     return facts
+
+
+def of_judge(score: str, prompts: Sequence[str], size: int) -> str:
+    """The hash of a score that the prompts' own judge gives to images of this edge."""
+    return digest({"score": score, "prompts": sorted(prompts), "size": size})
 
 
 def require_images(metric: str, reference: Reference | None) -> Sample:

@@ -123,7 +123,7 @@ def test_every_kind_draws(run: Any, photo: Path, tmp_path: Path, words: list[str
         ("image={0}/photo.png", "strength=1 without a mask leaves nothing of the picture"),
         ("image={0}/photo.png mask={0}/narrow.png", "has 32 x 64 pixels, and the picture 64 x 64"),
         ("image={0}/photo.png mask={0}/black.png", "has nothing white"),
-        ("image={0}/photo.png mask={0}/layer.png", "Save it without transparency"),
+        ("image={0}/photo.png mask={0}/layer.png", "Make it opaque"),
         (
             "image={0}/wide.png mask={0}/left.png fit=crop",
             "from the middle, where the mask has nothing",

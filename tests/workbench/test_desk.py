@@ -134,7 +134,7 @@ def test_a_painted_image_is_the_one_that_edit_draws_and_draws_again(
     monkeypatch.setattr(config, "build", lambda n: encoder if "max_length" in n else build(n))
     top = entry.file.parents[1]
     words = [f"image={top}/picture.png", f"mask={top}/mask.png", "prompts=a blue square", "seed=5"]
-    words += ["editing.jumps.times=1", "editing.jumps.length=1", f"out={tmp_path}/edit"]
+    words += ["editing.jumps.times=1", f"out={tmp_path}/edit"]
     edit.main(config.compose("edit", [f"runs={runs}", *small_studio.FAST, *words]))
     for stage, file in entry.stages.items():
         other = tmp_path / "edit" / stage / file.name
