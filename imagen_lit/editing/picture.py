@@ -122,5 +122,5 @@ def _hole(file: Path, image: np.ndarray) -> np.ndarray:
 
 def _is_transparent(file: Path) -> bool:
     with Image.open(file) as mask:
-        alpha = mask.convert("RGBA").getchannel("A")
-    return alpha.getextrema()[0] < 255
+        alpha = np.asarray(mask.convert("RGBA"))[..., 3]
+    return bool((alpha < 255).any())

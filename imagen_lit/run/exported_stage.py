@@ -26,7 +26,7 @@ from imagen_lit.stage.denoiser import Denoiser
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 FORMAT = "imagen_lit stage 1"
-KEYS = ("denoiser", "condition", "size", "recipe", "prompt", "negative")
+KEYS: tuple[str, ...] = ("denoiser", "condition", "size", "recipe", "prompt", "negative")
 KEYS += ("text", "weights", "sha256")
 AGAIN = "Export the cascade again."
 
