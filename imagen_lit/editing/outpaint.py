@@ -38,7 +38,8 @@ class Outpaint:
         """The edit of each stage, on the larger canvas."""
         refuse_mask(picture)
         wider = self.on_canvas(picture)
-        canvas.refuse_misfit(cascade, *wider.image.shape[:2], remedy="choose other shares of room")
+        height, width = wider.image.shape[:2]
+        canvas.refuse_misfit(cascade, height, width, "choose other shares of room")
         own = edits.edits_of(cascade, wider.tensor, wider.hole_tensor, Edit(jumps=self.jumps))
         return Plan(own, shown(wider))
 

@@ -63,6 +63,20 @@ def test_it_equals_two_independent_implementations() -> None:
     assert measure(x, y) == pytest.approx(float(other.compute()), rel=1e-6)
 
 
+def test_ten_thousand_vectors_of_inception_s_width_have_the_distance_of_eigenvalues() -> None:
+    rng = np.random.default_rng(0)
+    mix = rng.normal(size=(2048, 2048)).astype(np.float32) / 45
+    x, y = ((rng.normal(size=(10_000, 2048)).astype(np.float32) * s) @ mix for s in (1, 1.1))
+    first, second = (torch.cov(torch.from_numpy(each).double().T) for each in (x, y))
+    values, vectors = torch.linalg.eigh(first)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    across = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
+    gap = x.mean(axis=0, dtype=np.float64) - y.mean(axis=0, dtype=np.float64)
+    expected = gap @ gap + float(first.trace() + second.trace() - 2 * across)
+    value = frechet.distance(frechet.fit(x), frechet.fit(y)).value
+    assert value == pytest.approx(expected, rel=1e-4)
+
+
 def test_gaussians_that_commute_have_the_distance_of_their_spreads() -> None:
     turn = np.linalg.qr(RNG.normal(size=(6, 6)))[0]
     spreads, means = RNG.uniform(0.1, 3, size=(2, 6)), RNG.normal(size=(2, 6))
