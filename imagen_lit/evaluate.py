@@ -188,7 +188,7 @@ def _evaluate(
         cascade.start = SavedImages.of(*saved, requests)
         described |= cascade.start.described()
     encoder = config.build(cfg.text)
-    lost_text.warn(encoder, prompts.prompts)
+    lost_text.warn(encoder, cascade.texts(prompts.prompts))
     warn_of_own_judge(ruler, encoder.fingerprint())
     progress = DrawingProgress("prompts drawn")
     scores = evaluate(
