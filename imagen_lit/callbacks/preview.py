@@ -102,10 +102,11 @@ class Preview(Callback):
         protocols: dict[str, str] = {}
         if isinstance(prompts, JudgedPrompts):
             results = [prompts.judge(number, image) for number, image in enumerate(images)]
+            judged = score_protocol.of_judge(prompts.prompts, self.size)
             for category, score in prompts.score(results).items():
                 name, (low, high) = f"score/alignment_{category}", score["interval"]
                 row[name] = [score["exact"], low, high]
-                protocols[name] = score_protocol.of_judge(name, prompts.prompts, self.size)
+                protocols[name] = judged
         for score in self._measured(images, prompts.prompts):
             name, interval = f"score/{score['metric']}", score["interval"]
             row[name] = [score["value"], *interval] if interval else score["value"]

@@ -49,9 +49,9 @@ def protocol(
     return facts
 
 
-def of_judge(score: str, prompts: Sequence[str], size: int) -> str:
-    """The hash of a score that the prompts' own judge gives to images of this edge."""
-    return digest({"score": score, "prompts": sorted(prompts), "size": size})
+def of_judge(prompts: Sequence[str], size: int) -> str:
+    """The hash of what the prompts' own judge says of images of this edge."""
+    return digest({"score": "exact", "prompts": sorted(prompts), "size": size})
 
 
 def require_images(metric: str, reference: Reference | None) -> Sample:

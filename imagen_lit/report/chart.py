@@ -29,7 +29,8 @@ def curves(lines: Mapping[str, Points], xlabel: str, ylabel: str) -> str:
     low, high = min(values, default=0.0), max(values, default=1.0)
     is_log = low > 1 / HUGE and high > 3 * low
     margin = max((high - low) * 0.05, abs(high) * 0.01) or 1.0  # no scale of digits that vary
-    ends = (low / 1.1, high * 1.1) if is_log else (low - margin, high + margin)
+    bottom = max(0.0, low - margin) if low >= 0 else low - margin
+    ends = (low / 1.1, high * 1.1) if is_log else (bottom, high + margin)
     return _figure(lines, xlabel, ylabel, ends, is_log)
 
 
@@ -56,6 +57,7 @@ def _figure(
     legend = "".join(
         f'<span class="c{number % COLOURS}">{escape(label)}</span>'
         for number, label in enumerate(lines)
+        if label
     )
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '

@@ -46,20 +46,32 @@ def _by_all_axes(title: str, lines: curve_axis.Lines) -> str:
 
 
 def scores(run: RunFacts) -> str:
-    """The scores of the previews by category; empty without previews."""
-    lines = {
-        metric.removeprefix(SCORE): points if metric == f"{SCORE}all" else [p[:2] for p in points]
-        for metric, points in sorted(run.series.items())
-        if metric.startswith(SCORE) and " " not in metric  # of the newest protocol
-    }
-    if not lines:
-        return ""
+    """The scores of the previews by category, a figure for each protocol, as other prompts are
+    another; empty without previews."""
+    figures: dict[str, dict[str, chart.Points]] = {}
+    for metric, points in sorted(run.series.items()):
+        if metric.startswith(SCORE):
+            category = metric.removeprefix(SCORE).partition(" ")[0]
+            lines = figures.setdefault(run.protocols.get(metric, ""), {})
+            lines[category] = points if category == "all" else [p[:2] for p in points]
+    newest = run.protocols.get(f"{SCORE}all", "")
+    return "".join(
+        page.figure(
+            f"held-out prompts drawn right{_drawn(run) if code == newest else ''}{_protocol(code)}",
+            chart.shares(lines, "images seen", "exact"),
+        )
+        for code, lines in figures.items()
+    )
+
+
+def _drawn(run: RunFacts) -> str:
     keys = ("size", "prompts.count", "recipe.steps")
     size, count, steps = (run.setting(f"callbacks.preview.{key}") for key in keys)
-    detail = f" at {size} × {size}, {count} prompts, {steps} steps" if count else ""
-    return page.figure(
-        f"held-out prompts drawn right{detail}", chart.shares(lines, "images seen", "exact")
-    )
+    return f" at {size} × {size}, {count} prompts, {steps} steps" if count else ""
+
+
+def _protocol(code: str) -> str:
+    return f", protocol {code}" if code else ""
 
 
 def measured(run: RunFacts) -> str:
@@ -72,8 +84,8 @@ def measured(run: RunFacts) -> str:
 
 
 def _title(run: RunFacts, metric: str) -> str:
-    name, code = metric.removeprefix("score/"), run.protocols.get(metric)
-    return f"{name.partition(' ')[0]}, protocol {code}" if code else name
+    name, code = metric.removeprefix("score/"), run.protocols.get(metric, "")
+    return f"{name.partition(' ')[0]}{_protocol(code)}" if code else name
 
 
 def _is_number(run: RunFacts, metric: str) -> bool:

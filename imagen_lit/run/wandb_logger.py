@@ -128,7 +128,8 @@ class WandbLogger(JsonlLogger):
     def _log(self, row: Mapping[str, Any]) -> None:
         line, self._line = self._line, self._line + 1
         if line >= self._lines_on_server:
-            self._wandb_run.log(wandb_row(row, self.folder), step=line)
+            first = metrics.first_protocols(self.folder) if "protocols" in row else {}
+            self._wandb_run.log(wandb_row(row, self.folder, first), step=line)
 
     def _print_where(self) -> None:
         if not self._wandb_run.offline:
@@ -171,17 +172,21 @@ def job_type(settings: Mapping[str, Any]) -> str:
     return f"{kind}{settings['data']['size']}"
 
 
-def wandb_row(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A row as W&B draws it: an interval as three curves, a sheet of images as the image."""
+def wandb_row(row: Mapping[str, Any], folder: Path, first: Mapping[str, str]) -> dict[str, Any]:
+    """A row as W&B draws it: an interval as three curves, a sheet of images as the image. A score
+    whose protocol is not the run's `first` has curves of its own."""
     import wandb
 
     result: dict[str, Any] = {}
+    codes: Mapping[str, str] = row.get("protocols", {})
+    own = {name: f"{name}@{code}" for name, code in codes.items() if first.get(name, code) != code}
     for name, value in row.items():
         if name.startswith("score/"):
             numbers = value if isinstance(value, list) else [value]  # alone: without an interval
-            result |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=False))
+            curve = own.get(name, name)
+            result |= dict(zip((curve, f"{curve}_low", f"{curve}_high"), numbers, strict=False))
         elif name == "protocols":
-            result |= {f"{score}_protocol": code for score, code in value.items()}
+            result |= {f"{own.get(score, score)}_protocol": code for score, code in value.items()}
         elif name != "preview":
             result[name] = value
         elif (folder / value).is_file():  # it may have been removed since

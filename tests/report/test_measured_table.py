@@ -80,3 +80,16 @@ def test_numbers_of_two_protocols_share_no_curve(tmp_path: Path) -> None:
     for title in ("kid, protocol bb", "kid, protocol aa", "chroma, protocol cc"):
         assert html.count(title) == 1
     assert "band" not in html.partition("chroma, protocol cc")[2].partition("</figure>")[0]
+
+
+def test_prompts_that_changed_have_a_figure_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        {"images": n, f"{name}_all": [0.5, 0.3, 0.7], f"{name}_one": [0.5, 0.3, 0.7]}
+        | {"protocols": {f"{name}_all": code, f"{name}_one": code}}
+        for n, code in ((1, "aa"), (2, "aa"), (3, "bb"))
+        for name in ("score/alignment",)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    html = run_curves.scores(run_facts.read(tmp_path, "some"))
+    assert html.count("drawn right") == 2 and html.count("<circle") == 6
+    assert html.count("protocol aa") == html.count("protocol bb") == 1

@@ -73,6 +73,9 @@ def test_config_group_job_type_tags_and_name_are_sent(folder: Path) -> None:
     assert {k: v for k, v in settings.items() if k != "_wandb"} == run_folder.read_settings(folder)
 
 
+ENDS = ("", "_low", "_high", "_protocol")
+
+
 def test_intervals_are_three_curves_and_sheets_are_images(folder: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "sheet.png")
     logger = wandb_logger_of(folder)
@@ -84,6 +87,9 @@ def test_intervals_are_three_curves_and_sheets_are_images(folder: Path) -> None:
     assert offline_run.rows_without_images == flat(jsonl_rows(folder))
     first, second, third = offline_run.logged_rows
     assert third == {"images": 48, "score/chroma": 0.3, "score/chroma_protocol": "aa"}
+    later = {"images": 64, "score/chroma": [0.4, 0.3, 0.5], "protocols": {"score/chroma": "bb"}}
+    apart = wandb_logger.wandb_row(later, folder, metrics.first_protocols(folder))
+    assert apart.keys() == {"images", *(f"score/chroma@bb{end}" for end in ENDS)}
     assert first["preview._type"] == "image-file" and first["preview.caption"] == "after 16 images"
     assert (offline_run.file.parent / "files" / first["preview.path"]).is_file()
     assert not any(key.startswith("preview") for key in second)
