@@ -133,7 +133,7 @@ def differences(rows: Sequence[tuple[SystemScores, Row]]) -> Iterator[str]:
         (first, its), *others = [(s, row) for s, row in rows if row["metric"] == metric]
         better = direction.is_higher_better(metric.partition("@")[0])
         for other, row in others:
-            pair = first.image_scores(its), other.image_scores(row)
+            pair = first.image_scores(its, other), other.image_scores(row, first)
             if pair[0] is None or pair[1] is None:
                 continue
             result = paired_difference(*pair, better is not False)  # type: ignore[arg-type]

@@ -25,5 +25,5 @@ def warn_of_gaps(root: Path, files: Sequence[str]) -> None:
             f"the images below {root} are numbered, and {', '.join(map(str, missing[:5]))}{more} "
             f"{'is' if len(missing) == 1 else 'are'} missing: the {len(files):,} that are there "
             "are measured",
-            stacklevel=4,
+            stacklevel=2,
         )

@@ -1,6 +1,7 @@
 """The scores of one evaluation, read back from its folder, to be put beside those of others."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,30 @@ class SystemScores:
         """The totals of a stage, without those of single categories."""
         return [row for row in self.rows if row["stage"] == stage and "/" not in row["metric"]]
 
-    def image_scores(self, row: Mapping[str, Any]) -> ImageScores | None:
-        """The scores of each image, if they were kept."""
+    def image_scores(
+        self, row: Mapping[str, Any], other: "SystemScores | None" = None
+    ) -> ImageScores | None:
+        """The scores of each image, if they were kept, to be paired with those of the other."""
         values = self.values.get(measured.key(row))
         if values is None:
             return None
-        prompts, seeds = self.values[measured.PROMPTS], self.values[measured.SEEDS]
-        pairs = zip(prompts.tolist(), seeds.tolist(), strict=True)
-        scores = dict(zip(pairs, values.tolist(), strict=True))
+        has_seeds = self.has_seeds and (other is None or other.has_seeds)
+        scores = dict(zip(self._names(has_seeds), values.tolist(), strict=True))
         is_each_there = len(scores) == len(values)  # no two with one prompt and seed
         sums = self.values.get(measured.key(row) + measured.PAIRS) if is_each_there else None
         return ImageScores(self.name, scores, self.protocols[row["protocol"]], sums)
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the seed of every image is known, as it is not of a folder from elsewhere."""
+        return bool((self.values[measured.SEEDS] != measured.UNKNOWN).all())
+
+    def _names(self, has_seeds: bool) -> Iterator[tuple[Hashable, int]]:
+        """Prompt and seed of each image, or its number among those of its prompt. Where no prompt
+        is known, each image is one for itself."""
+        prompts, seeds = (self.values[name].tolist() for name in (measured.PROMPTS, measured.SEEDS))
+        is_named, counts = any(prompts), Counter[str]()
+        for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True)):
+            name = prompt if is_named else f"image {number}"
+            yield name, seed if has_seeds else counts[name]
+            counts[name] += 1
