@@ -19,6 +19,7 @@ from imagen_lit.metrics.cmmd import cmmd
 from imagen_lit.metrics.density_coverage import ball_counts
 from imagen_lit.metrics.frechet import Gaussian
 from imagen_lit.metrics.kid import kid
+from imagen_lit.metrics.known_images import known_images
 from imagen_lit.metrics.known_scenes import known_scenes
 from imagen_lit.metrics.precision_recall import is_inside
 
@@ -48,7 +49,8 @@ class Check(NamedTuple):
 
 def known_values(published: Sequence[tuple[str, str, float]] = ()) -> list[Check]:
     """Every check; `published` are triples of a file, another, and their distance."""
-    rows = [_check(*row) for rows in (_closed_forms(), _fixed_pair()) for row in rows]
+    parts = _closed_forms(), known_images(), _fixed_pair()
+    rows = [_check(*row) for part in parts for row in part]
     rows += [_check(*row, tolerance=GREY) for row in known_scenes()]
     for first, second, expected in published:
         files = (StatisticsFile(file) for file in (first, second))
