@@ -113,8 +113,8 @@ def _refuse_missing_run(stage: str, run: Path) -> None:
     if not any((run / name).is_file() for name in STAGE_FILES):
         raise InputError(
             f"there is no run in {run}, with which stage {stage!r} draws. Train that stage first "
-            "(make demo trains the demo's), or name the folder of another run with "
-            f"cascade.{stage}.run=..."
+            "(make demo trains the demo's; docs/deepfloyd_if.md says how published weights get "
+            f"there), or name the folder of another run with cascade.{stage}.run=..."
         )
 
 

@@ -39,7 +39,7 @@ class Outpaint:
         refuse_mask(picture)
         wider = self.on_canvas(picture)
         height, width = wider.image.shape[:2]
-        canvas.refuse_misfit(cascade, height, width, "choose other shares of room")
+        canvas.refuse_misfit(cascade, height, width, "choose shares of room that make it so")
         own = edits.edits_of(cascade, wider.tensor, wider.hole_tensor, Edit(jumps=self.jumps))
         return Plan(own, shown(wider))
 

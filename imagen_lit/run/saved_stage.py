@@ -26,8 +26,8 @@ class TrainedRun:
         if not run_folder.exists(self.folder):
             raise InputError(
                 f"there is no run in {self.folder}, with which stage {name!r} draws. Train that "
-                "stage first (make demo trains the demo's), or name the folder of another run "
-                f"with cascade.{name}.run=..."
+                "stage first (make demo trains the demo's; docs/deepfloyd_if.md says how published "
+                f"weights get there), or name the folder of another run with cascade.{name}.run=..."
             )
         there = [checkpoint.images(file) for file in checkpoint.saved(self.folder)]
         if images is not None and images not in there:

@@ -129,7 +129,10 @@ def test_every_kind_draws(run: Any, photo: Path, tmp_path: Path, words: list[str
             "from the middle, where the mask has nothing",
         ),
         ("image={0}/photo.png editing=outpaint editing.right=0.001", "less than one pixel"),
-        ("image={0}/photo.png editing=outpaint editing.right=0.3", "other shares of room"),
+        (
+            "image={0}/photo.png editing=outpaint editing.right=0.3",
+            "choose shares of room that make it so",
+        ),
         ("image={0}/small.png editing=colourise", r"24 x 16 pixels does not fit .* fit=crop"),
         ("image={0}/photo.png mask={0}/mask.png editing=outpaint", "Leave mask=... out"),
         ("image={0}/photo.png editing=outpaint editing.right=0", "no room beside the picture"),
