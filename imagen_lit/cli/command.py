@@ -141,7 +141,10 @@ def silence_hints() -> None:
     warnings.formatwarning = _format_warning
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    hints = ("The `srun` command is available", r"`isinstance\(treespec, LeafSpec\)`")
+    hints: tuple[str, ...] = (
+        "The `srun` command is available",
+        r"`isinstance\(treespec, LeafSpec\)`",
+    )
     hints += ("Total length of `list` across ranks is zero",)  # data.validation=0
     for hint in hints:
         warnings.filterwarnings("ignore", hint)
