@@ -141,12 +141,11 @@ def silence_hints() -> None:
     warnings.formatwarning = _format_warning
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    hints: tuple[str, ...] = (
+    for hint in (
         "The `srun` command is available",
         r"`isinstance\(treespec, LeafSpec\)`",
-    )
-    hints += ("Total length of `list` across ranks is zero",)  # data.validation=0
-    for hint in hints:
+        "Total length of `list` across ranks is zero",  # data.validation=0
+    ):
         warnings.filterwarnings("ignore", hint)
 
 
