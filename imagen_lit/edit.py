@@ -26,6 +26,7 @@ from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import DrawingProgress
+from imagen_lit.cascade.picture_edit import EDIT
 from imagen_lit.cascade.redraw import Picture as DrawnPicture
 from imagen_lit.cascade.redrawing import redrawing
 from imagen_lit.cli import command, config
@@ -112,7 +113,7 @@ def draw(
         note = "" if (prompt, seed) in to_draw else "already there: "
         print(f"{shorten(printable(prompt), 100) or '(without text)'} (seed {seed}): {note}{file}")
     if not cfg.out:
-        facts = {} if cascade.edit is None else {image_files.EDIT: dict(cascade.edit.facts)}
+        facts = {} if cascade.edit is None else {EDIT: dict(cascade.edit.facts)}
         write_json(folder / provenance.FILE, source | facts)
     shown = None if given is None else Image.fromarray(given)
     print(f"all side by side, {contact_sheet.write(sheet, files, shown)}: {sheet}")
@@ -122,12 +123,12 @@ def draw(
 
 def _given_again(cfg: DictConfig, drawn: DrawnPicture, cascade: Cascade) -> None:
     """Let the cascade draw from what this picture was drawn from."""
-    if image_files.EDIT not in drawn.facts:
+    if EDIT not in drawn.facts:
         raise InputError(
             f"from={drawn.file} was not drawn from a picture. Type python -m imagen_lit.sample "
             f"from={drawn.file}"
         )
-    record = drawn.facts[image_files.EDIT]
+    record = drawn.facts[EDIT]
     image, mask = _files(cfg)
     given = edit_record.read(record, f"from={drawn.file}", cascade, image, mask)
     given.give(cascade, [drawn.request])

@@ -196,7 +196,8 @@ class Cascade:
                     f"({difference}). Set text=... as it was trained."
                 )
             stage.guide.refuse_other_kind(name, stage.run, fingerprint)
-            own = stage.saved.weights(stage.images)
-            stage.guide.refuse_itself(name, stage.run, own, stage.negative)
+            if stage.guide.is_chosen:
+                own = stage.saved.weights(stage.images)
+                stage.guide.refuse_itself(name, stage.run, own, stage.negative)
         if isinstance(self.start, SavedImages):
             self.start.refuse_other_text(fingerprint)

@@ -66,11 +66,11 @@ class Guide:
     def refuse_itself(
         self, stage: str, own: str, weights: Mapping[str, Any], negative: str | None
     ) -> None:
-        """Raise if it has the weights of the stage and reads the text of the stage: then both
-        estimates are one, and guidance leads nowhere."""
-        guide = self.weights(own).get("guide", {})
+        """Raise if this other network has the weights of the stage and reads the text of the stage:
+        then both estimates are one, and guidance leads nowhere."""
+        guide = self.weights(own)["guide"]
         keys = ("digest", "settings")
-        if guide and negative is None and all(guide[key] == weights.get(key) for key in keys):
+        if negative is None and all(guide[key] == weights.get(key) for key in keys):
             raise InputError(
                 f"stage {stage!r} would be guided by itself: {guide['run']} after "
                 f"{guide['images_seen']} images has its very weights and reads the same text, so "

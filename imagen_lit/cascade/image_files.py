@@ -15,24 +15,21 @@ from torch import Tensor
 from imagen_lit.basics import image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
-from imagen_lit.cascade import rounding_facts
+from imagen_lit.cascade import rounding_facts, stage_texts
 from imagen_lit.cascade.cascade import NO_EDITS, Cascade
 from imagen_lit.cascade.denoising_strip import DenoisingStrip
 from imagen_lit.cascade.drawing_pass import DrawingPass
 from imagen_lit.cascade.drawing_progress import Report, Step, silent
 from imagen_lit.cascade.file_name import file_name
-from imagen_lit.cascade.picture_edit import ORIGIN
-from imagen_lit.cascade.prompt_template import PROMPT
+from imagen_lit.cascade.picture_edit import EDIT, ORIGIN
 from imagen_lit.cascade.rounding_facts import ROUNDING
 from imagen_lit.cascade.start import START_OF
 from imagen_lit.run import provenance
-from imagen_lit.stage.condition import Condition
 from imagen_lit.stage.threshold_hits import ThresholdHits
 from imagen_lit.text.text_encoder import TextEncoder
 
 THRESHOLD_HITS = "threshold_hits"  # the fact that lists them (imagen_lit/stage/threshold_hits.py)
 BETWEEN = "between"  # the fact of which prompts an image lies between (imagen_lit/interpolate.py)
-EDIT = "edit"  # the fact of what was drawn from a picture (imagen_lit/cascade/picture_edit.py)
 PNG = ".png"
 Provenance = Mapping[str, Any]  # what `provenance.describe` gives: cascade, weights, text
 Request = tuple[str, int]  # prompt and seed
@@ -117,12 +114,8 @@ def draw(
 
         each_step(next(iter(cascade.stages)), 0)
         condition = shape.condition(encoder, prompts)
-        others = _others(cascade, shape, encoder, prompts)
-        negatives = {
-            name: shape.same_text(encoder, stage.negative)
-            for name, stage in cascade.stages.items()
-            if stage.negative is not None
-        }
+        others = stage_texts.others(cascade.stages, shape, encoder, prompts)
+        negatives = stage_texts.negatives(cascade.stages, shape, encoder)
         hits: defaultdict[str, ThresholdHits] = defaultdict(ThresholdHits)
 
         def each_estimate(
@@ -158,20 +151,6 @@ def draw(
             strip.write(folder, current)
         for prompt, seed in current:
             yield prompt, seed, paths(cascade, folder, prompt, seed, suffix)
-
-
-def _others(
-    cascade: Cascade, shape: DrawingPass, encoder: TextEncoder, prompts: Sequence[str]
-) -> dict[str, Condition]:
-    """The conditions of the stages that word the prompts otherwise."""
-    templates = {name: each.prompt for name, each in cascade.stages.items()}
-    conditions = {
-        template: shape.condition(encoder, prompts, template)
-        for template in {*templates.values()} - {PROMPT}
-    }
-    return {
-        name: conditions[template] for name, template in templates.items() if template != PROMPT
-    }
 
 
 def threshold_hits(files: Sequence[Path]) -> list[list[float]]:

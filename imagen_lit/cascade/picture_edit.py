@@ -7,6 +7,7 @@ from typing import Any
 
 from imagen_lit.stage.edit import Edit
 
+EDIT = "edit"  # the fact of what an image was drawn from
 ORIGIN, LATER = "origin", "later"  # what the facts of an edit have besides, and decides no image
 
 

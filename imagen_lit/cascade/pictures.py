@@ -7,8 +7,8 @@ from PIL import Image
 
 from imagen_lit.basics import arguments, pixels
 from imagen_lit.basics.errors import InputError
+from imagen_lit.cascade import stage_texts
 from imagen_lit.cascade.drawing_pass import DrawingPass
-from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.text import lost_text
 from imagen_lit.text.text_encoder import TextEncoder
 
@@ -48,18 +48,10 @@ def _draw(
     for start in range(0, len(requests), shape.width):
         current = requests[start : start + shape.width]
         texts, seeds = [prompt for prompt, _ in current], [seed for _, seed in current]
-        conditions = {
-            name: shape.condition(encoder, texts, stage.prompt)
-            for name, stage in cascade.stages.items()
-            if stage.prompt != PROMPT
-        }
-        negatives = {
-            name: shape.same_text(encoder, stage.negative)
-            for name, stage in cascade.stages.items()
-            if stage.negative is not None
-        }
+        others = stage_texts.others(cascade.stages, shape, encoder, texts)
+        negatives = stage_texts.negatives(cascade.stages, shape, encoder)
         condition = shape.condition(encoder, texts)
-        drawing = cascade.draw(condition, shape.fill(seeds), others=conditions, negatives=negatives)
+        drawing = cascade.draw(condition, shape.fill(seeds), others=others, negatives=negatives)
         *_, (_, last) = drawing
         for request, image in zip(current, pixels.to_array(last), strict=False):
             drawn[request] = Image.fromarray(image)

@@ -25,8 +25,8 @@ from imagen_lit.basics import device, image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import foreign_part, image_files, rounding_facts, weights_search
 from imagen_lit.cascade.cascade import Cascade
-from imagen_lit.cascade.image_files import BETWEEN, EDIT
-from imagen_lit.cascade.picture_edit import LATER, ORIGIN
+from imagen_lit.cascade.image_files import BETWEEN
+from imagen_lit.cascade.picture_edit import EDIT, LATER, ORIGIN
 from imagen_lit.cascade.prompt_template import PROMPT
 from imagen_lit.cascade.rounding_facts import ROUNDING
 from imagen_lit.cascade.start import START, START_OF

@@ -13,7 +13,7 @@ from imagen_lit.basics.atomic import atomic_write
 from imagen_lit.basics.errors import InputError, RunError
 from imagen_lit.cascade import redraw, true_start
 from imagen_lit.cascade.cascade import Cascade
-from imagen_lit.cascade.image_files import EDIT
+from imagen_lit.cascade.picture_edit import EDIT
 from imagen_lit.cascade.redraw import Picture
 from imagen_lit.cascade.start import START
 from imagen_lit.cli import config

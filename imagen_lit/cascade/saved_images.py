@@ -18,6 +18,7 @@ from imagen_lit.basics import image_format, pixels, png_metadata
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.cascade.file_name import file_name
+from imagen_lit.cascade.picture_edit import EDIT
 from imagen_lit.cascade.rounding_facts import ROUNDING
 from imagen_lit.cascade.start import Request
 from imagen_lit.image_set.in_memory import InMemory
@@ -127,7 +128,7 @@ def _read(file: Path, request: Request, folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{file} is damaged or does not say what drew it. Remove that file, and draw it again."
         )
-    if "edit" in facts:
+    if EDIT in facts:
         raise InputError(
             f"start_from={folder} has {file.name}, which was edited, and what is enlarged from it "
             "would not say so. Set start_from=... to a folder of sample or evaluate."

@@ -54,15 +54,6 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return sorted(_rows(Path(folder) / FILE), key=lambda row: row["images"])
 
 
-def first_protocols(folder: Path) -> dict[str, str]:
-    """Of each score of a run, the protocol that it had at first."""
-    first: dict[str, str] = {}
-    for row in read(folder):
-        for name, code in row.get("protocols", {}).items():
-            first.setdefault(name, code)
-    return first
-
-
 def rewind(folder: Path, images: int, validation_pending: bool = False) -> None:
     """Remove the rows after the checkpoint that a run resumes from: they will be written again. So
     will the validation row at the checkpoint itself, if the checkpoint says that it is pending."""

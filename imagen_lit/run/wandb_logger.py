@@ -46,6 +46,7 @@ class WandbLogger(JsonlLogger):
         self._wandb_run: Any = None  # while it is open
         self._line = 0  # of metrics.jsonl, the next one
         self._lines_on_server = 0  # from an earlier process
+        self._protocols: dict[str, str] = {}  # of each score, as it was at first
         self._is_broken = False
 
     @property
@@ -127,9 +128,9 @@ class WandbLogger(JsonlLogger):
 
     def _log(self, row: Mapping[str, Any]) -> None:
         line, self._line = self._line, self._line + 1
+        self._protocols = row.get("protocols", {}) | self._protocols
         if line >= self._lines_on_server:
-            first = metrics.first_protocols(self.folder) if "protocols" in row else {}
-            self._wandb_run.log(wandb_row(row, self.folder, first), step=line)
+            self._wandb_run.log(wandb_row(row, self.folder, self._protocols), step=line)
 
     def _print_where(self) -> None:
         if not self._wandb_run.offline:

@@ -22,7 +22,7 @@ from imagen_lit.basics.errors import InputError
 from imagen_lit.cascade import image_files, recipe_form
 from imagen_lit.cascade.cascade import Cascade
 from imagen_lit.cascade.drawing_pass import DrawingPass
-from imagen_lit.cascade.picture_edit import LATER
+from imagen_lit.cascade.picture_edit import EDIT, LATER
 from imagen_lit.cli import config
 from imagen_lit.diffusion.sampler import Heun
 from imagen_lit.editing import edit_record
@@ -95,9 +95,9 @@ class Desk:
             raise InputError(difference)
         facts, given = entry.facts, None
         stages = [*facts["cascade"], *entry_difference.later(facts)]
-        if image_files.EDIT in facts:
+        if EDIT in facts:
             cascade = self._part(stages)
-            given = edit_record.read(facts[image_files.EDIT], "it", cascade, *entry.painted())
+            given = edit_record.read(facts[EDIT], "it", cascade, *entry.painted())
         request = Request(facts["prompt"], facts["seed"], self.recipes(entry), looks)
         return self._begin(request, given, stages)
 

@@ -8,12 +8,12 @@ from typing import Any
 from imagen_lit.basics.errors import InputError
 from imagen_lit.basics.settings_diff import settings_diff
 from imagen_lit.cascade import image_files, recipe_form
-from imagen_lit.cascade.picture_edit import LATER, ORIGIN
+from imagen_lit.cascade.picture_edit import EDIT, LATER, ORIGIN
 from imagen_lit.run import provenance
 from imagen_lit.workbench.history import NEEDED
 
 Facts = Mapping[str, Any]
-KNOWN = {*NEEDED, "versions", "rounding", image_files.THRESHOLD_HITS, image_files.EDIT}
+KNOWN = {*NEEDED, "versions", "rounding", image_files.THRESHOLD_HITS, EDIT}
 
 
 def difference(facts: Facts, node: Facts, weights: Facts, text: Facts) -> str:
@@ -50,7 +50,7 @@ def difference(facts: Facts, node: Facts, weights: Facts, text: Facts) -> str:
 
 def later(facts: Facts) -> list[str]:
     """The stages beyond that of an edited image, through which the given picture was made small."""
-    edit = facts.get(image_files.EDIT)
+    edit = facts.get(EDIT)
     origin = edit.get(ORIGIN) if isinstance(edit, dict) else None
     stages = origin.get(LATER) if isinstance(origin, dict) else None
     return list(stages) if isinstance(stages, dict) else []

@@ -21,7 +21,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cascade import image_files, recipe_form
+from imagen_lit.cascade import recipe_form
+from imagen_lit.cascade.picture_edit import EDIT
 from imagen_lit.workbench.desk import Desk
 from imagen_lit.workbench.history import LARGEST, Entry
 from imagen_lit.workbench.request import Request
@@ -163,7 +164,7 @@ def _described(desk: Desk, entry: Entry) -> dict[str, Any]:
         "prompt": entry.facts["prompt"],
         "seed": entry.facts["seed"],
         "stages": list(entry.stages),
-        "painted": image_files.EDIT in entry.facts,
+        "painted": EDIT in entry.facts,
         "recipes": {} if difference else desk.recipes(entry),
         "difference": difference,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from tiny_run import FINGERPRINT, Encoder, leave_run
+from tiny_run import FINGERPRINT, Encoder, leave_runs
 
 from imagen_lit import sample
 from imagen_lit.basics import png_metadata
@@ -26,10 +26,7 @@ PROMPTS = "prompts=[a red circle, two pink crosses]"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    runs = tmp_path_factory.mktemp("runs")
-    for name in ("base", "sr"):
-        leave_run(runs, name)
-    return runs
+    return leave_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hydra.errors import InstantiationException
 from PIL import Image
-from tiny_run import Encoder, leave_run
+from tiny_run import Encoder, leave_runs
 
 from imagen_lit import edit, interpolate, sample
 from imagen_lit.basics import image_format, png_metadata
@@ -22,10 +22,7 @@ PROMPT = "prompts=a red circle"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    runs = tmp_path_factory.mktemp("runs")
-    for name in ("base", "sr"):
-        leave_run(runs, name)
-    return runs
+    return leave_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

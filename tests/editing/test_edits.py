@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_run import Encoder, leave_run
+from tiny_run import Encoder, leave_runs
 from torch import Tensor
 
 from imagen_lit.basics import pixels, reduction
@@ -24,9 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def cascade(tmp_path_factory: pytest.TempPathFactory) -> Cascade:
-    runs = tmp_path_factory.mktemp("runs")
-    for name in ("base", "sr"):
-        leave_run(runs, name)
+    runs = leave_runs(tmp_path_factory.mktemp("runs"))
     cfg = config.compose("sample", [f"runs={runs}", "~cascade.sr2", *FAST])
     built: Cascade = config.build(cfg.cascade)
     return built

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_run import Encoder, leave_run
+from tiny_run import Encoder, leave_runs
 
 from imagen_lit import edit, interpolate, sample
 from imagen_lit.basics import image_format, png_metadata
@@ -29,10 +29,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    runs = tmp_path_factory.mktemp("runs")
-    for name in ("base", "sr"):
-        leave_run(runs, name)
-    return runs
+    return leave_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvicorn
 from omegaconf import OmegaConf
-from tiny_run import Encoder, leave_run
+from tiny_run import Encoder, leave_runs
 
 from imagen_lit.cli import config
 from imagen_lit.rating import server
@@ -28,9 +28,7 @@ class WordEncoder(Encoder):
 
 
 def leave_cascade(runs: Path) -> Path:
-    for name in STAGES:
-        leave_run(runs, name)
-    return runs
+    return leave_runs(runs, STAGES)
 
 
 def desk(runs: Path, folder: Path, *words: str) -> Desk:

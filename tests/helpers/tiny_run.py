@@ -2,6 +2,7 @@
 needs no files."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -39,6 +40,13 @@ class Encoder:
         letters = [[ord(letter) / 100 for letter in caption[:9].ljust(9)] for caption in captions]
         mask = torch.ones(len(captions), 9, dtype=torch.bool)
         return torch.tensor(letters)[..., None].expand(-1, -1, 128).clone(), mask
+
+
+def leave_runs(runs: Path, names: Iterable[str] = ("base", "sr")) -> Path:
+    """The same folder, with the runs of these stages below it."""
+    for name in names:
+        leave_run(runs, name)
+    return runs
 
 
 def leave_run(runs: Path, name: str, images: int = 64, seed: int = 0) -> Path:
