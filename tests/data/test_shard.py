@@ -313,7 +313,7 @@ class TestCollection:
             collection.Collection(folder)
 
     def test_an_empty_folder_says_what_to_type(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"type: python -m imagen_lit\.build_shards"):
+        with pytest.raises(FileNotFoundError, match=r"Type python -m imagen_lit\.build_shards"):
             collection.Collection(tmp_path / "nothing")
 
     def test_img2dataset_folders_are_read_as_they_are(self, tmp_path: Path) -> None:
