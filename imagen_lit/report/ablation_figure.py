@@ -64,10 +64,13 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
             "label": _label(marks, arm, line),
         }
         xs, ys = ([each["value"] for each in side] for side in _sides(line))
-        if is_plain or len(line) < 2:
+        if len(line) < 2:
             across = figure.whiskers([spot.x for spot in line]) if is_plain else None
             up = figure.whiskers([spot.y for spot in line])
             axes.errorbar(xs, ys, xerr=across, yerr=up, elinewidth=0.9, capsize=2, **style)
+        elif is_plain:
+            figure.band(axes, *_sides(line), look.colour)
+            axes.plot(xs, ys, **style)
         else:
             banded = [spot for spot in line if spot.y["interval"]]
             ends = [spot.y["interval"] for spot in banded]
@@ -76,7 +79,7 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
                 [low for low, _ in ends],
                 [high for _, high in ends],
                 color=look.colour,
-                alpha=0.18,
+                alpha=figure.SHADE,
                 linewidth=0,
             )
             axes.plot(xs, ys, **style)
@@ -171,13 +174,15 @@ def _label(marks: Marks, arm: str, line: Sequence[Spot]) -> str:
 
 def _note(marks: Marks, lines: Mapping[str, Sequence[Spot]], is_plain: bool) -> str:
     counts = sorted({spot.trainings for line in lines.values() for spot in line})
-    shown = "Whiskers" if is_plain else "Bands"
+    is_banded = any(len(line) > 1 for line in lines.values())
+    shown = "Bands" if is_banded else "Whiskers"
+    ways = ", both ways" if is_banded and is_plain else ""
     over = []
     if counts[-1] > 1:
         over.append("over training seeds (t)")
     if counts[0] == 1:
         over.append("of single trainings: over prompts")
-    words = f"{shown}: 95 % intervals {', '.join(over)}."
+    words = f"{shown}: 95 % intervals{ways} {', '.join(over)}."
     if is_plain and marks.parameter:
         words = f"Numbers at the points: {marks.parameter}. {words}"
     hashes = [f"{name} {marks.hash_of(name)}" for name in marks.scores if marks.hash_of(name)]

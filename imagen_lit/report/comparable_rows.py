@@ -32,7 +32,7 @@ def of_metric(rows: Rows, protocols: Protocols, metric: str, purpose: str) -> li
 
 
 def facts(rows: Rows) -> str:
-    """What stands below a plot of these rows: how the whiskers came about, and the protocols."""
+    """What stands below a plot of these rows: how the intervals came about, and the protocols."""
     methods = dict.fromkeys(str(row["method"]) for row in rows if row["interval"])
     hashes = dict.fromkeys(f"{row['metric']} {row['protocol']}" for row in rows)
     how = f"95 % intervals: {'; '.join(methods)}" if methods else "No interval is known"

@@ -6,7 +6,7 @@ follows the page into the dark. The same figure gives the same bytes.
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path as File
 from textwrap import wrap
 from typing import Any
 
@@ -14,11 +14,14 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from imagen_lit.basics.atomic import atomic_write, write_text
 from imagen_lit.basics.errors import InputError
-from imagen_lit.report import palette
+from imagen_lit.report import palette, plane_band
 from imagen_lit.report.palette import INK, LINE, SOFT
+from imagen_lit.report.plane_band import Row
 
 Points = Sequence[tuple[float, float]]
 
@@ -26,6 +29,7 @@ WIDTH, HEIGHT = 4.6, 3.4  # inches: a phone shows it without shrinking its lette
 DOTS = 200  # an inch of PNG
 LETTERS, SMALL = 10, 8  # points
 LINE_LENGTH, ACROSS, UP = 72, 50, 30  # letters in a line of the note and of the axes' names
+SHADE = 0.18  # of a band, over what is behind it
 SPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -91,6 +95,15 @@ def whiskers(rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
     ]
 
 
+def band(axes: Any, xs: Sequence[Row], ys: Sequence[Row], colour: str) -> None:
+    """Of a curve whose points are uncertain both ways."""
+    corners = [each for each in plane_band.polygons(xs, ys) if len(each) > 2]
+    if corners:
+        parts = [Path(each, closed=True) for each in ([*c, c[0]] for c in corners)]
+        area = Path.make_compound_path(*parts)
+        axes.add_patch(PathPatch(area, facecolor=colour, alpha=SHADE, linewidth=0))
+
+
 def svg(figure: Figure) -> str:
     """As an element for a page, as wide as its box."""
     text = _svg(figure)
@@ -100,7 +113,7 @@ def svg(figure: Figure) -> str:
     return f'<svg class="chart drawn" viewBox="{box}" role="img" {SPACES}>{body}'
 
 
-def write(figure: Figure, file: Path) -> None:
+def write(figure: Figure, file: File) -> None:
     """Write it as .svg or .png, atomically."""
     if file.suffix == ".svg":
         write_text(file, _svg(figure))

@@ -31,7 +31,7 @@ def parameter_curve(
             [row["interval"][0] for row in banded],
             [row["interval"][1] for row in banded],
             color=look.colour,
-            alpha=0.18,
+            alpha=figure.SHADE,
             linewidth=0,
         )
         axes.plot(

@@ -1,11 +1,11 @@
-"""Quality against alignment, a point for each of several evaluations of one run, with whiskers both
-ways (Imagen, fig. 4), as an SVG element in the page's colours."""
+"""Quality against alignment, a point for each of several evaluations of one run (Imagen, fig. 4),
+as an SVG element in the page's colours: a line has its 95 % band, other points their whiskers."""
 
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from imagen_lit.report import chart
+from imagen_lit.report import chart, plane_band
 from imagen_lit.report.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 LEAST = 0.08  # of an axis, around the points
@@ -56,13 +56,23 @@ def svg(points: Sequence[Point], xlabel: str, ylabel: str, is_line: bool) -> str
         f'<text x="{middle:.1f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(xlabel)}</text>'
     )
     if is_line:
+        rows = [
+            [side._asdict() for side in sides]
+            for sides in ([p.x for p in points], [p.y for p in points])
+        ]
+        corners = plane_band.polygons(*rows)
+        outline = "".join(
+            f"M{' '.join(f'{across(x):.1f},{down(y):.1f}' for x, y in each)}Z" for each in corners
+        )
+        parts.append(f'<path class="band c0" d="{outline}"/>')
         places = " ".join(f"{across(p.x.value):.1f},{down(p.y.value):.1f}" for p in points)
         parts.append(f'<polyline class="line c0" points="{places}"/>')
     for point in points:
         x, y = across(point.x.value), down(point.y.value)
-        (x1, x2), (y1, y2) = map(across, point.x.ends()), map(down, point.y.ends())
-        whiskers = f"M{x1:.1f} {y:.1f}H{x2:.1f}M{x:.1f} {y1:.1f}V{y2:.1f}"
-        parts.append(f'<path class="whisker" d="{whiskers}"/>')
+        if not is_line:
+            (x1, x2), (y1, y2) = map(across, point.x.ends()), map(down, point.y.ends())
+            whiskers = f"M{x1:.1f} {y:.1f}H{x2:.1f}M{x:.1f} {y1:.1f}V{y2:.1f}"
+            parts.append(f'<path class="whisker" d="{whiskers}"/>')
         parts.append(f'<circle class="dot c0" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
         is_right = x + 8 + LETTER * len(point.label) > WIDTH
         place = f'x="{x + (-8 if is_right else 8):.1f}" y="{y - 8:.1f}"'

@@ -37,21 +37,22 @@ def trade_off(
     for number, (name, along) in enumerate(series.items()):
         look = palette.look(number)
         pairs = [along[value] for value in sorted(along)]
-        xs, ys = ([pair[side]["value"] for pair in pairs] for side in (0, 1))
-        axes.errorbar(
-            xs,
-            ys,
-            xerr=figure.whiskers([pair[0] for pair in pairs]),
-            yerr=figure.whiskers([pair[1] for pair in pairs]),
-            color=look.colour,
-            linestyle=look.dash,
-            marker=look.marker,
-            markersize=4.5,
-            linewidth=1.4,
-            elinewidth=0.9,
-            capsize=2,
-            label=str(name),
-        )
+        sides = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        xs, ys = ([row["value"] for row in side] for side in sides)
+        style: Any = {
+            "color": look.colour,
+            "linestyle": look.dash,
+            "marker": look.marker,
+            "markersize": 4.5,
+            "linewidth": 1.4,
+            "label": str(name),
+        }
+        if len(pairs) > 1:
+            figure.band(axes, *sides, look.colour)
+            axes.plot(xs, ys, **style)
+        else:
+            across, up = map(figure.whiskers, sides)
+            axes.errorbar(xs, ys, xerr=across, yerr=up, elinewidth=0.9, capsize=2, **style)
     axes.margins(0.08)
     for number, along in enumerate(series.values()):  # now that the axes have their limits
         places = [(pair[0]["value"], pair[1]["value"]) for _, pair in sorted(along.items())]

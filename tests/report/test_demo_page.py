@@ -88,5 +88,5 @@ def test_two_evaluations_of_the_demo_are_quality_against_alignment(home: Path) -
         ]
         (folder / "scores.json").write_text(json.dumps(content))
     text = page(home, training=600)
-    chart = text.partition("Quality against alignment: sr2")[2]
-    assert "kid against exact" in chart and chart.count('class="whisker"') == 2
+    chart = text.partition("Quality against alignment: sr2")[2].partition("</svg>")[0]
+    assert "kid against exact" in chart and chart.count('class="dot c0"') == 2

@@ -112,7 +112,7 @@ def test_evaluations_of_a_run_make_a_curve_in_the_order_of_their_weights() -> No
     xs, ys = zip(*places, strict=True)
     assert xs[0] < xs[2] < xs[1] and ys[2] < ys[0] < ys[1], "of weights 1, 3, 8; y grows downwards"
     assert re.findall(r"w = \d", svg) == ["w = 1", "w = 3", "w = 8"]
-    assert svg.count('class="whisker"') == 3
+    assert svg.count('class="dot c0"') == 3 and svg.count('class="band c0"') == 1
 
 
 def test_points_of_another_protocol_or_without_weights_make_no_line() -> None:

@@ -29,18 +29,34 @@ def whiskers_of(drawing: Figure) -> np.ndarray:
     return np.concatenate([bar.errorbar.lines[2][0].get_segments() for bar in bars])[:, :, 0]
 
 
-def test_the_trade_off_has_a_point_and_both_whiskers_for_each_weight() -> None:
+def test_the_trade_off_has_a_point_for_each_weight_and_a_band_to_both_intervals() -> None:
     rows = along_guidance()[::-1]  # points are joined by weight, whatever the order of rows
     drawing = trade_off(rows, protocols(), "clip_score", "fd")
+    axes = drawing.axes[0]
+    for line, band in zip(axes.lines, axes.patches, strict=True):
+        own = [r for r in rows if r["system"] == line.get_label()]
+        own.sort(key=lambda r: r["guidance"])
+        sides = [[r for r in own if r["metric"] == m] for m in ("clip_score", "fd")]
+        for values, side in zip(line.get_data(), sides, strict=True):
+            assert list(values) == [r["value"] for r in side]
+        box = band.get_path().get_extents().get_points().T  # of x and of y
+        for ends, side in zip(box, sides, strict=True):
+            intervals = np.array([r["interval"] for r in side])
+            assert ends == pytest.approx([intervals.min(), intervals.max()])
+
+
+def test_a_single_point_of_a_trade_off_has_both_whiskers() -> None:
+    rows = [r for r in along_guidance() if r["guidance"] == 2]
+    drawing = trade_off(rows, protocols(), "clip_score", "fd")
     for container in drawing.axes[0].containers:
-        name = container.get_label()
-        own = sorted((r for r in rows if r["system"] == name), key=lambda r: r["guidance"])
-        xs, ys = ([r for r in own if r["metric"] == m] for m in ("clip_score", "fd"))
-        x, y = container.lines[0].get_data()
-        assert list(x) == [r["value"] for r in xs] and list(y) == [r["value"] for r in ys]
+        own = {r["metric"]: r for r in rows if r["system"] == container.get_label()}
         across, up = (np.array(each.get_segments()) for each in container.lines[2])
-        assert across[:, :, 0] == pytest.approx(np.array([r["interval"] for r in xs]))
-        assert up[:, :, 1] == pytest.approx(np.array([r["interval"] for r in ys]))
+        assert across[0, :, 0] == pytest.approx(own["clip_score"]["interval"])
+        assert up[0, :, 1] == pytest.approx(own["fd"]["interval"])
+
+
+def test_the_weights_stand_beside_the_points() -> None:
+    drawing = trade_off(along_guidance(), protocols(), "clip_score", "fd")
     weights = [text.get_text() for text in drawing.axes[0].texts]
     assert weights == ["1", "1.35", "1.5", "2", "3", "5"] * 2
 
