@@ -108,7 +108,7 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
             return
         _refuse_by_hand(cells)
         _refuse_wrong(cells)
-        doubts = measurability.doubts(plan.cells, cells, _missing_for_metrics)
+        doubts = measurability.doubts(plan, cells, _missing_for_metrics)
         _refuse_incomplete(doubts)
         space = disk_space.of(cells, runs)
         space.require()
@@ -121,7 +121,7 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
             first = [cell for cell in cells if cell.command not in ("train", EVALUATE)]
             launcher.launch(first, work, str(cfg.runs), plan.definition.name)
             rest = _without_lost(cells, first, ledger.read(plan, runs))
-            _refuse_incomplete(measurability.doubts(plan.cells, rest, _missing_for_metrics))
+            _refuse_incomplete(measurability.doubts(plan, rest, _missing_for_metrics))
         launcher.launch(rest, work, str(cfg.runs), plan.definition.name)
         after = ledger.read(plan, runs)
         print("\n".join(status_table.lines(plan, after)))
@@ -187,12 +187,14 @@ def _refuse_wrong(cells: Sequence[Cell]) -> None:
             seen |= own
 
 
-def _missing_for_metrics(cfg: DictConfig, data: DictConfig, sizes: Mapping[str, int]) -> str:
+def _missing_for_metrics(
+    cfg: DictConfig, data: DictConfig, sizes: Mapping[str, int], wanted: Sequence[str]
+) -> str:
     """See `measurability.Ask`."""
     from imagen_lit.cascade import prospect  # torch takes seconds
     from imagen_lit.evaluate import build_ruler
 
-    return prospect.missing(cfg, data, sizes, lambda: build_ruler(cfg))
+    return prospect.missing(cfg, data, sizes, wanted, lambda: build_ruler(cfg))
 
 
 def _refuse_incomplete(doubts: Sequence[Doubt]) -> None:
@@ -216,7 +218,7 @@ def show_plan(plan: Plan, runs: Path, launcher: Launcher) -> None:
     """Print what is to do, and the lines that a person may type for it."""
     entries = ledger.read(plan, runs)
     cells = [each.cell for each in entries.values() if not each.is_done]
-    doubts = measurability.doubts(plan.cells, cells, _missing_for_metrics)
+    doubts = measurability.doubts(plan, cells, _missing_for_metrics)
     space = disk_space.of(cells, runs)
     text = [*_announced(plan, entries, cells, space), *map(str, doubts)]
     text += launcher.outlook(cells) if isinstance(launcher, Queue) else []

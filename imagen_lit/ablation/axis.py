@@ -17,6 +17,7 @@ from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 
 KEYS = {"setting", "values", "choices", "to"}
+CLOCKS = ("images", "seconds", "flops")  # of a training: along them no axis is needed
 
 
 @dataclass(frozen=True)

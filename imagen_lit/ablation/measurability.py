@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from imagen_lit.ablation import preparation
+from imagen_lit.ablation import figure_scores, preparation
 from imagen_lit.ablation.cell import Cell
 from imagen_lit.ablation.definition import EVALUATE
+from imagen_lit.ablation.plan import Plan
 from imagen_lit.basics.errors import InputError
 from imagen_lit.cli import config, user_error
 
-# A config of `evaluate`, the data of its first stage, the edge of each stage's images -> the file
-# that an answer needs and that is not there, in words; raises where a metric could give no score.
-Ask = Callable[[DictConfig, DictConfig, Mapping[str, int]], str]
+# A config of `evaluate`, the data of its first stage, the edge of each stage's images, the scores
+# that figures show of it -> the file that an answer needs and that is not there, in words; raises
+# where a metric could give no score, or none gives one that is shown.
+Ask = Callable[[DictConfig, DictConfig, Mapping[str, int], Sequence[str]], str]
 # Of a drawing and of a training: no metric sees a difference in them.
 UNSEEN = ("name", "runs", "seed", "text", "start_from")
 
@@ -35,22 +37,33 @@ class Doubt(NamedTuple):
         return f"whether metrics can measure {which} is not known yet: {self.why}"
 
 
-def doubts(cells: Mapping[str, Cell], to_do: Sequence[Cell], ask: Ask) -> list[Doubt]:
-    """Of the drawings among the cells that are to be done; `cells`: all of the plan, by name.
-    Raises InputError if one of them could get no score."""
+def doubts(plan: Plan, to_do: Sequence[Cell], ask: Ask) -> list[Doubt]:
+    """Of the drawings among the cells that are to be done. Raises InputError if one of them could
+    get no score."""
+    cells, shown = plan.cells, _shown(plan)
     alike: dict[str, list[Cell]] = {}
     for cell in to_do:
         if cell.command == EVALUATE:
-            alike.setdefault(_seen(cells, cell), []).append(cell)
+            alike.setdefault(_seen(cells, cell, shown.get(cell.name, ())), []).append(cell)
     counts: dict[tuple[str, bool], int] = {}
     for drawing, *others in alike.values():
-        if why := _answer(cells, drawing, ask):
+        if why := _answer(cells, drawing, shown.get(drawing.name, ()), ask):
             kind = why, _is_prepared_for(cells, drawing, {cell.name for cell in to_do})
             counts[kind] = counts.get(kind, 0) + 1 + len(others)
     return [Doubt(count, *kind) for kind, count in counts.items()]
 
 
-def _answer(cells: Mapping[str, Cell], drawing: Cell, ask: Ask) -> str:
+def _shown(plan: Plan) -> dict[str, Sequence[str]]:
+    """The scores of each drawing that figures show."""
+    shown: dict[str, Sequence[str]] = {}
+    for figure in plan.definition.figures:
+        for point in plan.points[figure.name]:
+            own = figure_scores.of(plan.definition, figure)
+            shown[point.cell] = [*dict.fromkeys([*shown.get(point.cell, ()), *own])]
+    return shown
+
+
+def _answer(cells: Mapping[str, Cell], drawing: Cell, wanted: Sequence[str], ask: Ask) -> str:
     trainings = _trainings(cells, drawing)
     sizes = {stage: int(_data(training)["size"]) for stage, training in trainings.items()}
     first = next(iter(trainings.values()))
@@ -58,7 +71,7 @@ def _answer(cells: Mapping[str, Cell], drawing: Cell, ask: Ask) -> str:
     cfg = preparation.compose(EVALUATE, drawing.settings)
     known = [*config.keys(OmegaConf.to_container(cfg, resolve=False))]
     try:
-        return _as_typed(ask(cfg, data, sizes), known)
+        return _as_typed(ask(cfg, data, sizes, wanted), known)
     except Exception as error:
         if (words := user_error.sentence(error, lambda: known)) is None:
             raise
@@ -86,11 +99,12 @@ def _trainings(cells: Mapping[str, Cell], drawing: Cell) -> dict[str, Cell]:
     return dict(zip(stages, trained, strict=True))
 
 
-def _seen(cells: Mapping[str, Cell], drawing: Cell) -> str:
-    """All of a drawing and its trainings that a metric would see before it is drawn."""
+def _seen(cells: Mapping[str, Cell], drawing: Cell, wanted: Sequence[str]) -> str:
+    """All of a drawing and its trainings that a metric would see before it is drawn, and what is
+    wanted of it."""
     own = {k: v for k, v in _visible(drawing).items() if not k.startswith("cascade.")}
     trained = {stage: _data(each) for stage, each in _trainings(cells, drawing).items()}
-    return json.dumps([own, "start_from" in drawing.settings, trained])
+    return json.dumps([[*wanted], own, "start_from" in drawing.settings, trained])
 
 
 def _data(training: Cell) -> Mapping[str, Any]:

@@ -5,11 +5,10 @@ look at them, a figure would be planned anew, or drawn of a score that nothing m
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from imagen_lit.ablation.axis import CLOCKS
 from imagen_lit.basics.did_you_mean import did_you_mean
 from imagen_lit.basics.errors import InputError
 from imagen_lit.evaluation import direction
-
-CLOCKS = ("images", "seconds", "flops")
 
 
 def refuse_names(changes: Mapping[str, Any], node: Mapping[str, Any], where: str) -> None:

@@ -28,6 +28,7 @@ class ChannelDrift:
 
     name = "channel_drift"
     against = "input"
+    numbers = tuple(f"drift_{kind}_{channel}" for kind in ("mean", "std") for channel in CHANNELS)
     width = 6
 
     def facts(self) -> dict[str, Any]:
@@ -51,8 +52,7 @@ class ChannelDrift:
         """`drift_mean_red`, … and `drift_std_red`, …: image less input; also by category."""
         inputs = require_pairs(self.name, sample, reference)
         own, others = (np.asarray(each.features(self)) for each in (sample, inputs))
-        names = [f"drift_{kind}_{channel}" for kind in ("mean", "std") for channel in CHANNELS]
-        pairs = zip(names, (own.astype(np.float64) - others).T, strict=True)
+        pairs = zip(self.numbers, (own.astype(np.float64) - others).T, strict=True)
         return [
             score for pair in pairs for score in mean_scores(self, *pair, sample, Inputs(inputs))
         ]

@@ -39,6 +39,11 @@ class CLIPScore:
         arguments.positive_number("scale", self.scale)
         arguments.number("lowest", self.lowest, -1, 1)
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """One, called like the metric."""
+        return (self.name,)
+
     def facts(self) -> dict[str, Any]:
         """With the three that make the forms."""
         form = {"scale": self.scale, "lowest": self.lowest, "prefix": self.prefix}

@@ -48,6 +48,7 @@ class CMMD(FeatureDistance):
     """Smaller is better."""
 
     name = "cmmd"
+    numbers = ("cmmd",)
     sigma: float = 10.0
     scale: float = 1000.0
 

@@ -36,6 +36,7 @@ class DensityCoverage(NeighbourDistance):
     """Both larger is better: density for quality, coverage for diversity."""
 
     name = "density_coverage"
+    numbers = ("density", "coverage")
     k: int = 5
 
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:

@@ -20,6 +20,7 @@ class Exact:
     as that of their own judge, under the same protocol."""
 
     name = "exact"
+    numbers = ("exact",)
     against = "nothing"
 
     def facts(self) -> Mapping[str, Any]:

@@ -40,6 +40,7 @@ class FD(FeatureDistance):
     """Smaller is better."""
 
     name = "fd"
+    numbers = ("fd",)
 
     def facts(self) -> dict[str, Any]:
         """The covariances are unbiased: divided by n - 1."""

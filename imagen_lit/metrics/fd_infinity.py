@@ -57,6 +57,7 @@ class FDInfinity(FeatureDistance):
     """Smaller is better; may fall below 0 where FD is within its own noise of 0."""
 
     name = "fd_infinity"
+    numbers = ("fd_infinity",)
     smallest: int = 5000
     points: int = 15
     seed: int = 0

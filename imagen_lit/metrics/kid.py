@@ -83,6 +83,7 @@ class KID(FeatureDistance):
     """Smaller is better; may fall below 0 where the images are like the reference."""
 
     name = "kid"
+    numbers = ("kid",)
     subsets: int = 100
     subset_size: int = 1000
     seed: int = 0

@@ -67,6 +67,7 @@ class LowResConsistency:
     """Larger is better. The reference is the input of each image, in the same order."""
 
     name = "low_res_consistency"
+    numbers = ("low_res_consistency",)
     against = "input"
 
     def facts(self) -> dict[str, Any]:

@@ -26,6 +26,10 @@ class Metric(Protocol):
         """What `scores` compares with: `nothing`, the `reference`, or the `input` of each image,
         where a stage enlarges it."""
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of its scores, without those by category."""
+
     def facts(self) -> Mapping[str, Any]:
         """All that decides the number for the same images, as plain JSON: the formula's constants,
         the extractor's facts, seeds; not how its interval is made."""

@@ -60,6 +60,7 @@ class NearestTraining:
     """Smaller is better. The reference is real and unseen; `training` is what was trained on."""
 
     name = "nearest_training"
+    numbers = ("training_closer", "training_copies")
     against = "reference"
     extractor: Extractor
     training: ImageSet | None

@@ -24,6 +24,11 @@ class OutsideJudge:
     name: str
     against = "nothing"
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """One, called like the metric."""
+        return (self.name,)
+
     def facts(self) -> Mapping[str, Any]:
         """Those of its judge.json."""
         return {"name": self.name, "judge": dict(self._read().facts)}

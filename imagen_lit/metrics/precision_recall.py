@@ -52,6 +52,7 @@ class PrecisionRecall(NeighbourDistance):
     """Both larger is better: precision for quality, recall for diversity."""
 
     name = "precision_recall"
+    numbers = ("precision", "recall")
     k: int = 3
 
     def scores(self, sample: Sample, reference: Sample | None) -> list[Score]:

@@ -45,6 +45,7 @@ class RPrecision:
     """Larger is better; 1/(distractors + 1) by chance."""
 
     name = "r_precision"
+    numbers = ("r_precision",)
     against = "nothing"
     extractor: TextExtractor
     distractors: int = 99

@@ -70,6 +70,12 @@ class Ruler:
         for _, metric, sample, against in self._cases(stages, None, start):
             metric.check(sample, against)
 
+    def numbers(self, stages: Stages, start: ImageSet | None = None) -> list[str]:
+        """The names of the scores that images of the last stage get, without those by category."""
+        cases = self._cases(stages, None, start)
+        last = [metric for name, metric, *_ in cases if name == [*stages][-1]]
+        return [number for metric in last for number in metric.numbers]
+
     def extract(self, stages: Stages, start: ImageSet | None = None) -> None:
         """Compute what the scores need of every image, this process's share of it first."""
         for share in dict.fromkeys((self.share, ALL)):

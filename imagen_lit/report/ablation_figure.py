@@ -9,9 +9,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from imagen_lit.ablation.axis import CLOCKS
 from imagen_lit.evaluation.training_seeds import training_spread
 from imagen_lit.report import figure, palette
-from imagen_lit.report.ablation_marks import CLOCKS, Marks
+from imagen_lit.report.ablation_marks import Marks
 from imagen_lit.report.palette import SOFT
 from imagen_lit.report.trade_off_curve import FAR, outwards
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from imagen_lit.ablation import figure_scores
+from imagen_lit.ablation.axis import CLOCKS
 from imagen_lit.ablation.definition import Definition, Figure
+from imagen_lit.ablation.figure_scores import CURVES
 from imagen_lit.ablation.plan import Plan, Point
 from imagen_lit.basics.settings_diff import flatten, settings_diff
 from imagen_lit.report import training_clock
 from imagen_lit.run import evaluation_facts, run_facts
 
 DONE = "done"  # and "done with other code": a state that begins so
-CLOCKS = ("images", "seconds", "flops")
-CURVES = ("train/", "val/", "score/", "health/")  # names of metrics.jsonl that a figure may show
 Row = Mapping[str, Any]
 
 
@@ -76,9 +77,11 @@ class Marks:
 def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> Marks:
     """The marks of a figure, as many as there are."""
     definition = plan.definition
-    axes = [word for word in (figure.y, figure.x) if is_score(figure, word, definition)]
-    scores = tuple(dict.fromkeys(metric(definition, word) for word in axes))
-    words = {metric(definition, word): _words(definition, word) for word in axes}
+    axes = [
+        word for word in (figure.y, figure.x) if figure_scores.is_score(figure, word, definition)
+    ]
+    scores = tuple(dict.fromkeys(figure_scores.metric(definition, word) for word in axes))
+    words = {figure_scores.metric(definition, word): _words(definition, word) for word in axes}
     parameter = _parameter(definition, figure)
     points = plan.points[figure.name]
     arms = tuple(dict.fromkeys(_arm(definition, figure, parameter, p) for p in points))
@@ -149,17 +152,6 @@ def _mark(
     return Mark("", "", point.seed, point.cell, rows, clock), ""
 
 
-def metric(definition: Definition, word: str) -> str:
-    """The metric that a figure's word means."""
-    return definition.scores.get(word, word)
-
-
-def is_score(figure: Figure, word: str, definition: Definition) -> bool:
-    """Whether the word of a figure is a score, and no axis and no clock."""
-    axes = [each.name for each in (*definition.arms, *figure.points)]
-    return word not in axes and word not in CLOCKS
-
-
 def training(plan: Plan, point: Point) -> str:
     """The cell of the last stage's training that drew a point."""
     needs = [plan.cells[name] for name in plan.cells[point.cell].needs if name in plan.cells]
@@ -217,7 +209,7 @@ def _name(arm: str, along: str, parameter: str) -> str:
 
 
 def _words(definition: Definition, word: str) -> str:
-    name = metric(definition, word)
+    name = figure_scores.metric(definition, word)
     return name if name == word else f"{word} ({name})"
 
 

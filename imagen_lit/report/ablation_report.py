@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imagen_lit.ablation.definition import Definition
+from imagen_lit.ablation.figure_scores import CURVES
 from imagen_lit.ablation.plan import Plan
 from imagen_lit.basics.atomic import write_json
 from imagen_lit.basics.settings_diff import flatten
@@ -191,7 +192,7 @@ def _behind(marks: Marks, claims: Sequence[Claim], published: Sequence[Mapping[s
 
 
 def _is_of_trainings(marks: Marks) -> bool:
-    return marks.figure.y.startswith(ablation_marks.CURVES)
+    return marks.figure.y.startswith(CURVES)
 
 
 def _title(marks: Marks) -> str:

@@ -51,8 +51,8 @@ def trade_off(
             figure.band(axes, *sides, look.colour)
             axes.plot(xs, ys, **style)
         else:
-            across, up = map(figure.whiskers, sides)
-            axes.errorbar(xs, ys, xerr=across, yerr=up, elinewidth=0.9, capsize=2, **style)
+            left_right, up_down = map(figure.whiskers, sides)
+            axes.errorbar(xs, ys, xerr=left_right, yerr=up_down, elinewidth=0.9, capsize=2, **style)
     axes.margins(0.08)
     for number, along in enumerate(series.values()):  # now that the axes have their limits
         places = [(pair[0]["value"], pair[1]["value"]) for _, pair in sorted(along.items())]

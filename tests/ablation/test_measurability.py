@@ -62,23 +62,46 @@ def planned(*changes: str) -> Plan:
 def test_a_ruler_sees_what_each_stage_enlarges_before_it_is_drawn() -> None:
     asked: list[Mapping[str, int]] = []
 
-    def ask(cfg: Any, data: Any, sizes: Mapping[str, int]) -> str:
+    def ask(cfg: Any, data: Any, sizes: Mapping[str, int], wanted: Sequence[str]) -> str:
         asked.append(sizes)
-        return ablate._missing_for_metrics(cfg, data, sizes)
+        return ablate._missing_for_metrics(cfg, data, sizes, wanted)
 
     plan = planned("evaluate.metrics=[kid_few,low_res_consistency]")
     drawings = plan.of("evaluate")
-    assert measurability.doubts(plan.cells, drawings, ask) == []
+    assert measurability.doubts(plan, drawings, ask) == []
     assert asked == [{"base": 16}, {"base": 16, "sr": 64}], "once for all that are alike"
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ("scores.quality=fd", "no metric gives fd: there are kid, exact. Choose"),
+        ("figures.trade_off.x=recall", "no metric gives recall: there are kid, exact"),
+        ("evaluate.metrics=[contrast]", "no metric gives kid: there are near_black, near_white"),
+        ("evaluate.metrics=[kid_few,low_res_consistency]", "no metric gives low_res"),
+    ],
+)
+def test_a_figure_of_a_score_that_no_metric_gives_is_refused(change: str, reason: str) -> None:
+    changes = [change]
+    if "low_res" in change:  # the base enlarges nothing
+        changes += ["figures.trade_off.y=low_res_consistency"]
+    with pytest.raises(InputError, match=reason):
+        ablate.main(config.compose("ablate", small("demo", "t5_nano", "16_000", *changes)))
+
+
+def test_shares_by_category_and_every_score_of_a_metric_may_be_shown() -> None:
+    changes = ["scores.alignment=exact/two", "evaluate.metrics=[kid_few,contrast]"]
+    changes += ["figures.trade_off.y=near_white"]
+    ablate.main(config.compose("ablate", small("demo", "t5_nano", "16_000", *changes)))
 
 
 def test_weights_and_shards_that_a_cell_makes_are_waited_for() -> None:
     plan = planned()
     everything = list(plan.cells.values())
     why = "there is no file x. Set prompts.count=1 or another."
-    doubts = measurability.doubts(plan.cells, everything, lambda *each: why)
+    doubts = measurability.doubts(plan, everything, lambda *each: why)
     assert doubts == [(2, why.replace("prompts.", "evaluate.prompts."), True)], "as it is typed"
-    (later,) = measurability.doubts(plan.cells, plan.of("evaluate"), lambda *each: why)
+    (later,) = measurability.doubts(plan, plan.of("evaluate"), lambda *each: why)
     assert not later.is_ours, "nothing is left that could bring it"
 
 
@@ -104,7 +127,7 @@ def test_nothing_is_trained_before_the_last_doubt_is_gone(
         state = {True: ledger.DONE, False: ledger.MISSING}
         return {n: Entry(c, state[n in launcher.done]) for n, c in plan.cells.items()}
 
-    def ask(cfg: Any, data: Any, sizes: Mapping[str, int]) -> str:
+    def ask(cfg: Any, data: Any, sizes: Mapping[str, int], wanted: Sequence[str]) -> str:
         if not launcher.done:
             return "no file."
         if not is_measurable:
