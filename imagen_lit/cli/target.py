@@ -1,8 +1,9 @@
 """What a `_target_` may name: `build` runs it, and a config can come from an untrusted source.
 
-Of our own package a class or function at the address of its definition; of the others named here
-what they define themselves, also a method of a class, such as `T5EncoderModel.from_pretrained`.
-What they import from elsewhere (`imagen_lit.run.checkpoint.torch.load`) is none of these.
+Of our own package a class, or a function of mathematics or networks, at the address of its
+definition: no function that writes files. Of the others named here what they define themselves,
+also a method of a class, such as `T5EncoderModel.from_pretrained`. What they import from elsewhere
+(`imagen_lit.run.checkpoint.torch.load`) is none of these.
 """
 
 import inspect
@@ -13,6 +14,7 @@ from hydra.utils import get_object
 from imagen_lit.basics.errors import InputError
 
 OWN = "imagen_lit."
+FUNCTIONS = ("imagen_lit.diffusion.", "imagen_lit.network.")
 ALLOWED = (OWN, "torch.optim.", "lightning.", "transformers.")
 
 
@@ -27,19 +29,23 @@ def find(target: Any, key: str) -> Any:
     thing = get_object(target)
     if not _is_defined(thing, target, package):
         raise InputError(
-            f"{key} has _target_ {target}, which a config may not build: it is no class or "
-            f"function that {package.removesuffix('.')} itself defines there. Choose one that is."
+            f"{key} has _target_ {target}, which a config may not build: "
+            f"{package.removesuffix('.')} defines no class there, and no function that is free to "
+            "be named. Choose one of its classes."
         )
     return thing
 
 
 def _is_defined(thing: Any, target: str, package: str) -> bool:
     """Whether the package defines it; ours is named by where it stands."""
+    if package == OWN:
+        is_free = inspect.isfunction(thing) and str(target).startswith(FUNCTIONS)
+        is_ours = inspect.isclass(thing) or is_free
+        return is_ours and f"{thing.__module__}.{thing.__qualname__}" == target
     if inspect.isclass(thing) or inspect.isfunction(thing):
-        is_theirs = package != OWN and f"{thing.__module__}.".startswith(package)
-        return is_theirs or f"{thing.__module__}.{thing.__qualname__}" == target
+        return f"{thing.__module__}.".startswith(package)
     owner = getattr(thing, "__self__", None)
-    is_of_class = package != OWN and inspect.ismethod(thing) and inspect.isclass(owner)
+    is_of_class = inspect.ismethod(thing) and inspect.isclass(owner)
     return is_of_class and all(
         f"{each.__module__}.".startswith(package) for each in (owner, thing.__func__)
     )

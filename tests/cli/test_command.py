@@ -245,6 +245,8 @@ def test_a_command_called_with_a_config_runs_in_this_process() -> None:
     assert main(OmegaConf.create({"number": 2})) == 3
 
 
+FOLDER = {"_target_": "imagen_lit.data.source.folder.Folder"}
+KEPT = {"_target_": "imagen_lit.callbacks.checkpoint.Checkpoints", "folder": "a", "every": 1}
 GOOD = {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.1}
 
 
@@ -262,12 +264,9 @@ def test_build_makes_an_object_of_plain_values() -> None:
         (GOOD | {"learning": 1}, "the node.learning is not a parameter"),
         (GOOD | {"weight_decays": 1}, r"did you mean weight_decay\?"),
         (GOOD | {"_partial_": False}, "lacks params"),
-        ({"_target_": "imagen_lit.cli.command.main", "config_name": 3}, "takes str"),
-        ({"_target_": "imagen_lit.cli.command.main", "config_name": ["a"]}, "takes str"),
-        (
-            {"_target_": "imagen_lit.cli.config.compose", "config_name": "a", "overrides": "b"},
-            "takes seq",
-        ),
+        (FOLDER | {"path": 3}, "takes str"),
+        (FOLDER | {"path": ["a"]}, "takes str"),
+        (KEPT | {"keep_at": "b"}, "takes seq"),
     ],
 )
 def test_build_refuses_what_a_node_must_not_contain(node: dict, message: str) -> None:

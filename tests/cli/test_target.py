@@ -22,6 +22,8 @@ HOSTILE = [
     "imagen_lit.network.unet.UNet.load_state_dict",  # which torch defines
     "imagen_lit.cascade.cascade.Cascade.load",  # no function, a method
     "imagen_lit.cascade.recipe_form.RECIPE",
+    "imagen_lit.basics.atomic.write_text",  # ours, but it writes where it is told to
+    "imagen_lit.cli.config.compose",
     "imagen_lit.cascade.redraw",
     "torch.optim.lr_scheduler.warnings.warn",
     "torch.optim.optimizer.torch.load",
