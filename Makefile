@@ -15,7 +15,7 @@ demo: $(READY) ## train the laptop cascade and show its images (MINUTES=20)
 	$(BIN)/python -m imagen_lit.demo minutes=$(MINUTES)
 
 # Three questions of the paper, three trainings an arm; the base's trainings are shared. Fewer points than the files have.
-ABLATE := $(BIN)/python -m imagen_lit.ablate
+ABLATE := $(BIN)/python -m imagen_lit.ablate launcher=joblib
 
 ablation: $(READY) ## three of the paper's ablations on a laptop, with their reports
 	$(ABLATE) text_encoder 'only.encoder=[t5_nano_random,t5_nano]' \

@@ -1,5 +1,6 @@
 """Cells are handed to workers on this machine, each as soon as all that it needs is done."""
 
+import os
 import time
 from collections.abc import Sequence
 from multiprocessing import connection
@@ -14,10 +15,11 @@ WIDTH = 100
 
 
 class Dispatch:
-    """Of `cells`, in topological order, to so many workers."""
+    """Of `cells`, in topological order, to so many workers, which share the processors."""
 
     def __init__(self, cells: Sequence[Cell], work: Work, runs: str, workers: int) -> None:
         self.total, self.work, self.runs, self.most = len(cells), work, Path(runs), workers
+        self.threads = max(1, _processors() // workers)
         self.numbers = {cell.name: number for number, cell in enumerate(cells, 1)}
         self.waiting = {cell.name: cell for cell in cells}
         self.failed: set[str] = set()
@@ -55,10 +57,13 @@ class Dispatch:
 
     def _begin(self, cell: Cell) -> None:
         self._idle = [worker for worker in self._idle if worker.is_alive]
-        worker = self._idle.pop() if self._idle else Worker(self.work, str(self.runs))
+        worker = self._idle.pop() if self._idle else self._worker()
         worker.begin(cell)
         self._busy[worker] = cell, time.monotonic()
         self._print(cell, f"{cell.command} {_short(cell.name, WIDTH - 30)}")
+
+    def _worker(self) -> Worker:
+        return Worker(self.work, str(self.runs), self.threads)
 
     def _await(self) -> None:
         """Wait for the first workers that are through with their cells."""
@@ -82,6 +87,12 @@ class Dispatch:
     def _print(self, cell: Cell, words: str) -> None:
         width = len(str(self.total))
         print(f"[{self.numbers[cell.name]:{width}}/{self.total}] {words}", flush=True)
+
+
+def _processors() -> int:
+    """Those that this process may use, where the system tells."""
+    has_mask = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
 
 
 def _short(name: str, most: int) -> str:

@@ -27,12 +27,14 @@ PATIENCE = 60  # seconds that a worker has, after Ctrl-C, to save what it does
 
 
 class Worker:
-    """A started process. `connection` becomes readable when a cell is over, or the process is."""
+    """A started process, which computes in so many threads unless OMP_NUM_THREADS says otherwise.
+    `connection` becomes readable when a cell is over, or the process is."""
 
-    def __init__(self, work: Work, runs: str) -> None:
+    def __init__(self, work: Work, runs: str, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, work, runs, os.getpid()))
+        own = (theirs, work, runs, os.getpid(), threads)
+        self._process = context.Process(target=_serve, args=own)
         self._process.start()
         theirs.close()
 
@@ -68,7 +70,8 @@ class Worker:
             self._process.join()
 
 
-def _serve(connection: Connection, work: Work, runs: str, driver: int) -> None:
+def _serve(connection: Connection, work: Work, runs: str, driver: int, threads: int) -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # which torch reads as it is imported
     interrupt.handle()
     os.setpgid(0, 0)  # Ctrl-C comes from the driver alone, once
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -32,6 +32,10 @@ def work(cell: Cell) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "wait":
             time.sleep(0.5)
+        case "threads":
+            import torch
+
+            print(f"{torch.get_num_threads()} threads")
 
 
 def cell(place: Path, name: str, act: str = "", needs: Sequence[str] = ()) -> Cell:
@@ -73,6 +77,20 @@ def test_a_failure_stops_nothing_but_what_needs_it(
     assert not any(reasons[name] for name in ("first", "behind", "far/behind", "last"))
     workers = {line.split()[1] for line in (tmp_path / "order").read_text().splitlines()}
     assert len(workers) == 2, "one process does all, until it is killed"
+
+
+@pytest.mark.parametrize("asked", [None, "1"])
+def test_workers_share_the_processors_unless_the_user_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    processors = len(os.sched_getaffinity(0))
+    for jobs in (1, processors):
+        Joblib(jobs).launch([cell(tmp_path, f"of_{jobs}", "threads")], work, str(tmp_path), "mine")
+        expected = asked or processors // jobs
+        assert f"{expected} threads" in log(tmp_path, f"of_{jobs}")
 
 
 def test_a_log_is_appended_to(tmp_path: Path) -> None:
