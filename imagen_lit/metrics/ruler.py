@@ -14,7 +14,7 @@ from imagen_lit.basics.process_share import Share
 from imagen_lit.evaluation.score import Score
 from imagen_lit.image_set.image_set import ImageSet
 from imagen_lit.image_set.statistics import StatisticsFile
-from imagen_lit.metrics import enlargement, file_form, measured, single_colour
+from imagen_lit.metrics import enlargement, file_form, measured, own_reference, single_colour
 from imagen_lit.metrics.measured import Measured
 from imagen_lit.metrics.metric import Metric
 from imagen_lit.metrics.published_gaussian import PublishedGaussian
@@ -56,6 +56,7 @@ class Ruler:
             enlargement.warn_if_large(name, metric, sample)
             if metric.against == "reference":
                 file_form.warn_if_other(name, sample, against)
+                own_reference.warn_if_same(name, sample, against)
             idle.discard(metric.name)
         for name in sorted(idle):
             warnings.warn(
