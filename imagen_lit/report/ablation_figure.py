@@ -18,6 +18,7 @@ from imagen_lit.report.trade_off_curve import FAR, outwards
 
 WIDE = 40  # letters of all labels below an axis, before they are turned
 LEGEND = 0.17  # inches of a line of the legend
+WIDELY = 8  # an axis whose last value is so many times its first shows doublings alike
 LABELS = 16  # with more marks, only the ends of a line are labelled
 UNITS = {"images": "images seen", "seconds": "seconds of training", "flops": "FLOPs of training"}
 
@@ -87,6 +88,10 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
     axes.margins(0.08)
     if is_plain and marks.parameter:
         _numbers(axes, lines)
+    if not is_plain and len(values := _values(marks)) > 2 and values[-1] >= WIDELY * values[0] > 0:
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.minorticks_off()
     if not is_plain and (names := _names(marks)):
         is_wide = len("".join(names)) > WIDE
         axes.set_xticks(range(len(names)), names)
@@ -152,6 +157,14 @@ def _names(marks: Marks) -> tuple[str, ...]:
     except ValueError:
         return labels
     return ()
+
+
+def _values(marks: Marks) -> list[float]:
+    """What stands along x as numbers of an axis, from the smallest."""
+    if marks.figure.x in CLOCKS or _names(marks):
+        return []
+    labels = {*marks.columns.values()} or {*marks.places}
+    return sorted(float(label) for label in labels - {""})
 
 
 def _x_words(marks: Marks) -> str:

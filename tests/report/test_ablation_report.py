@@ -251,6 +251,30 @@ def test_arms_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> Non
     assert "quality (kid) against encoder" in page.read_text()
 
 
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([4, 8, 16, 64], "log"),
+        ([1, 2, 3, 4], "linear"),
+        ([0, 1, 16], "linear"),
+        ([4, 64], "linear"),
+    ],
+)
+def test_values_far_from_each_other_stand_at_even_doublings(
+    tmp_path: Path, values: str, scale: str
+) -> None:
+    steps = left_ablation.axis("steps", "cascade.base.recipe.steps", values.split())
+    own = left_ablation.Figure("steps", (), (steps,), "steps", "alignment", None)
+    made = plan(figures=[own])
+    entries = leave(tmp_path, made, apart())
+    drawing = ablation_figure.draw(ablation_marks.read(made, own, entries, tmp_path))
+    assert drawing is not None
+    axes = drawing.axes[0]
+    assert axes.get_xscale() == scale
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert scale == "linear" or shown == values.split()
+
+
 def test_words_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> None:
     words = left_ablation.axis("words", "cascade.sr.prompt", ["same", "blue"])
     content = left_ablation.Figure("content", (), (words,), "words", "alignment", None)
