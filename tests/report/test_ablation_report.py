@@ -254,10 +254,10 @@ def test_arms_along_the_axis_of_a_figure_are_compared_too(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("values", "scale"),
     [
-        ([4, 8, 16, 64], "log"),
-        ([1, 2, 3, 4], "linear"),
-        ([0, 1, 16], "linear"),
-        ([4, 64], "linear"),
+        ("4 8 16 64", "log"),
+        ("1 2 3 4", "linear"),
+        ("0 1 16", "linear"),
+        ("4 64", "linear"),
     ],
 )
 def test_values_far_from_each_other_stand_at_even_doublings(
