@@ -84,7 +84,7 @@ def trajectory(
     if steps < 1:
         raise InputError(f"steps={steps} is less than one step. Set steps=32, for example.")
     times = spacing(schedule, steps).to(z.dtype).unsqueeze(1).expand(-1, len(z))
-    there = times.to(z.device)
+    there = times.to(z.device, non_blocking=True)
     memory = None
     for leg, (i, j) in enumerate(legs(first, steps - 1)):
         step = Step(times[i], times[j], schedule(there[i]), schedule(there[j]))

@@ -2,8 +2,8 @@
 
 A gradient's few large directions drown its many small ones; with all singular values made equal,
 what is rarely needed (a shape, compared with a colour) is learnt as fast as what is always needed.
-A convolution counts as the matrix [out, in * positions]. Vectors, and matrices with an edge below
-`smallest`, are updated by AdamW with `plain_lr`.
+A convolution counts as the matrix [out, positions * in], as it lies in memory (channels last).
+Vectors, and matrices with an edge below `smallest`, are updated by AdamW with `plain_lr`.
 
 Law: a step of a matrix has about the same size whatever its shape and whatever its gradient's scale
 (Liu et al. 2025), so that learning rates compare with AdamW's: sqrt(mean square) is 0.2 lr once the
@@ -39,13 +39,28 @@ def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
     x = matrices.mT if is_tall else matrices
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-20)
     square = x @ x.mT
-    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
-    product = identity
-    for _ in range(steps):
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    factor = torch.baddbmm(a * identity + b * square, square, square, alpha=c)
+    product = factor
+    for _ in range(steps - 1):
+        square = factor @ square @ factor
         factor = torch.baddbmm(a * identity + b * square, square, square, alpha=c)
-        product, square = factor @ product, factor @ square @ factor
+        product = factor @ product
     x = product @ x
     return x.mT if is_tall else x
+
+
+def as_matrix(weight: Tensor) -> Tensor:
+    """[out, …] -> [out, all else]; of a convolution in channels-last, a view."""
+    return weight.permute(0, 2, 3, 1).flatten(1) if weight.ndim == 4 else weight.flatten(1)
+
+
+def as_weight(matrix: Tensor, weight: Tensor) -> Tensor:
+    """The inverse, in the shape of a weight."""
+    if weight.ndim != 4:
+        return matrix.reshape(weight.shape)
+    out, channels, *edges = weight.shape
+    return matrix.reshape(out, *edges, channels).permute(0, 3, 1, 2)
 
 
 class Muon(Optimizer):
@@ -113,15 +128,16 @@ class Muon(Optimizer):
         torch._foreach_mul_(matrices, 1 - lr * group["weight_decay"])
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         directions = torch._foreach_lerp(gradients, momenta, group["momentum"])  # Nesterov
-        by_shape: dict[tuple[int, ...], list[int]] = {}
+        by_shape: dict[tuple[int, int], list[int]] = {}
         for i, direction in enumerate(directions):
-            by_shape.setdefault(tuple(direction.flatten(1).shape), []).append(i)
+            shape = len(direction), direction[0].numel()
+            by_shape.setdefault(shape, []).append(i)
         steps: dict[int, Tensor] = {}
         for shape, indices in by_shape.items():
-            batch = torch.stack([directions[i].flatten(1).float() for i in indices])
+            batch = torch.stack([as_matrix(directions[i]).float() for i in indices])
             batch = orthogonalize(batch, group["steps"]) * (0.2 * max(shape) ** 0.5 * lr)
             steps |= dict(zip(indices, batch.unbind(), strict=True))
-        torch._foreach_sub_(matrices, [steps[i].reshape(p.shape) for i, p in enumerate(matrices)])
+        torch._foreach_sub_(matrices, [as_weight(steps[i], p) for i, p in enumerate(matrices)])
 
     def _adamw(self, weights: list[Tensor], group: dict, skip: Skip) -> None:
         counts = [self._count(p, group) for p in weights]

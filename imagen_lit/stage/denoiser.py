@@ -74,7 +74,7 @@ class Denoiser(nn.Module):
 
     def forward(self, z: Tensor, t: Tensor, condition: Condition, reading: Any = None) -> Tensor:
         """The clean estimate."""
-        logsnr = self.schedule(t.to(z.device))
+        logsnr = self.schedule(t.to(z.device, non_blocking=True))
         output = self.predict(z, logsnr, condition, reading).to(z.dtype)
         if isinstance(self.prediction, EpsilonWithVariance):
             self.gamma = self.prediction.gamma(output).detach()

@@ -34,13 +34,18 @@ def normal(
 ) -> Tensor:
     """Standard normal numbers [B, *shape] for each seed."""
     places = [each if isinstance(each, Between) else Between(each, each, 0.0) for each in seeds]
-    first = torch.tensor([each.first for each in places], device=device)
+    first = _there([each.first for each in places], device)
     eps = noise.normal(0, first, purpose, shape)
     shares = [0.0 if each.first == each.second else each.share for each in places]
     if not any(shares):
         return eps
-    second = torch.tensor([each.second for each in places], device=device)
+    second = _there([each.second for each in places], device)
     other = noise.normal(0, second, purpose, shape)
-    share = torch.tensor(shares, dtype=eps.dtype, device=device).view(-1, *[1] * len(shape))
+    share = _there(shares, device).to(eps.dtype).view(-1, *[1] * len(shape))
     rest, part = (torch.sin(each * (math.pi / 2)) for each in (1 - share, share))
     return rest * eps + part * other
+
+
+def _there(numbers: list[int] | list[float], device: torch.device) -> Tensor:
+    """On the device, without waiting for it."""
+    return torch.tensor(numbers).to(device, non_blocking=True)

@@ -1,8 +1,10 @@
 """A stand-in accelerator: tensors that are on the device `lab`, and are computed by the CPU.
 
 An operation that mixes devices raises, as on a GPU. Each read by the host (`.item()`, `.tolist()`,
-a comparison in an `if`, a copy to the CPU) is recorded with the line that caused it. So what holds
-of placement and of reads on an accelerator can be tested on any machine.
+a comparison in an `if`, a copy to the CPU) is recorded with the line that caused it; so is each
+copy to the device for which the host waits until the device has done all before it, because it is
+not `non_blocking`. So what holds of placement and of reads on an accelerator can be tested on any
+machine.
 
 To import this module gives the process an accelerator for good, so tests run it in processes of its
 own: `run("sample", ...)` of tests/helpers/on_stand_in.py.
@@ -27,7 +29,8 @@ NAME = "lab"
 aten = torch.ops.aten
 COPIES = (aten._to_copy.default, aten.copy_.default)
 SHAPED_BY_VALUES = (aten.nonzero.default, aten.masked_select.default, aten.unique_dim.default,
-                    aten._unique2.default, aten.repeat_interleave.Tensor)  # fmt: skip
+                    aten._unique2.default, aten.repeat_interleave.Tensor, aten.equal.default,
+                    aten.bincount.default)  # fmt: skip
 
 reads: list[str] = []  # where the host has read
 
@@ -101,9 +104,9 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     elsewhere = [each for each in tensors if not isinstance(each, Lab) and each.dim() > 0]
     if on_lab and elsewhere and func not in COPIES:
         raise RuntimeError(f"{func}: tensors on {NAME} and on the CPU are mixed")
-    if on_lab and _is_read(func, args):
-        reads.append(_place())
     target = kwargs.get("device")
+    if (on_lab and _is_read(func, args)) or _waits(func, args, kwargs):
+        reads.append(_place())
     if _is_lab(target):
         kwargs = {**kwargs, "device": torch.device("cpu")}
     if on_lab or _is_lab(target):
@@ -127,6 +130,17 @@ def _is_read(func: Any, args: Any) -> bool:
         isinstance(each, Tensor) and each.dtype == torch.bool for each in args[1]
     )
     return func is aten._local_scalar_dense.default or func in SHAPED_BY_VALUES or by_mask
+
+
+def _waits(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+    """A copy from the host, after which the host waits for the device."""
+    if func is aten._to_copy.default:
+        is_upload = not isinstance(args[0], Lab) and _is_lab(kwargs.get("device"))
+        return is_upload and not kwargs.get("non_blocking", False)
+    if func is aten.copy_.default:
+        is_upload = isinstance(args[0], Lab) and not isinstance(args[1], Lab)
+        return is_upload and not (len(args) > 2 and args[2])
+    return False
 
 
 def _writes_into_first(func: Any, args: Any) -> bool:
@@ -195,6 +209,8 @@ def _empty(size: Any, stride: Any, **options: Any) -> Lab:
 
 
 def _copy(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    if isinstance(target, Lab) and not non_blocking:
+        reads.append(_place())
     _inner(target).copy_(_inner(source))
     return target
 
