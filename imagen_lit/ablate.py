@@ -50,9 +50,8 @@ def planned(cfg: DictConfig) -> Plan:
     typed: Any = OmegaConf.to_container(cfg)
     changed = changes.read(typed["changes"], typed["seeds"])
     chosen = definition.read(str(cfg.ablation), str(cfg.at_scale), changed.definition, changed.only)
-    return make_plan(
-        chosen, str(cfg.runs), preparation.differs, preparation.prepare, preparation.setting
-    )
+    of_commands = preparation.differs, preparation.prepare, preparation.setting
+    return make_plan(chosen, str(cfg.runs), *of_commands, definition.at_scale(chosen.scale))
 
 
 def to_do(entries: Mapping[str, Entry], state: str, queued: Container[str] = ()) -> list[Cell]:

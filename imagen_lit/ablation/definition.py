@@ -6,6 +6,7 @@ it the ablation's file, over that its part `scales.<scale>`, over that the comma
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,15 @@ def names() -> list[str]:
 def scales() -> list[str]:
     """Every scale."""
     return sorted({file.stem for folder in _folders("scale") for file in folder.glob("*.yaml")})
+
+
+def at_scale(scale: str) -> list[Definition]:
+    """Every ablation that can be read; the command of another says what is wrong with it."""
+    found = []
+    for name in names():
+        with suppress(InputError):
+            found.append(read(name, scale))
+    return found
 
 
 def read(

@@ -168,7 +168,7 @@ def _current_weights(cell: Cell, needs: Sequence[Entry]) -> dict[str, Any] | Non
             if not file.is_file():
                 raise InputError(
                     f"{folder} has no checkpoint after {images} images, which this drawing needs. "
-                    "Train it again, under another name."
+                    f"Move {folder} away, and the same command trains it again and keeps it."
                 )
             weights[stage] = checkpoint_digest(file)
     return weights

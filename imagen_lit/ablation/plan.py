@@ -2,7 +2,7 @@
 which figure. Read from the definition alone; nothing is looked up in runs/.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,8 +54,9 @@ def plan(
     differs: Differs,
     prepare: Preparation,
     setting: Setting,
+    others: Sequence[Definition] = (),
 ) -> Plan:
-    """All cells, and the points of all figures."""
+    """All cells, and the points of all figures. `others`: ablations that may share trainings."""
     cells: dict[str, Cell] = {}
     points: dict[str, list[Point]] = {figure.name: [] for figure in definition.figures}
 
@@ -65,7 +66,7 @@ def plan(
         return cells.setdefault(cell.name, replace(cell, needs=tuple(dict.fromkeys(needs))))
 
     def train(stage: str, choices: Choices, seed: int) -> Cell:
-        cell = _training(definition, stage, choices, seed, runs, differs, setting)
+        cell = _training(definition, stage, choices, seed, runs, differs, setting, others)
         return add(cell, prepare(definition, "train", cell.settings))
 
     def draw(trained: Mapping[str, Cell], choices: Choices) -> Cell:
@@ -98,6 +99,7 @@ def _training(
     runs: str,
     differs: Differs,
     setting: Setting,
+    others: Sequence[Definition],
 ) -> Cell:
     """The training of a stage with these choices and this seed."""
     own = axis.settings(choices, stage)
@@ -106,7 +108,7 @@ def _training(
     )
     different = _different("train", definition.usual[stage], settings, own, differs)
     name = f"ablation/{definition.scale}/{stage}/{cell.folder_name(different | {'seed': seed})}"
-    settings |= kept_checkpoints.settings(definition, stage, settings, setting)
+    settings |= kept_checkpoints.settings(definition, stage, settings, setting, others)
     return Cell("train", settings | _place(runs) | {"name": name}, name)
 
 

@@ -78,10 +78,39 @@ def test_points_of_two_figures_share_a_drawing(tmp_path: Path) -> None:
 def test_a_training_keeps_the_checkpoints_that_figures_draw(tmp_path: Path) -> None:
     found = planned(tmp_path, figures={"curve": {"x": "a", "y": "b", "points": AGES}})
     for training in found.of("train"):
-        assert training.settings[kept_checkpoints.KEY] == [4_000, 4_010, 32_000]
+        kept = training.settings[kept_checkpoints.KEY]
+        assert kept == [4_000, 4_010, 8_000, 16_000, 24_000, 32_000], "and those of scale=demo"
         assert "keep_at" not in training.name
     drawn = {cell.settings.get("cascade.base.images") for cell in found.of("evaluate")}
     assert drawn == {4_000, 4_032, None}, "whole batches of 32; the last is that of any drawing"
+
+
+def kept(name: str, *others: str, scale: str = "demo") -> dict[str, list[int]]:
+    """What each training of seed 0 keeps, beside these other ablations."""
+    own = definition.read(name, scale, {"seeds": [0]})
+    beside = [definition.read(other, scale) for other in others]
+    of_commands = preparation.differs, preparation.prepare, preparation.setting
+    trainings = plan(own, "runs", *of_commands, beside).of("train")
+    return {each.name: each.settings.get(kept_checkpoints.KEY, []) for each in trainings}
+
+
+def test_whichever_ablation_trains_first_keeps_what_the_other_draws() -> None:
+    names = ("sr_guidance", "efficient_unet")
+    first, last = (kept(*each) for each in (names, names[::-1]))
+    shared = "ablation/demo/sr/seed-0"
+    assert kept("sr_guidance")[shared] == [] and first[shared] == last[shared] != []
+    for name in first.keys() & last.keys():
+        assert first[name] == last[name]
+
+
+def test_the_command_plans_for_all_ablations_at_its_scale(tmp_path: Path) -> None:
+    broken = tmp_path / "sweeps/ablation/broken.yaml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("stages: [none]")
+    for scale in ("demo", "emoji"):
+        found = {each.name: each for each in definition.at_scale(scale)}
+        assert {"sr_guidance", "efficient_unet", "text_encoder"} <= found.keys()
+        assert "broken" not in found
 
 
 def test_a_figure_cannot_draw_what_no_training_sees(tmp_path: Path) -> None:
