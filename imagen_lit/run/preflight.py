@@ -89,7 +89,16 @@ def missing_for(cfg: DictConfig, previews: bool = False) -> list[str]:
         encoder_command.elsewhere(cfg.text.get("make_command"), cfg.text.name, folder),
         cfg.trainer.accelerator,
         previews,
+        _own_precision(cfg.text),
     )
+
+
+def _own_precision(text: DictConfig) -> str:
+    """What has to be typed for it, where the encoder computes in another than it usually does."""
+    own, usual = text.get("dtype"), None
+    if text.name in config.options("text"):
+        usual = config.compose("embed_text", [f"text={text.name}"]).text.get("dtype")
+    return "" if own == usual else f" text.dtype={own}"
 
 
 def missing(
@@ -99,15 +108,22 @@ def missing(
     make_command: str | None,
     accelerator: str,
     previews: bool = False,
+    precision: str = "",
 ) -> list[str]:
     """A sentence for each missing thing. `shards` and `text` as `data.loader.Data` takes them;
-    `encoder` is the folder of the weights, `make_command` makes them."""
-    data = _missing_data(shards, text, encoder, make_command, previews)
+    `encoder` is the folder of the weights, `make_command` makes them, `precision` is what else to
+    type for the text."""
+    data = _missing_data(shards, text, encoder, make_command, previews, precision)
     return [*data, *_missing_accelerator(accelerator)]
 
 
 def _missing_data(
-    shards: str | None, text: str, encoder: str, make_command: str | None, previews: bool
+    shards: str | None,
+    text: str,
+    encoder: str,
+    make_command: str | None,
+    previews: bool,
+    precision: str,
 ) -> Iterator[str]:
     if shards is not None and re.match(r"[\w+.-]+:|.*\.tar$", shards):
         return  # addresses of tars, not a folder; opening them reports what is missing
@@ -136,7 +152,8 @@ def _missing_data(
         less = ", or callbacks=default to train without previews" if is_cached else ""
         yield f"the weights of the text encoder are not in {encoder}. Type {make_command}{less}."
     if not is_cached:
-        yield f"there are no text embeddings in {cache}. Type {sidecar.command(folder, cache)}."
+        line = sidecar.command(folder, cache) + precision
+        yield f"there are no text embeddings in {cache}. Type {line}."
 
 
 def _near(folder: Path) -> Path | None:

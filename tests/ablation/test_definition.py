@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra.utils import get_class
 
-from imagen_lit.ablation import changes, definition
+from imagen_lit.ablation import changes, definition, figure_scores
 from imagen_lit.basics.errors import InputError
-from imagen_lit.cli import assets
+from imagen_lit.cli import assets, config
 
 FIGURE = {"x": "alignment", "y": "quality"}
 OWN: dict[str, Any] = {
@@ -39,6 +40,27 @@ def test_the_projects_own_ablations_can_be_read_at_their_scales() -> None:
             found = definition.read(name, scale)
             assert found.figures and found.seeds
             assert set(found.head) == set(definition.HEAD), "a file begins with its question"
+
+
+def given(found: definition.Definition) -> set[str]:
+    """The scores that its metrics give, and its prompts' own judge."""
+    metrics = config.compose(
+        "evaluate", [f"metrics=[{','.join(found.evaluate['metrics'])}]"]
+    ).metrics
+    names: set[str] = set()
+    for key, node in metrics.items():
+        numbers = get_class(node._target_).numbers
+        names |= {*numbers} if isinstance(numbers, tuple) else {node.get("name", key)}
+    is_judged = found.evaluate.get("data/prompts", "shapes") == "shapes"
+    return names | ({"exact"} if is_judged else set())
+
+
+@pytest.mark.parametrize("scale", definition.scales())
+@pytest.mark.parametrize("name", definition.names())
+def test_the_metrics_give_what_the_figures_show(name: str, scale: str) -> None:
+    found = definition.read(name, scale)
+    for figure in found.figures:
+        assert {*figure_scores.of(found, figure)} <= given(found), figure.name
 
 
 def test_what_is_nearer_counts(write: Callable[..., Path]) -> None:
@@ -146,3 +168,12 @@ def test_a_file_that_is_no_yaml_mapping_is_named(
     write().write_text(text)
     with pytest.raises(InputError, match=rf"mine\.yaml.*{message}"):
         definition.read("mine", "demo")
+
+
+def test_the_page_about_clusters_embeds_in_the_precision_that_the_paper_scale_trains_with() -> None:
+    page = (assets.root() / "docs/cluster.md").read_text().replace("\\\n", "")
+    line = next(each for each in page.splitlines() if "slurm/embed_text.sbatch" in each)
+    words = line.partition("embed_text.sbatch")[2].split()
+    at_paper = definition.read("text_encoder", "paper")
+    embedded = config.compose("embed_text", words).text.dtype
+    assert embedded == at_paper.train["text.dtype"] == at_paper.evaluate["text.dtype"]

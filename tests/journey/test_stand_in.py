@@ -116,7 +116,7 @@ def test_a_cascade_draws_the_cpus_pictures_and_no_step_reads(home: Path) -> None
     assert places == hits and len(hits) <= 3
     weights = [each for each in reads if "trained_stage.py" in each or "model.eval()" in each]
     rest = [each for each in reads if each not in hits + weights]
-    assert len(rest) <= 3 + 3 * 2, "an image of each stage; of a text its tokens and two more"
+    assert len(rest) <= 3 + 4 * 2, "an image of each stage; of a text two each way"
     for file in (home / "cpu").glob("*/*.png"):
         assert_same_picture(file, home / "lab" / file.parent.name / file.name)
 
