@@ -160,7 +160,8 @@ def _recorded(folder: Path, cfg: DictConfig, share: Share) -> Iterator[Callable[
         if log.has_begun:
             measures = measures_digest(OmegaConf.to_container(cfg, resolve=False))  # type: ignore[arg-type]
             name = hardware.name(device.choose(cfg.device))
-            log.end(state, error, device=name, measures=measures, weights=weights_of(folder))
+            by = {"device": name, "devices": share.processes}
+            log.end(state, error, **by, measures=measures, weights=weights_of(folder))
 
 
 def _evaluate(

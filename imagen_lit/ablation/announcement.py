@@ -69,19 +69,26 @@ def _hours(
     done: Sequence[Entry],
     runs: Path,
 ) -> str:
-    seconds, unknown, bench = 0.0, [], ""
+    seconds, on_devices, unknown, bench = 0.0, 0.0, [], ""
     for cell in trainings:
-        rate = _probed(runs / cell.name) or _middle(_rates(cell, done))
+        alike = [each.cell for each in entries.values() if _but_seed(each.cell) == _but_seed(cell)]
+        probes = filter(None, (_probed(runs / each.name) for each in alike))
+        rate = _middle(probes) or _middle(_rates(cell, done))
         if rate is None:
             unknown.append(cell)
             bench = bench or cell.line.replace("imagen_lit.train", "imagen_lit.bench", 1)
         else:
-            seconds += (_images(cell) - entries[cell.name].cost.images) / rate
+            own = (_images(cell) - entries[cell.name].cost.images) / rate
+            seconds += own
+            on_devices += own * _devices(cell)
     each = _middle(entry.cost.seconds for entry in done if entry.cell.command == EVALUATE)
     if each is None and drawings:
         unknown += drawings
-    seconds += len(drawings) * (each or 0.0)
-    known = f"{seconds / 3600:,.2f} at the speeds measured here" if seconds else ""
+    drawing = len(drawings) * (each or 0.0)
+    hours = (seconds + drawing) / 3600
+    known = f"{hours:,.2f} at the speeds measured here" if hours else ""
+    if on_devices > seconds:
+        known += f", {(on_devices + drawing) / 3600:,.2f} of all devices together"
     if not unknown:
         return known or "none"
     words = "unknown before the first of its kind is done"
@@ -91,10 +98,24 @@ def _hours(
 
 
 def _rates(cell: Cell, done: Sequence[Entry]) -> list[float]:
-    """Images a second of the finished trainings of the same stage."""
+    """Images a second of the finished trainings that differ in their seed alone; where there is
+    none, of those of the same stage."""
     stage = cell.name.rpartition("/")[0]
-    own = [each for each in done if each.cell.name.rpartition("/")[0] == stage]
+    others = [each for each in done if each.cell.name.rpartition("/")[0] == stage]
+    own = [each for each in others if _but_seed(each.cell) == _but_seed(cell)] or others
     return [each.cost.images / each.cost.seconds for each in own if each.cost.seconds]
+
+
+def _but_seed(cell: Cell) -> dict[str, object]:
+    """All that decides how fast a cell is; its command too."""
+    settings = {k: v for k, v in cell.settings.items() if k not in ("seed", "name")}
+    return {"command": cell.command, **settings}
+
+
+def _devices(cell: Cell) -> int:
+    from imagen_lit.run.trainer import device_count  # torch takes seconds
+
+    return device_count(preparation.compose("train", _shared(cell)))
 
 
 def _probed(folder: Path) -> float | None:

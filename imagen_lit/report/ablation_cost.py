@@ -37,7 +37,10 @@ def blocks(plan: Plan, entries: Mapping[str, Any], runs: Path) -> Iterator[Block
     heads = ("command", "done", "attempts", "hours", "GPU-hours", "kWh")
     yield Table(heads, rows, "cost")
     open_ends = sum(not each.end for each in every)
-    words = "Hours of one process each, by the attempts' own records."
+    words = (
+        "Hours by the clock, GPU-hours of all devices together, and the energy of the machine that "
+        "wrote them (of several nodes the first), by the attempts' own records."
+    )
     if open_ends > 0:
         words += (
             f" {quantity(open_ends, 'attempt')} did not write an end (killed, or still at work): "
@@ -65,7 +68,7 @@ def _sums(attempts: Sequence[Attempt]) -> tuple[str, str, str, str]:
     if kwh and len(kwh) < ends:
         power += f" (of {len(kwh)} of {ends} attempts)"
     hours = sum(each.seconds for each in attempts) / 3600
-    on_gpu = sum(each.seconds for each in attempts if each.end and _is_gpu(each.end)) / 3600
+    on_gpu = sum(each.seconds * _devices(each.end) for each in attempts if _is_gpu(each.end)) / 3600
     return f"{len(attempts):,}", f"{hours:.3g}", f"{on_gpu:.3g}", power
 
 
@@ -102,6 +105,12 @@ def _failures(plan: Plan, entries: Mapping[str, Any]) -> Iterator[tuple[str, str
         entry = entries.get(cell.name)
         if entry is not None and str(entry.state).startswith("failed"):
             yield cell.name, printable(str(entry.why or entry.state))
+
+
+def _devices(end: Mapping[str, Any]) -> int:
+    """Earlier versions did not write how many; then it counts as one."""
+    count = end.get("devices")
+    return count if type(count) is int else 1
 
 
 def _is_gpu(end: Mapping[str, Any]) -> bool:

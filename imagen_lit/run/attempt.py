@@ -19,6 +19,7 @@ from imagen_lit.basics import device, hardware
 from imagen_lit.cli import user_error
 from imagen_lit.run import attempt_log, checkpoint, lock, run_folder, slurm, status
 from imagen_lit.run.attempt_log import AttemptLog
+from imagen_lit.run.trainer import device_count
 
 
 class Claim(Protocol):
@@ -50,7 +51,8 @@ def attempt(folder: Path, cfg: DictConfig) -> Iterator[Claim]:
         if not log.has_begun:
             return
         state = status.read(folder).get("state", attempt_log.FAILED)
-        log.end(state, error, images=_images(folder), from_images=images, device=_device(cfg))
+        facts = {"device": _device(cfg), "devices": device_count(cfg)}
+        log.end(state, error, images=_images(folder), from_images=images, **facts)
 
     lock.take(folder)
     with slurm.record_signals(), lock.exclusive(folder):

@@ -19,7 +19,7 @@ from imagen_lit.cli import config
 from imagen_lit.data import sidecar, transform
 from imagen_lit.data.shard_files.index_cache import meta_folder
 from imagen_lit.run import estimate, meta_device, run_folder
-from imagen_lit.run.trainer import GPU, no_accelerator, wants_accelerator
+from imagen_lit.run.trainer import GPU, device_count, no_accelerator, wants_accelerator
 from imagen_lit.stage.fsdp import FullySharded
 from imagen_lit.stage.training import Stage
 
@@ -196,10 +196,7 @@ def refuse_slow_compiler(cfg: DictConfig) -> None:
 
 def _spread(cfg: DictConfig) -> tuple[int, int]:
     """On how many devices the run is, and the images of a forward pass on each."""
-    devices = cfg.trainer.devices
-    per_node = devices if isinstance(devices, int) else max(1, torch.accelerator.device_count())
-    nodes = cfg.trainer.get("num_nodes", 1)
-    count = max(1, per_node * (nodes if isinstance(nodes, int) else 1))
+    count = device_count(cfg)
     per_device = -(-cfg.data.batch_size // count)
     return count, min(per_device, cfg.data.get("micro_batch_size") or per_device)
 

@@ -16,6 +16,13 @@ HALF = ("16", "16-mixed", "16-true")  # float16, in Lightning's words
 ENVIRONMENT = "lightning.pytorch.plugins.environments.SLURMEnvironment"
 
 
+def device_count(cfg: DictConfig) -> int:
+    """On how many devices of all nodes a run is."""
+    devices, nodes = cfg.trainer.get("devices", 1), cfg.trainer.get("num_nodes", 1)
+    per_node = devices if isinstance(devices, int) else max(1, torch.accelerator.device_count())
+    return max(1, per_node * (nodes if isinstance(nodes, int) else 1))
+
+
 def wants_accelerator(cfg: DictConfig) -> bool:
     """Whether a config is for one, be it here or not."""
     name = cfg.trainer.accelerator

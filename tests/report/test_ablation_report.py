@@ -397,3 +397,18 @@ def test_no_page_is_wider_than_a_phone(tmp_path: Path) -> None:
             window.open(file.as_uri())
             window.script("document.querySelectorAll('details').forEach(each => each.open = true)")
             assert window.script("return document.documentElement.scrollWidth") <= 390
+
+
+def test_gpu_hours_are_those_of_all_devices(tmp_path: Path) -> None:
+    made = plan(seeds=[0])
+    entries = leave(tmp_path, made, apart())
+    (training, *others) = made.of("train")
+    attempts = tmp_path / training.name / "attempts.jsonl"
+    attempts.write_text(attempts.read_text().replace('"cpu"', '"NVIDIA H200", "devices": 16'))
+    page = ablation_report.write(made, entries, tmp_path)
+    with (page.parent / "cost.csv").open() as file:
+        rows = {row["command"]: row for row in csv.DictReader(file)}
+    hours = float(rows["train"]["hours"])
+    assert float(rows["train"]["GPU-hours"]) == pytest.approx(
+        16 * hours / (1 + len(others)), rel=0.01
+    )
