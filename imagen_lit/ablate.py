@@ -5,6 +5,7 @@ the same line goes on after any end, and another ablation uses the same cells. T
 imported where they are needed: a status takes a second.
 """
 
+import functools
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
@@ -114,7 +115,10 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
         text = [*_announced(plan, entries, cells, space), *map(str, doubts)]
         text += launcher.outlook(cells) if isinstance(launcher, Queue) else []
         print("\n".join(text), flush=True)
-        work = import_module("imagen_lit.ablate").do_cell  # by this name, a worker finds it too
+        ours = import_module("imagen_lit.ablate")  # by this name, a worker finds it too
+        work = ours.do_cell
+        if isinstance(launcher, Queue):
+            launcher.then(functools.partial(ours.report_of, cfg))
         rest = cells
         if doubts and not isinstance(launcher, Queue):  # nothing is trained before they are solved
             first = [cell for cell in cells if cell.command not in ("train", EVALUATE)]
@@ -130,6 +134,11 @@ def run(cfg: DictConfig, plan: Plan, state: str) -> None:
                 f"{quantity(failed, 'cell')} failed. Look at what is named above, and type the "
                 "same with retry."
             )
+
+
+def report_of(cfg: DictConfig) -> None:
+    """Write the report that the settings of this command ask for."""
+    report(planned(cfg), Path(str(cfg.runs)))
 
 
 def report(plan: Plan, runs: Path) -> None:

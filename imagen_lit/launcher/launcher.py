@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from imagen_lit.ablation.cell import Cell
 
+Report = Callable[[], None]  # writes it from what is there
 Work = Callable[[Cell], None]  # does one cell in the process that calls it; a function of a module
 
 
@@ -28,6 +29,10 @@ class Queue(Launcher, Protocol):
 
     def cancel_left(self, runs: Path, ablation: str, cells: Iterable[str]) -> None:
         """End those that an earlier driver has left for cells that are none of these any more."""
+        ...
+
+    def then(self, report: Report) -> None:
+        """Let this be done once all is over that `launch` submits, also without a driver."""
         ...
 
     def outlook(self, cells: Sequence[Cell]) -> list[str]:

@@ -1,4 +1,5 @@
-"""One job of SLURM's for each cell, which starts when the jobs of all that it needs are over.
+"""One job of SLURM's for each cell, which starts when the jobs of all that it needs are over, and
+one for the report, when all are.
 
 What is in the queue already, submitted by an earlier driver, is watched and not submitted again.
 """
@@ -17,12 +18,13 @@ from imagen_lit.basics.errors import RunError
 from imagen_lit.basics.short_form import quantity
 from imagen_lit.launcher import cell_job, slurm_answer
 from imagen_lit.launcher.job_request import job_request
-from imagen_lit.launcher.launcher import Work
+from imagen_lit.launcher.launcher import Report, Work
 from imagen_lit.run import partition_queue, queue, sbatch_advice, slurm_executor, sweep_watch
 from imagen_lit.run.sweep_watch import Member
 
 JOBS = "ablation/jobs/%j"  # in runs/: batch scripts and what the tasks print
 AUTO = "auto"
+REPORT = "report"  # the command of a job that does no cell
 
 
 class Slurm:
@@ -33,6 +35,7 @@ class Slurm:
         self.scale, self.wait = scale, switch("launcher.wait", wait)
         self.drawing_tasks = whole_number("launcher.drawing_tasks", drawing_tasks, 1)
         self.options = {key: value for key, value in options.items() if value != AUTO}
+        self._report: Report | None = None
 
     def taken_up(self, runs: Path) -> dict[str, str]:
         """The jobs in the queue, by cell, for which `launch` waits."""
@@ -41,9 +44,14 @@ class Slurm:
     def cancel_left(self, runs: Path, ablation: str, cells: Iterable[str]) -> None:
         """Cancel the ablation's jobs whose cells are no longer among these."""
         facts = {"ablation": ablation, "scale": self.scale}
-        for cell, job in submitted_jobs.left(runs, facts, set(cells)).items():
+        ours = {*cells, self._report_name(ablation)}
+        for cell, job in submitted_jobs.left(runs, facts, ours).items():
             queue.ask("scancel", job)
             print(f"job {job} is cancelled: {cell} is no longer in the plan", flush=True)
+
+    def then(self, report: Report) -> None:
+        """See `Queue`."""
+        self._report = report
 
     def outlook(self, cells: Sequence[Cell]) -> list[str]:
         """The partitions that their jobs ask for, and what is there before them."""
@@ -75,12 +83,38 @@ class Slurm:
             print(_line(cell, job.job_id, tasks, before, cell.name in taken), flush=True)
         if not jobs:
             return
-        ids = " ".join(job.job_id for job in jobs.values())
-        print(f"what they print: {Path(runs, JOBS).parent}/<job>; to end them: scancel {ids}")
+        ids = [job.job_id for job in jobs.values()]
+        last = self._submit_report(ids, runs, ablation, facts)
+        words = " ".join([*ids, *last])
+        print(f"what they print: {Path(runs, JOBS).parent}/<job>; to end them: scancel {words}")
         if self.wait:
             self._watch(cells, [jobs[cell.name] for cell in cells], requests, Path(runs))
+            for job in last:  # the driver writes it now
+                queue.ask("scancel", job)
         else:
             print("the same command without launcher.wait=false watches them")
+
+    def _submit_report(
+        self, before: Sequence[str], runs: str, ablation: str, facts: Mapping[str, Any]
+    ) -> list[str]:
+        """The job that writes the report when all these are over; that of an earlier driver, which
+        waits for others, is cancelled."""
+        if self._report is None:
+            return []
+        name = self._report_name(ablation)
+        if earlier := self.taken_up(Path(runs)).get(name):
+            queue.ask("scancel", earlier)
+        small = Cell("build_shards", {}, name)  # which asks for one task and no GPU
+        request = {**job_request(small, self.options, 1), "name": REPORT}
+        request["submitit_folder"] = str(Path(runs, JOBS).absolute())
+        job = str(_submitted(request, before, self._report).job_id)
+        submitted_jobs.append(Path(runs), name, job, facts)
+        print(f"job {job}: {REPORT} (after all of them)", flush=True)
+        return [job]
+
+    def _report_name(self, ablation: str) -> str:
+        """Under which its job is recorded, as a cell's is."""
+        return f"ablation/{self.scale}/reports/{ablation}"
 
     def _watch(
         self,
@@ -142,12 +176,17 @@ def _submit(
     work: Work,
     runs: str,
 ) -> Any:
+    return _submitted(request, before, cell_job.do, work, cell, needs, runs)
+
+
+def _submitted(request: Mapping[str, Any], before: Sequence[str], *call: Any) -> Any:
+    """A job that makes this call when the jobs before it are over, however they ended."""
     executor = slurm_executor.executor(request)
     if before:
         executor.update_parameters(slurm_dependency=f"afterany:{':'.join(before)}")
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it raises
-            return executor.submit(cell_job.do, work, cell, needs, runs)
+            return executor.submit(*call)
     except RuntimeError as error:  # submitit's
         raise RunError(slurm_answer.refusal(str(error), request)) from error
 

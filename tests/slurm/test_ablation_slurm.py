@@ -4,6 +4,7 @@ killed, a lost node, a job that is cancelled, a driver that dies, and a file tha
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,7 +39,7 @@ SCALE = {
         "settings": {"source.count": 64, "per_shard": 32, "workers": 1},
     },
     "seeds": [0],
-    "scores": {"quality": "contrast", "alignment": "exact"},
+    "scores": {"quality": "near_black", "alignment": "exact"},
 }
 HEAD = "# Question · Does it survive?\n# Expected · Yes.\n# Cost     · A minute.\n# Command  · -\n"
 LONG = 1_600
@@ -124,6 +125,13 @@ class Ablation:
             raise AssertionError("\n".join((waits, queue, nodes, stdout, stderr, *logs))) from None
         return driver.returncode, stdout, stderr
 
+    def reported(self) -> tuple[int, int, int]:
+        """By the report: how many cells there are, how many are done, and marks of its figure."""
+        page = Path("runs/ablation/tiny/reports/six/report.json")
+        facts = json_file.read(page, "-") if page.is_file() else {"cells": 0, "done": 0}
+        figures = facts.get("figures") or [{"marks": 0}]
+        return facts["cells"], facts["done"], figures[0]["marks"]
+
     def submissions(self, cell: str) -> list[str]:
         rows = submitted_jobs.read(self.runs)
         return list(dict.fromkeys(row["job"] for row in rows if row["cell"] == cell))
@@ -196,6 +204,10 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     open_states = {"queued", "running", "done"}
     assert set(ablation.states()["lost"]) <= open_states, ablation.states()
 
+    status, stdout, stderr = ablation.end_of(ablation.driver("report"), 300)
+    cells, done_now, marks = ablation.reported()
+    assert status == 0 and cells == len(ablation.plan.cells) and marks <= done_now < cells, stderr
+
     # One job is cancelled by hand, and another's arm is taken out of the file.
     jobs.lab.call("scancel", first[ablation.training("cancelled")][0])
     left = [first[cell][0] for cell in (ablation.training("gone"), ablation.drawing("gone"))]
@@ -216,6 +228,8 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
         "calm": done,
         "cancelled": done,
     }, stdout
+    cells = len(ablation.plan.cells)
+    assert ablation.reported() == (cells, cells - 4, 3), "without two arms, trained and drawn"
     stayed = [ablation.training("lost"), ablation.training("calm"), ablation.drawing("calm")]
     assert all(ablation.submissions(cell) == first[cell] for cell in stayed)
     assert len(ablation.submissions(ablation.training("cancelled"))) == 2
@@ -238,6 +252,7 @@ def test_an_ablation_survives_all_that_happens_on_a_cluster(ablation: Ablation, 
     driver = ablation.driver()
     status, stdout, stderr = ablation.end_of(driver, 600)
     assert status == 0 and "1 cell failed: type the same with retry" in stdout
+    assert ablation.reported() == (cells, cells - 2, 4), "all but what cannot work"
     assert jobs.lab.call("squeue", "-h") == ""
 
 
@@ -267,3 +282,13 @@ def test_a_training_whose_time_is_up_is_requeued_and_goes_on(
     assert not first.end and 32 < second.end["from_images"] < second.end["images"] == 640
     assert jobs.logged(training) == list(range(BATCH, 640 + 1, BATCH)), "none is learnt twice"
     assert len(attempt_log.read(Path("runs") / drawing)) == 1
+
+    # Without a driver, the last job writes the report.
+    cells = len(ablation.plan.cells)
+    assert ablation.reported() == (cells, cells, 1)
+    shutil.rmtree(Path("runs") / drawing)
+    status, stdout, stderr = ablation.end_of(ablation.driver("run", "launcher.wait=false"), 300)
+    assert status == 0 and re.search(r"^job \d+: report \(after all", stdout, re.MULTILINE), stderr
+    wait_until(lambda: ablation.reported() == (cells, cells, 1), lambda: stdout)
+    assert ablation.states() == {"long": ("done", "done")}
+    wait_until(lambda: jobs.lab.call("squeue", "-h") == "", lambda: stdout)

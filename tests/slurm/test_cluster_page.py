@@ -44,7 +44,7 @@ SCALE = {
     },
     "data": None,
     "seeds": [0],
-    "scores": {"quality": "contrast", "alignment": "colour"},
+    "scores": {"quality": "near_black", "alignment": "near_white"},
 }
 
 
