@@ -160,14 +160,17 @@ def _different(
         key: value
         for key, value in settings.items()
         if key != "seed"
-        and (key in of_arm or not _is_nameless(key))
+        and (key in of_arm or not _is_nameless(command, key))
         and (key not in usual or usual[key] != value)
         and differs(command, usual, key, value)
     }
 
 
-def _is_nameless(key: str) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in NAMELESS)
+def _is_nameless(command: str, key: str) -> bool:
+    """Of a training its precision too, as all of its trainer; an image depends on a drawing's."""
+    return (command == "train" and key == "precision") or any(
+        key == name or key.startswith(f"{name}.") for name in NAMELESS
+    )
 
 
 def _place(runs: str) -> dict[str, str]:

@@ -63,6 +63,7 @@ OmegaConf.register_new_resolver("gpus", _gpus)
 OmegaConf.register_new_resolver("cpus", lambda workers: workers + 1)
 OmegaConf.register_new_resolver("memory", _memory)
 OmegaConf.register_new_resolver("unlike", _unlike)
+OmegaConf.register_new_resolver("chosen", lambda value, usual: usual if value is None else value)
 
 
 def register_sweeps() -> None:

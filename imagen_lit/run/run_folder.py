@@ -37,7 +37,7 @@ from imagen_lit.stage.training import Stage
 # What a resumed run may change: how long, on what hardware, and how it is logged. Nothing that
 # changes what is learnt.
 CHANGEABLE: tuple[str, ...] = ("stage.images", "stage.max_skipped_in_a_row", "trainer", "callbacks")
-CHANGEABLE += ("device", "tf32", "text.device")
+CHANGEABLE += ("device", "precision", "tf32", "text.device")
 CHANGEABLE += ("text.dtype",)  # which every start compares in the text cache's own header
 CHANGEABLE += ("logger", "runs", "compile", "start_from", "dry_run", "notice", "data.workers")
 CHANGEABLE += ("data.decoded_cache_mib", "data.micro_batch_size", "network.checkpointing")

@@ -128,6 +128,13 @@ def test_a_change_of_the_training_names_it_and_a_change_of_the_machine_does_not(
     assert first.settings["data.shards"] == "elsewhere" and first.settings["device"] == "cpu"
 
 
+def test_the_precision_names_a_drawing_and_no_training(tmp_path: Path) -> None:
+    half = {"precision": "bf16-mixed"}
+    usual, own = planned(tmp_path), planned(tmp_path, train=half, evaluate=half)
+    assert [each.name for each in own.of("train")] == [each.name for each in usual.of("train")]
+    assert all("precision-bf16-mixed" in each.name for each in own.of("evaluate"))
+
+
 def test_no_setting_that_changes_what_is_learnt_is_nameless() -> None:
     free = (*run_folder.CHANGEABLE, *run_folder.PATHS)
     of_drawings = ("batch", "feature_folder")
