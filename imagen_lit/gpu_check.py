@@ -65,6 +65,8 @@ def checks(cfg: DictConfig, where: torch.device) -> Iterator[tuple[str, Callable
     yield "compiled GroupNorm", _compiled(cfg, where, norm)
     yield "exact resume", partial(_resumes_exactly, cfg)
     yield "FSDP2", partial(sharding_check.shards_alike, where)
+    yield "FSDP2: bf16", partial(sharding_check.half_shards_alike, where)
+    yield "DDP: micro-batches", partial(sharding_check.copies_alike, where)
     for name in STAGES:
         draws = _real(stage_checks.draws_fast, where, name)
         yield f"{name}, real: draws", draws if is_real else _skipped("no accelerator")

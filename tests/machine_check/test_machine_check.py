@@ -10,7 +10,13 @@ from torch import Tensor
 
 from imagen_lit import gpu_check
 from imagen_lit.cli import config
-from imagen_lit.machine_check import finding, group_norm_check, stage_checks, truth
+from imagen_lit.machine_check import (
+    finding,
+    group_norm_check,
+    sharding_check,
+    stage_checks,
+    truth,
+)
 from imagen_lit.machine_check.finding import OK, SKIPPED, SLOW, WRONG, Finding
 
 CPU = torch.device("cpu")
@@ -93,9 +99,15 @@ def test_every_check_has_a_name_of_its_own_and_can_be_chosen() -> None:
     names = [name for name, _ in gpu_check.checks(cfg, CPU)]
     assert len(names) == len(set(names))
     chosen = gpu_check._chosen(cfg.only, names)
-    assert len(chosen) == 7 and all("sr256" in name or name == "FSDP2" for name in chosen)
+    assert len(chosen) == 8 and all("sr256" in name or "FSDP2" in name for name in chosen)
     with pytest.raises(ValueError, match="names no check"):
         gpu_check._chosen(config.compose("gpu_check", ["only=[moon]"]).only, names)
+
+
+@pytest.mark.parametrize("name", ["shards_alike", "half_shards_alike", "copies_alike"])
+def test_several_devices_compute_what_one_does(name: str) -> None:
+    finding = getattr(sharding_check, name)(CPU)
+    assert finding.verdict == OK and "2 x process of the CPU" in finding.measured
 
 
 def test_the_checks_of_the_real_size_measure_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
