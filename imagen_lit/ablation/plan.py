@@ -133,7 +133,10 @@ def _drawing(
         key: value
         for key, value in settings.items()
         if key.partition(".")[0] not in MEASURES
-        and not any((key, value) in each.settings.items() for each in trained.values())
+        and (
+            key == "precision"
+            or not any((key, value) in each.settings.items() for each in trained.values())
+        )
     }
     different = _different(EVALUATE, usual, drawn, own, differs)
     who = "/".join(each.name.rpartition("/")[2] for each in trained.values())

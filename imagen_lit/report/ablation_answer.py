@@ -77,7 +77,7 @@ def _of_score(marks: Marks, name: str, comparisons: Sequence[Comparison]) -> str
         )
     words = f"By {word} {_told(marks, apart, own)} ({how})."
     if open_pairs:
-        words += f" {_unknown(open_pairs)} cannot be told apart."
+        words += f" {_unknown(marks, open_pairs)} cannot be told apart."
     return f"{words} {_expectation(marks, apart)}{later}"
 
 
@@ -92,10 +92,12 @@ def _told(marks: Marks, apart: Sequence[Comparison], own: Sequence[Comparison]) 
         ranking
     ):
         ends = "from the best to the worst" if has_order else "from the largest to the smallest"
-        return f"every two arms can be told apart, {ends}: {_list(ranking)}"
+        return f"every two arms can be told apart, {ends}: {_list(marks, ranking)}"
     verb = "is better than" if has_order else "has more than"
     clauses = [
-        f"{arm} {verb} {_all_or_list(arm, beaten[arm], marks)}" for arm in ranking if arm in beaten
+        f"{marks.spoken(arm)} {verb} {_all_or_list(arm, beaten[arm], marks)}"
+        for arm in ranking
+        if arm in beaten
     ]
     return "; ".join(clauses)
 
@@ -104,8 +106,8 @@ def _all_or_list(better: str, worse: Sequence[str], marks: Marks) -> str:
     """The fewer of both: those that are worse, or those that are not."""
     others = [arm for arm in marks.arms if arm not in (*worse, better)]
     if len(others) + 1 >= len(worse):
-        return _list(worse)
-    return f"all others but {_list(others)}" if others else "all others"
+        return _list(marks, worse)
+    return f"all others but {_list(marks, others)}" if others else "all others"
 
 
 def _expectation(marks: Marks, apart: Sequence[Comparison]) -> str:
@@ -113,7 +115,9 @@ def _expectation(marks: Marks, apart: Sequence[Comparison]) -> str:
     agree = [each for each in apart if agreement(marks, each) == AGREE]
     against = [each for each in apart if agreement(marks, each) == AGAINST]
     if against:
-        pairs = _list([f"{each.better} above {each.worse}" for each in against])
+        pairs = _joined(
+            [f"{marks.spoken(str(e.better))} above {marks.spoken(str(e.worse))}" for e in against]
+        )
         rest = f"; {len(agree)} as expected" if agree else ""
         return f"Against the expectation: {pairs}{rest}."
     if not agree:
@@ -123,17 +127,21 @@ def _expectation(marks: Marks, apart: Sequence[Comparison]) -> str:
     return f"Of these, {len(agree)} are as expected; of the others nothing was expected."
 
 
-def _unknown(pairs: Sequence[Comparison]) -> str:
+def _unknown(marks: Marks, pairs: Sequence[Comparison]) -> str:
     if len(pairs) > NAMED:
         return f"The other {len(pairs)} pairs"
-    return _list([" and ".join(each.pair) for each in pairs], "; ", "; and ")
+    return _joined([" and ".join(map(marks.spoken, each.pair)) for each in pairs], "; ", "; and ")
 
 
 def _arms(comparisons: Sequence[Comparison]) -> set[str]:
     return {arm for each in comparisons for arm in each.pair}
 
 
-def _list(names: Sequence[str], comma: str = ", ", last: str = " and ") -> str:
+def _list(marks: Marks, arms: Sequence[str]) -> str:
+    return _joined([marks.spoken(arm) for arm in arms])
+
+
+def _joined(names: Sequence[str], comma: str = ", ", last: str = " and ") -> str:
     *others, final = names
     return f"{comma.join(others)}{last}{final}" if others else final
 

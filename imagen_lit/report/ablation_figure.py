@@ -177,20 +177,21 @@ def _x_words(marks: Marks) -> str:
 def _label(marks: Marks, arm: str, line: Sequence[Spot]) -> str:
     """The arm; with how many of its trainings there are, where some lack."""
     least = min((spot.trainings for spot in line), default=0)
+    name = marks.spoken(arm)
     if least == marks.planned_seeds and len(line) == len(marks.places):
-        return arm
+        return name
     if not line:
-        return f"{arm} (nothing yet)"
+        return f"{name} (nothing yet)"
     lack = f"{least} of {marks.planned_seeds} seeds" if least < marks.planned_seeds else ""
     places = f"{len(line)} of {len(marks.places)} points" if len(line) < len(marks.places) else ""
-    return f"{arm} ({', '.join(filter(None, [lack, places]))})"
+    return f"{name} ({', '.join(filter(None, [lack, places]))})"
 
 
 def _note(marks: Marks, lines: Mapping[str, Sequence[Spot]], is_plain: bool) -> str:
     counts = sorted({spot.trainings for line in lines.values() for spot in line})
     is_banded = any(len(line) > 1 for line in lines.values())
     shown = "Bands" if is_banded else "Whiskers"
-    ways = ", both ways" if is_banded and is_plain else ""
+    ways = " both ways," if is_banded and is_plain else ""
     over = []
     if counts[-1] > 1:
         over.append("over training seeds (t)")

@@ -64,10 +64,21 @@ class Marks:
     missing: tuple[Lack, ...]
     refused: tuple[str, ...]
     columns: Mapping[str, str]  # of each arm, where x is an axis of the arms: its label there
+    axes: tuple[str, ...]  # whose labels, in this order, make an arm
 
     def of(self, arm: str, along: str | None = None) -> list[Mark]:
         """Those of an arm, at one place or at all."""
         return [m for m in self.marks if m.arm == arm and along in (None, m.along)]
+
+    def spoken(self, arm: str) -> str:
+        """The arm as people read it: beside a number stands what it is."""
+        labels = arm.split(" · ")
+        if len(labels) != len(self.axes):
+            return arm
+        pairs = zip(self.axes, labels, strict=True)
+        return " · ".join(
+            f"{axis} {label}" if _is_number(label) else label for axis, label in pairs
+        )
 
     def hash_of(self, metric: str) -> str:
         """The protocol that all marks share for this metric; empty without marks or protocol."""
@@ -120,6 +131,7 @@ def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> 
             for p in points
             if figure.x != parameter and figure.x in {**p.arm, **p.at}
         },
+        _axes(definition, figure, parameter),
     )
 
 
@@ -171,11 +183,7 @@ def _parameter(definition: Definition, figure: Figure) -> str:
 def _is_in_words(figure: Figure) -> bool:
     """Whether x is an axis of the points whose labels are no numbers."""
     labels = [c.label for each in figure.points if each.name == figure.x for c in each.choices]
-    try:
-        [float(label) for label in labels]
-    except ValueError:
-        return True
-    return False
+    return not all(map(_is_number, labels))
 
 
 def _is_time(figure: Figure, parameter: str) -> bool:
@@ -189,15 +197,28 @@ def _is_time(figure: Figure, parameter: str) -> bool:
 
 
 def _arm(definition: Definition, figure: Figure, parameter: str, point: Point) -> str:
-    """The choices that tell this line from others; the axis that names lines comes first."""
+    """The choices that tell this line from others."""
+    labels = {**point.arm, **point.at}
+    names = _axes(definition, figure, parameter)
+    return " · ".join(labels[name] for name in names) or definition.name
+
+
+def _axes(definition: Definition, figure: Figure, parameter: str) -> tuple[str, ...]:
+    """Those of which an arm is a choice each; the one that names lines comes first."""
     axes = [
         each.name
         for each in (*definition.arms, *figure.points)
         if len(each.choices) > 1 and each.name != parameter
     ]
-    axes.sort(key=lambda name: name != figure.line)
-    labels = {**point.arm, **point.at}
-    return " · ".join(labels[name] for name in axes) or definition.name
+    return tuple(sorted(axes, key=lambda name: name != figure.line))
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
 
 
 def _along(point: Point, parameter: str) -> str:

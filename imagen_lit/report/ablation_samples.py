@@ -55,7 +55,8 @@ def _rows(marks: Marks) -> dict[str, Mark]:
     for arm in marks.arms:
         own = [(place, lowest[arm, place]) for place in marks.places if (arm, place) in lowest]
         for place, mark in own if is_few else own[-1:]:
-            rows[f"{arm}, {marks.parameter} {place}" if place else arm] = mark
+            name = marks.spoken(arm)
+            rows[f"{name}, {marks.parameter} {place}" if place else name] = mark
     return rows
 
 

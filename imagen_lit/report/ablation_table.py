@@ -36,13 +36,14 @@ POINTS += ("minus_first", "minus_low", "minus_high", "protocol")
 def arms(marks: Marks, comparisons: Sequence[Comparison], runs: Path) -> Iterator[Block]:
     """A table for each score, and what its numbers are."""
     first, sheet = marks.arms[0], []
-    heads = ("arm", "mean [95 %]", "trainings", f"minus {first} [95 %]", "chance (Holm)")
+    word = marks.spoken(first)
+    heads = ("arm", "mean [95 %]", "trainings", f"minus {word} [95 %]", "chance (Holm)")
     for name in marks.scores:
         digest = marks.hash_of(name)
         title = f"{marks.words[name]}, protocol {digest}" if digest else marks.words[name]
         lines = [_arm(marks, name, arm, comparisons) for arm in marks.arms]
         prompts = [_prompts(marks, name, arm, comparisons, runs) for arm in marks.arms]
-        verdict = f"from {first}"
+        verdict = f"from {word}"
         columns: tuple[str, ...] = (*heads, verdict)
         texts = [_texts(marks, line) for line in lines]
         if any(prompts):
@@ -74,14 +75,15 @@ def points(marks: Marks, runs: Path) -> list[Block]:
     heads = ("arm", marks.parameter or "point", "score", "mean [95 %]", "trainings")
     texts = [
         (
-            *row[:3],
+            marks.spoken(row[0]),
+            *row[1:3],
             _number((row[3], row[4], row[5])),
             f"{row[6]} of {row[7]}",
             _number((row[8], row[9], row[10]), sign=True),
         )
         for row in sheet
     ]
-    table = Table((*heads, f"minus {first} [95 %]"), texts)
+    table = Table((*heads, f"minus {marks.spoken(first)} [95 %]"), texts)
     shown_table = [table] if marks.parameter else []
     return [*shown_table, Sheet(POINTS, sheet, f"{marks.figure.name}_points")]
 
@@ -174,7 +176,7 @@ def _texts(marks: Marks, row: tuple[Any, ...]) -> tuple[str, ...]:
     is_first = cells["arm"] == cells["first"]
     minus = cells["minus_first"], cells["minus_low"], cells["minus_high"]
     return (
-        cells["arm"],
+        marks.spoken(cells["arm"]),
         _number((cells["mean"], cells["low"], cells["high"])),
         f"{cells['trainings']} of {cells['planned']}{some}",
         _number(minus, sign=True),

@@ -412,3 +412,14 @@ def test_gpu_hours_are_those_of_all_devices(tmp_path: Path) -> None:
     assert float(rows["train"]["GPU-hours"]) == pytest.approx(
         16 * hours / (1 + len(others)), rel=0.01
     )
+
+
+def test_a_number_stands_beside_what_it_is(tmp_path: Path) -> None:
+    made = plan(["0", "0.3", "none"])
+    entries = leave(tmp_path, made, lambda m, arm, at, seed: (arm == "0.3") + 0.01 * seed)
+    page = ablation_report.write(made, entries, tmp_path)
+    text = page.read_text()
+    for words in ("minus encoder 0 [95", "encoder 0.3 is better than", ">none<"):
+        assert words in text
+    assert "encoder none" not in text
+    assert facts(page)["figures"][0]["arms"] == ["0", "0.3", "none"], "files name it as settings do"
