@@ -105,6 +105,22 @@ def test_ten_arms_that_do_not_differ_have_no_winner(tmp_path: Path) -> None:
     assert "can be told apart<" not in page.read_text().replace("cannot be told apart<", "")
 
 
+def test_one_arm_twice_with_ten_seeds_has_a_winner_as_rarely_as_chance_allows(
+    tmp_path: Path,
+) -> None:
+    """An A/A test, at 5 % after Holm for both scores: three of twelve would have a chance of 2 %."""
+    made = plan(["one", "the_same"], seeds=range(10), figures=[trade_off(("1",))])
+    winners = 0
+    for noise in range(12):
+        runs = tmp_path / str(noise)
+        page = ablation_report.write(made, leave(runs, made, alike(noise)), runs)
+        (known,) = facts(page)["figures"]
+        assert known["seeds"] == 10 and known["compared"] == 2
+        assert bool(known["apart"]) == ("is better than" in known["answer"])
+        winners += bool(known["apart"])
+    assert winners < 3
+
+
 def test_a_single_seed_has_intervals_over_prompts_and_a_sentence_about_it(tmp_path: Path) -> None:
     made = plan(seeds=[0])
     page = ablation_report.write(made, leave(tmp_path, made, apart()), tmp_path)
