@@ -108,7 +108,7 @@ def test_ten_arms_that_do_not_differ_have_no_winner(tmp_path: Path) -> None:
 def test_one_arm_twice_with_ten_seeds_has_a_winner_as_rarely_as_chance_allows(
     tmp_path: Path,
 ) -> None:
-    """An A/A test, at 5 % after Holm for both scores: three of twelve would have a chance of 2 %."""
+    """An A/A test, at 5 % for both scores together: three of twelve have a chance of 2 %."""
     made = plan(["one", "the_same"], seeds=range(10), figures=[trade_off(("1",))])
     winners = 0
     for noise in range(12):
