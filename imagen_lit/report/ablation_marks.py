@@ -70,6 +70,11 @@ class Marks:
         """Those of an arm, at one place or at all."""
         return [m for m in self.marks if m.arm == arm and along in (None, m.along)]
 
+    @property
+    def is_dose(self) -> bool:
+        """Whether the places of a line are several numbers, and not the ages of a training."""
+        return len(self.places) > 1 and not self.in_time and all(map(_is_number, self.places))
+
     def spoken(self, arm: str) -> str:
         """The arm as people read it: beside a number stands what it is."""
         labels = arm.split(" · ")

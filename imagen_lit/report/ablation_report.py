@@ -21,6 +21,7 @@ from imagen_lit.report import (
     ablation_index,
     ablation_learning,
     ablation_marks,
+    ablation_response,
     ablation_samples,
     ablation_table,
     document,
@@ -171,6 +172,7 @@ def _figure(
     if claims:
         parts.append(Words([_behind(marks, claims, published)], "soft"))
     parts += ablation_table.arms(marks, comparisons, runs)
+    parts += ablation_response.blocks(marks)
     by_point = ablation_table.points(marks, runs)
     parts += [Fold("point by point", by_point)] if marks.parameter else by_point
     if not _is_of_trainings(marks):
