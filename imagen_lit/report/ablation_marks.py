@@ -16,7 +16,7 @@ from imagen_lit.ablation.definition import Definition, Figure
 from imagen_lit.ablation.figure_scores import CURVES
 from imagen_lit.ablation.plan import Plan, Point
 from imagen_lit.basics.settings_diff import flatten, settings_diff
-from imagen_lit.report import training_clock
+from imagen_lit.report import arm_name, training_clock
 from imagen_lit.run import evaluation_facts, run_facts
 
 DONE = "done"  # and "done with other code": a state that begins so
@@ -73,7 +73,9 @@ class Marks:
     @property
     def is_dose(self) -> bool:
         """Whether the places of a line are several numbers, and not the ages of a training."""
-        return len(self.places) > 1 and not self.in_time and all(map(_is_number, self.places))
+        return (
+            len(self.places) > 1 and not self.in_time and all(map(arm_name.is_number, self.places))
+        )
 
     def spoken(self, arm: str) -> str:
         """The arm as people read it: beside a number stands what it is."""
@@ -82,7 +84,7 @@ class Marks:
             return arm
         pairs = zip(self.axes, labels, strict=True)
         return " · ".join(
-            f"{axis} {label}" if _is_number(label) else label for axis, label in pairs
+            f"{axis} {label}" if arm_name.is_number(label) else label for axis, label in pairs
         )
 
     def hash_of(self, metric: str) -> str:
@@ -100,12 +102,12 @@ def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> 
     words = {figure_scores.metric(definition, word): _words(definition, word) for word in axes}
     parameter = _parameter(definition, figure)
     points = plan.points[figure.name]
-    arms = tuple(dict.fromkeys(_arm(definition, figure, parameter, p) for p in points))
+    arms = tuple(dict.fromkeys(arm_name.of(definition, figure, parameter, p) for p in points))
     marks: list[Mark] = []
     protocols: dict[str, Any] = {}
     missing: list[Lack] = []
     for point in points:
-        arm, along = _arm(definition, figure, parameter, point), _along(point, parameter)
+        arm, along = arm_name.of(definition, figure, parameter, point), _along(point, parameter)
         if figure.y.startswith(CURVES):
             found = list(_curve(plan, figure, point, arm, runs))
             why = "" if found else _no_curve(plan, figure, point, runs)
@@ -132,11 +134,11 @@ def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> 
         tuple(missing),
         tuple(refused),
         {
-            _arm(definition, figure, parameter, p): {**p.arm, **p.at}[figure.x]
+            arm_name.of(definition, figure, parameter, p): {**p.arm, **p.at}[figure.x]
             for p in points
             if figure.x != parameter and figure.x in {**p.arm, **p.at}
         },
-        _axes(definition, figure, parameter),
+        arm_name.axes(definition, figure, parameter),
     )
 
 
@@ -188,7 +190,7 @@ def _parameter(definition: Definition, figure: Figure) -> str:
 def _is_in_words(figure: Figure) -> bool:
     """Whether x is an axis of the points whose labels are no numbers."""
     labels = [c.label for each in figure.points if each.name == figure.x for c in each.choices]
-    return not all(map(_is_number, labels))
+    return not all(map(arm_name.is_number, labels))
 
 
 def _is_time(figure: Figure, parameter: str) -> bool:
@@ -199,31 +201,6 @@ def _is_time(figure: Figure, parameter: str) -> bool:
         key for a in figure.points if a.name == parameter for c in a.choices for key in c.settings
     ]
     return bool(settings) and all(key.endswith(".images") for key in settings)
-
-
-def _arm(definition: Definition, figure: Figure, parameter: str, point: Point) -> str:
-    """The choices that tell this line from others."""
-    labels = {**point.arm, **point.at}
-    names = _axes(definition, figure, parameter)
-    return " · ".join(labels[name] for name in names) or definition.name
-
-
-def _axes(definition: Definition, figure: Figure, parameter: str) -> tuple[str, ...]:
-    """Those of which an arm is a choice each; the one that names lines comes first."""
-    axes = [
-        each.name
-        for each in (*definition.arms, *figure.points)
-        if len(each.choices) > 1 and each.name != parameter
-    ]
-    return tuple(sorted(axes, key=lambda name: name != figure.line))
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True
 
 
 def _along(point: Point, parameter: str) -> str:
