@@ -32,8 +32,10 @@ def draw(cascade):
 
     with stand_in.accelerator():
         condition = Condition(text.to("lab"), mask.to("lab"))
+        stand_in.reads.clear()
         images = [x for _, x in cascade.draw(condition, [7], each_step)]
-        assert stand_in.reads == []
+        rest = [place for place in stand_in.reads if "each.to(device)" not in place]
+        assert rest == [], rest  # but for the copies of weights
         return [x.cpu() for x in images]
 
 both = config.build(node)
