@@ -3,7 +3,7 @@ as far as a speed was measured, the disk space, and the smallest difference that
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from imagen_lit.ablation import preparation
@@ -71,16 +71,17 @@ def _hours(
 ) -> str:
     seconds, on_devices, unknown, bench = 0.0, 0.0, [], ""
     for cell in trainings:
-        alike = [each.cell for each in entries.values() if _but_seed(each.cell) == _but_seed(cell)]
-        probes = filter(None, (_probed(runs / each.name) for each in alike))
-        rate = _middle(probes) or _middle(_rates(cell, done))
+        own = _but_seed(cell)
+        alike = {name for name, each in entries.items() if _but_seed(each.cell) == own}
+        probes = filter(None, (_probed(runs / name) for name in alike))
+        rate = _middle(probes) or _middle(_rates(cell, alike, done))
         if rate is None:
             unknown.append(cell)
             bench = bench or cell.line.replace("imagen_lit.train", "imagen_lit.bench", 1)
         else:
-            own = (_images(cell) - entries[cell.name].cost.images) / rate
-            seconds += own
-            on_devices += own * _devices(cell)
+            rest = (_images(cell) - entries[cell.name].cost.images) / rate
+            seconds += rest
+            on_devices += rest * _devices(cell)
     each = _middle(entry.cost.seconds for entry in done if entry.cell.command == EVALUATE)
     if each is None and drawings:
         unknown += drawings
@@ -97,12 +98,12 @@ def _hours(
     return f"{known}; of {quantity(len(unknown), 'cell')} {words}" if known else words
 
 
-def _rates(cell: Cell, done: Sequence[Entry]) -> list[float]:
-    """Images a second of the finished trainings that differ in their seed alone; where there is
-    none, of those of the same stage."""
+def _rates(cell: Cell, alike: Container[str], done: Sequence[Entry]) -> list[float]:
+    """Images a second of the finished trainings among those alike; where there is none, of those of
+    the same stage."""
     stage = cell.name.rpartition("/")[0]
     others = [each for each in done if each.cell.name.rpartition("/")[0] == stage]
-    own = [each for each in others if _but_seed(each.cell) == _but_seed(cell)] or others
+    own = [each for each in others if each.cell.name in alike] or others
     return [each.cost.images / each.cost.seconds for each in own if each.cost.seconds]
 
 

@@ -1,6 +1,4 @@
-"""Which scores of its drawings a figure shows: what its words mean at a scale, but for axes, clocks
-and the curves of trainings.
-"""
+"""Which scores a figure shows: what its words mean at a scale, but for axes and clocks."""
 
 from imagen_lit.ablation.axis import CLOCKS
 from imagen_lit.ablation.definition import Definition, Figure
@@ -9,19 +7,18 @@ CURVES = ("train/", "val/", "score/", "health/")  # names of metrics.jsonl that 
 
 
 def of(definition: Definition, figure: Figure) -> list[str]:
-    """Of y before x; none of a figure that shows curves of trainings."""
+    """Of its drawings, y before x; none of a figure that shows curves of trainings."""
     if figure.y.startswith(CURVES):
         return []
-    words = [word for word in (figure.y, figure.x) if is_score(figure, word, definition)]
-    return [*dict.fromkeys(metric(definition, word) for word in words)]
+    return [*dict.fromkeys(metric(definition, word) for word in words(definition, figure))]
+
+
+def words(definition: Definition, figure: Figure) -> list[str]:
+    """Those of y and x that are a score, and no axis and no clock."""
+    axes = [each.name for each in (*definition.arms, *figure.points)]
+    return [word for word in (figure.y, figure.x) if word not in axes and word not in CLOCKS]
 
 
 def metric(definition: Definition, word: str) -> str:
     """The metric that a figure's word means."""
     return definition.scores.get(word, word)
-
-
-def is_score(figure: Figure, word: str, definition: Definition) -> bool:
-    """Whether the word of a figure is a score, and no axis and no clock."""
-    axes = [each.name for each in (*definition.arms, *figure.points)]
-    return word not in axes and word not in CLOCKS

@@ -77,7 +77,8 @@ class Slurm:
                     Path(request["submitit_folder"]), taken[cell.name], tasks
                 )
             else:
-                job = _submit(cell, request, before, _needed(cell, cells), work, runs)
+                needs = _needed(cell, cells)
+                job = _submit(request, before, cell_job.do, work, cell, needs, runs)
             submitted_jobs.append(Path(runs), cell.name, job.job_id, facts)
             jobs[cell.name] = job
             print(_line(cell, job.job_id, tasks, before, cell.name in taken), flush=True)
@@ -107,7 +108,7 @@ class Slurm:
         small = Cell("build_shards", {}, name)  # which asks for one task and no GPU
         request = {**job_request(small, self.options, 1), "name": REPORT}
         request["submitit_folder"] = str(Path(runs, JOBS).absolute())
-        job = str(_submitted(request, before, self._report).job_id)
+        job = str(_submit(request, before, self._report).job_id)
         submitted_jobs.append(Path(runs), name, job, facts)
         print(f"job {job}: {REPORT} (after all of them)", flush=True)
         return [job]
@@ -168,18 +169,7 @@ def _without_stale(cells: Sequence[Cell], taken: Mapping[str, str]) -> dict[str,
     return current
 
 
-def _submit(
-    cell: Cell,
-    request: Mapping[str, Any],
-    before: Sequence[str],
-    needs: Sequence[Cell],
-    work: Work,
-    runs: str,
-) -> Any:
-    return _submitted(request, before, cell_job.do, work, cell, needs, runs)
-
-
-def _submitted(request: Mapping[str, Any], before: Sequence[str], *call: Any) -> Any:
+def _submit(request: Mapping[str, Any], before: Sequence[str], *call: Any) -> Any:
     """A job that makes this call when the jobs before it are over, however they ended."""
     executor = slurm_executor.executor(request)
     if before:

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,12 +33,12 @@ Gradients = Callable[[UNet, Batch, DeviceMesh], list[torch.Tensor]]
 
 def shards_alike(device: torch.device) -> Finding:
     """Gradients of a sharded network against those of a whole one."""
-    return _against_whole(device, _sharded, truth.tolerance(device), "ddp")
+    return _against_whole(device, partial(_sharded, False), truth.tolerance(device), "ddp")
 
 
 def half_shards_alike(device: torch.device) -> Finding:
     """The same in bf16, as trainer=fsdp computes on GPUs."""
-    return _against_whole(device, _half_sharded, truth.BFLOAT16, "ddp")
+    return _against_whole(device, partial(_sharded, True), truth.BFLOAT16, "ddp")
 
 
 def copies_alike(device: torch.device) -> Finding:
@@ -60,14 +61,8 @@ def _against_whole(
     return Finding(finding.verdict, words, finding.advice)
 
 
-def _sharded(network: UNet, batch: Batch, mesh: DeviceMesh) -> list[torch.Tensor]:
-    fsdp.shard_network(network, mesh, bf16=False)
-    network(*batch).square().mean().backward()
-    return truth.gradients(network)
-
-
-def _half_sharded(network: UNet, batch: Batch, mesh: DeviceMesh) -> list[torch.Tensor]:
-    fsdp.shard_network(network, mesh, bf16=True)
+def _sharded(bf16: bool, network: UNet, batch: Batch, mesh: DeviceMesh) -> list[torch.Tensor]:
+    fsdp.shard_network(network, mesh, bf16)
     network(*batch).float().square().mean().backward()
     return truth.gradients(network)
 

@@ -13,6 +13,7 @@ from imagen_lit.ablation.axis import CLOCKS
 from imagen_lit.evaluation.training_seeds import training_spread
 from imagen_lit.report import figure, palette
 from imagen_lit.report.ablation_marks import Marks
+from imagen_lit.report.arm_name import is_number
 from imagen_lit.report.palette import SOFT
 from imagen_lit.report.trade_off_curve import FAR, outwards
 
@@ -70,20 +71,9 @@ def draw(marks: Marks, published: Sequence[Mapping[str, Any]] = ()) -> Figure | 
             across = figure.whiskers([spot.x for spot in line]) if is_plain else None
             up = figure.whiskers([spot.y for spot in line])
             axes.errorbar(xs, ys, xerr=across, yerr=up, elinewidth=0.9, capsize=2, **style)
-        elif is_plain:
-            figure.band(axes, *_sides(line), look.colour)
-            axes.plot(xs, ys, **style)
         else:
-            banded = [spot for spot in line if spot.y["interval"]]
-            ends = [spot.y["interval"] for spot in banded]
-            axes.fill_between(
-                [spot.x["value"] for spot in banded],
-                [low for low, _ in ends],
-                [high for _, high in ends],
-                color=look.colour,
-                alpha=figure.SHADE,
-                linewidth=0,
-            )
+            banded = line if is_plain else [spot for spot in line if spot.y["interval"]]
+            figure.band(axes, *_sides(banded), look.colour)
             axes.plot(xs, ys, **style)
     axes.margins(0.08)
     if is_plain and marks.parameter:
@@ -152,11 +142,7 @@ def _names(marks: Marks) -> tuple[str, ...]:
     if marks.figure.x in CLOCKS:
         return ()
     labels = tuple(dict.fromkeys(marks.columns.values())) or marks.places
-    try:
-        [float(label) for label in labels]
-    except ValueError:
-        return labels
-    return ()
+    return () if all(map(is_number, labels)) else labels
 
 
 def _values(marks: Marks) -> list[float]:

@@ -79,13 +79,7 @@ class Marks:
 
     def spoken(self, arm: str) -> str:
         """The arm as people read it: beside a number stands what it is."""
-        labels = arm.split(" · ")
-        if len(labels) != len(self.axes):
-            return arm
-        pairs = zip(self.axes, labels, strict=True)
-        return " · ".join(
-            f"{axis} {label}" if arm_name.is_number(label) else label for axis, label in pairs
-        )
+        return arm_name.spoken(arm, self.axes)
 
     def hash_of(self, metric: str) -> str:
         """The protocol that all marks share for this metric; empty without marks or protocol."""
@@ -95,9 +89,7 @@ class Marks:
 def read(plan: Plan, figure: Figure, entries: Mapping[str, Any], runs: Path) -> Marks:
     """The marks of a figure, as many as there are."""
     definition = plan.definition
-    axes = [
-        word for word in (figure.y, figure.x) if figure_scores.is_score(figure, word, definition)
-    ]
+    axes = figure_scores.words(definition, figure)
     scores = tuple(dict.fromkeys(figure_scores.metric(definition, word) for word in axes))
     words = {figure_scores.metric(definition, word): _words(definition, word) for word in axes}
     parameter = _parameter(definition, figure)

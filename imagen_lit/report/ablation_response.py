@@ -2,16 +2,13 @@
 at the last place less that at the first, by training, and whether the arms differ in it.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from imagen_lit.basics import rounding
 from imagen_lit.evaluation.training_seeds import Arm, arm_difference, training_spread
 from imagen_lit.report.ablation_comparison import totals
 from imagen_lit.report.ablation_marks import Marks
+from imagen_lit.report.ablation_table import NONE, number, numbers
 from imagen_lit.report.document import Block, Table, Words
-
-NONE = "–"
 
 
 def blocks(marks: Marks) -> Iterator[Block]:
@@ -47,11 +44,7 @@ def _rows(marks: Marks, metric: str) -> Iterator[tuple[str, ...]]:
         if arm != marks.arms[0] and len(beginning) > 1:
             arms = Arm(marks.arms[0], beginning, {}), Arm(arm, values, {})
             found = arm_difference(*arms, is_higher_better=True)
-            other = _number(found.value, found.interval)
+            other = number(numbers(found), sign=True)
         count = f"{len(values)} of {marks.planned_seeds}"
-        yield metric, marks.spoken(arm), _number(spread.mean, spread.interval), count, other
-
-
-def _number(value: float, interval: Sequence[float] | Any) -> str:
-    plus = "+" if value > 0 else ""
-    return f"{plus}{rounding.with_interval(value, interval)}".replace("-", "−")
+        change = number((spread.mean, *(spread.interval or (None, None))), sign=True)
+        yield metric, marks.spoken(arm), change, count, other

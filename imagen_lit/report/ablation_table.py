@@ -71,15 +71,15 @@ def points(marks: Marks, runs: Path) -> list[Block]:
                 counts = len(some), marks.planned_seeds
                 value = total["value"], *(total["interval"] or (None, None))
                 digest = marks.hash_of(name)
-                sheet.append((arm, along, name, *value, *counts, *_numbers(found), digest))
+                sheet.append((arm, along, name, *value, *counts, *numbers(found), digest))
     heads = ("arm", marks.parameter or "point", "score", "mean [95 %]", "trainings")
     texts = [
         (
             marks.spoken(row[0]),
             *row[1:3],
-            _number((row[3], row[4], row[5])),
+            number((row[3], row[4], row[5])),
             f"{row[6]} of {row[7]}",
-            _number((row[8], row[9], row[10]), sign=True),
+            number((row[8], row[9], row[10]), sign=True),
         )
         for row in sheet
     ]
@@ -155,7 +155,7 @@ def _arm(marks: Marks, name: str, arm: str, comparisons: Sequence[Comparison]) -
         tested = verdict.difference.p_value, verdict.chance, apart, own.over
     found = None if verdict is None else verdict.difference
     counts = len(values), marks.planned_seeds, " ".join(places)
-    minus = (marks.arms[0], *_numbers(found))
+    minus = (marks.arms[0], *numbers(found))
     return arm, name, *mean, *counts, *minus, *tested, marks.hash_of(name)
 
 
@@ -177,9 +177,9 @@ def _texts(marks: Marks, row: tuple[Any, ...]) -> tuple[str, ...]:
     minus = cells["minus_first"], cells["minus_low"], cells["minus_high"]
     return (
         marks.spoken(cells["arm"]),
-        _number((cells["mean"], cells["low"], cells["high"])),
+        number((cells["mean"], cells["low"], cells["high"])),
         f"{cells['trainings']} of {cells['planned']}{some}",
-        _number(minus, sign=True),
+        number(minus, sign=True),
         _chance(cells["p_holm"]),
         NONE if is_first else verdict.get(cells["told_apart"], "not yet") + among,
     )
@@ -199,14 +199,16 @@ def _prompts(
     if own is None or own.over != "trainings":
         return ""
     found = ablation_comparison.over_prompts(marks, name, own.pair, own.places, runs)
-    return _number(_numbers(found), sign=True) if found and found.interval else ""
+    return number(numbers(found), sign=True) if found and found.interval else ""
 
 
-def _numbers(found: Difference | None) -> Three:
+def numbers(found: Difference | None) -> Three:
+    """Of a difference."""
     return UNKNOWN if found is None else (found.value, *(found.interval or (None, None)))
 
 
-def _number(three: Three, sign: bool = False) -> str:
+def number(three: Three, sign: bool = False) -> str:
+    """A value with the ends of its interval, where they are known."""
     value, low, high = three
     if value is None:
         return NONE

@@ -5,7 +5,7 @@ checked when they are opened.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def missing_for(cfg: DictConfig, previews: bool = False) -> list[str]:
         encoder_command.elsewhere(cfg.text.get("make_command"), cfg.text.name, folder),
         cfg.trainer.accelerator,
         previews,
-        _own_precision(cfg.text),
+        lambda: _own_precision(cfg.text),
     )
 
 
@@ -108,11 +108,11 @@ def missing(
     make_command: str | None,
     accelerator: str,
     previews: bool = False,
-    precision: str = "",
+    precision: Callable[[], str] = str,
 ) -> list[str]:
     """A sentence for each missing thing. `shards` and `text` as `data.loader.Data` takes them;
-    `encoder` is the folder of the weights, `make_command` makes them, `precision` is what else to
-    type for the text."""
+    `encoder` is the folder of the weights, `make_command` makes them, `precision` says what else to
+    type for the text, if it is missing."""
     data = _missing_data(shards, text, encoder, make_command, previews, precision)
     return [*data, *_missing_accelerator(accelerator)]
 
@@ -123,7 +123,7 @@ def _missing_data(
     encoder: str,
     make_command: str | None,
     previews: bool,
-    precision: str,
+    precision: Callable[[], str],
 ) -> Iterator[str]:
     if shards is not None and re.match(r"[\w+.-]+:|.*\.tar$", shards):
         return  # addresses of tars, not a folder; opening them reports what is missing
@@ -152,7 +152,7 @@ def _missing_data(
         less = ", or callbacks=default to train without previews" if is_cached else ""
         yield f"the weights of the text encoder are not in {encoder}. Type {make_command}{less}."
     if not is_cached:
-        line = sidecar.command(folder, cache) + precision
+        line = sidecar.command(folder, cache) + precision()
         yield f"there are no text embeddings in {cache}. Type {line}."
 
 
